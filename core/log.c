@@ -1,0 +1,127 @@
+/* log.c - see log.h. */
+#include "core/log.h"
+#include "core/str.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 2000
+#define COMPONENTS_MAX 32 /* with a level of their own */
+#define NAME_MAX_BYTES 24
+
+static const char *const level_words[] = { "error", "warn", "info", "debug" };
+
+struct own_level {
+	char component[NAME_MAX_BYTES];
+	enum level level;
+};
+
+static struct {
+	int fd;
+	enum level level;
+	struct own_level own[COMPONENTS_MAX];
+	unsigned owns;
+	int64_t shift_ms;
+} log_state = { .fd = 2, .level = LEVEL_INFO };
+
+void log_to(int fd)
+{
+	log_state.fd = fd;
+}
+
+void log_shift(int64_t ms)
+{
+	log_state.shift_ms = ms;
+}
+
+static bool level_of(struct str word, enum level *level)
+{
+	for (unsigned i = 0; i < sizeof(level_words) / sizeof(*level_words); i++)
+		if (str_eq(word, str_of(level_words[i]))) {
+			*level = (enum level)i;
+			return true;
+		}
+	return false;
+}
+
+enum err log_set_levels(const char *levels)
+{
+	struct own_level own[COMPONENTS_MAX];
+	unsigned owns = 0;
+	enum level level = LEVEL_INFO;
+	struct str left = str_trim(str_of(levels));
+
+	while (left.len) {
+		ptrdiff_t space = str_find(left, ' ');
+		struct str word = str_cut(left, 0, space < 0 ? left.len : (size_t)space);
+		ptrdiff_t equals = str_find(word, '=');
+
+		if (equals < 0) {
+			if (!level_of(word, &level))
+				return ERR_MISTAKE;
+		} else {
+			if (owns == COMPONENTS_MAX || equals == 0 || equals >= NAME_MAX_BYTES ||
+				!level_of(str_cut(word, (size_t)equals + 1, word.len), &own[owns].level))
+				return ERR_MISTAKE;
+			snprintf(own[owns].component, NAME_MAX_BYTES, STR_FMT, (int)equals, word.p);
+			owns++;
+		}
+		left = str_trim(str_cut(left, word.len, left.len));
+	}
+	log_state.level = level;
+	memcpy(log_state.own, own, owns * sizeof(*own));
+	log_state.owns = owns;
+	return OK;
+}
+
+bool log_wants(enum level level, const char *component)
+{
+	for (unsigned i = 0; i < log_state.owns; i++)
+		if (!strcmp(log_state.own[i].component, component))
+			return level <= log_state.own[i].level;
+	return level <= log_state.level;
+}
+
+/* Copies text to line[at..], control characters as \xNN; answers the new length. */
+static size_t add_escaped(char *line, size_t at, const char *text)
+{
+	for (; *text && at < LINE_MAX_BYTES - 5; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < ' ' || c == 0x7f)
+			at += (size_t)snprintf(line + at, 5, "\\x%02x", c);
+		else
+			line[at++] = (char)c;
+	}
+	return at;
+}
+
+void log_event(enum level level, const char *component, const char *id, const char *fmt, ...)
+{
+	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
+	struct timespec now;
+	struct tm utc;
+	time_t seconds;
+	int64_t ms;
+	size_t len;
+	va_list ap;
+
+	if (!log_wants(level, component))
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + log_state.shift_ms;
+	seconds = (time_t)(ms / 1000);
+	gmtime_r(&seconds, &utc);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &utc);
+	len += (size_t)snprintf(line + len, sizeof(line) - len, ".%03dZ %s %.23s %.40s ", (int)(ms % 1000),
+		level_words[level], component, id ? id : "-");
+	len = add_escaped(line, len, text);
+	line[len++] = '\n';
+	if (write(log_state.fd, line, len) < 0)
+		return; /* there is nowhere left to say so */
+}
