@@ -14,8 +14,8 @@ void *arena_alloc(struct arena *a, size_t size);
 char *arena_dup(struct arena *a, struct str s); /* a copy with a NUL behind it */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void arena_reset(struct arena *a);              /* all pieces are gone; at most one chunk is kept for the next */
-void arena_free(struct arena *a);               /* all pieces and all memory */
+void arena_reset(struct arena *a); /* all pieces are gone; at most one chunk is kept for the next */
+void arena_free(struct arena *a);  /* all pieces and all memory */
 
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
 

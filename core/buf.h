@@ -33,11 +33,11 @@ void buf_add_str(struct buf *b, struct str s);
 void buf_add_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
-void buf_take(struct buf *b, size_t len);      /* the first len bytes are done with */
-char *buf_room(struct buf *b, size_t len);     /* room for len more bytes at the end; then say buf_added */
+void buf_take(struct buf *b, size_t len);  /* the first len bytes are done with */
+char *buf_room(struct buf *b, size_t len); /* room for len more bytes at the end; then say buf_added */
 void buf_added(struct buf *b, size_t len);
-void buf_cut(struct buf *b, size_t len);       /* keeps the first len bytes */
-void buf_clear(struct buf *b);                 /* empty, memory kept */
-void buf_free(struct buf *b);                  /* empty, memory given back */
+void buf_cut(struct buf *b, size_t len); /* keeps the first len bytes */
+void buf_clear(struct buf *b);           /* empty, memory kept */
+void buf_free(struct buf *b);            /* empty, memory given back */
 
 #endif

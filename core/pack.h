@@ -24,7 +24,7 @@ static inline struct unpack unpack_of(struct str bytes)
 uint8_t unpack_u8(struct unpack *u);
 uint32_t unpack_u32(struct unpack *u);
 uint64_t unpack_u64(struct unpack *u);
-struct str unpack_str(struct unpack *u);  /* a span of the bytes read */
-bool unpack_end(const struct unpack *u);  /* all was well and nothing is left */
+struct str unpack_str(struct unpack *u); /* a span of the bytes read */
+bool unpack_end(const struct unpack *u); /* all was well and nothing is left */
 
 #endif

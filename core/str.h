@@ -32,14 +32,14 @@ bool str_eq(struct str a, struct str b);
 bool str_eq_nocase(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);
 bool str_starts_nocase(struct str s, struct str prefix);
-int str_cmp(struct str a, struct str b);         /* bytewise, as strcmp */
-ptrdiff_t str_find(struct str s, char c);        /* index of the first c, -1 without */
-ptrdiff_t str_rfind(struct str s, char c);       /* index of the last c, -1 without */
-struct str str_trim(struct str s);               /* without spaces, tabs, CR and LF at both ends */
-bool str_u64(struct str s, uint64_t *value);     /* all of s is decimal digits and fits; else value untouched */
+int str_cmp(struct str a, struct str b);     /* bytewise, as strcmp */
+ptrdiff_t str_find(struct str s, char c);    /* index of the first c, -1 without */
+ptrdiff_t str_rfind(struct str s, char c);   /* index of the last c, -1 without */
+struct str str_trim(struct str s);           /* without spaces, tabs, CR and LF at both ends */
+bool str_u64(struct str s, uint64_t *value); /* all of s is decimal digits and fits; else value untouched */
 bool str_u32(struct str s, uint32_t *value);
-char *str_dup(struct str s);                     /* a NUL-ended copy, caller frees */
+char *str_dup(struct str s); /* a NUL-ended copy, caller frees */
 char ascii_lower(char c);
-uint64_t str_hash(struct str s);                 /* FNV-1a with a final mix: stable for ever, it chooses shards */
+uint64_t str_hash(struct str s); /* FNV-1a with a final mix: stable for ever, it chooses shards */
 
 #endif

@@ -1,6 +1,6 @@
 /* The small things under everything: spans, growing buffers, packed records, arenas. */
-#include "core/arena.h"
 #include "core/buf.h"
+#include "core/arena.h"
 #include "core/pack.h"
 #include "t/tap.h"
 #include <stdlib.h>
@@ -30,8 +30,9 @@ static void test_buf(void)
 	buf_add(&b, "x", 1);
 	ok(str_eq(buf_str(&b), STR("999,x")), "adding goes on behind what is left");
 	for (int i = 0; i < 300; i++)
-		buf_printf(&b, "%s", "0123456789012345678901234567890123456789012345678901234567890123456789"
-				     "0123456789012345678901234567890123456789012345678901234567890123456789");
+		buf_printf(&b, "%s",
+			"0123456789012345678901234567890123456789012345678901234567890123456789"
+			"0123456789012345678901234567890123456789012345678901234567890123456789");
 	ok(buf_len(&b) == 5 + 300 * 140, "a piece longer than the guess is added whole");
 	buf_free(&b);
 	ok(!b.bytes && !buf_len(&b), "a freed buffer is an empty one");

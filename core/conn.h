@@ -1,0 +1,67 @@
+/* conn.h - one connection, buffered, with or without TLS.
+ * The reader takes what it can use of `in` and leaves the rest. What is written leaves once per turn of the loop,
+ * so ten replies cost one system call. While more than CONN_OUT_MAX waits to leave, the reader is not called: a
+ * slow client slows only itself. When nothing waits the buffers hold no memory. Life: conn_new, any number of
+ * on_input, on_room and on_idle, at most one on_end, conn_free. */
+#ifndef CORE_CONN_H
+#define CORE_CONN_H
+
+#include "core/buf.h"
+#include "core/err.h"
+#include <sys/socket.h>
+
+struct conn;
+struct worker;
+struct tls;
+
+#define CONN_IN_MAX  (64u << 10)  /* unread input that is held; more stays in the kernel */
+#define CONN_OUT_MAX (256u << 10) /* unsent output above which the reader rests; conn_write still takes more */
+
+enum conn_end {
+	CONN_CLOSED, /* the other side ended it, or conn_close is through */
+	CONN_BROKEN, /* reset, or a failing system call */
+	CONN_TLS,    /* the handshake or the record layer failed */
+};
+
+struct conn_events {
+	void (*on_input)(void *user, struct buf *in); /* takes bytes by buf_take; may conn_free */
+	void (*on_room)(void *user);                  /* less than half of CONN_OUT_MAX waits again; may be NULL */
+	void (*on_idle)(void *user);                  /* conn_idle's time passed without input; may be NULL */
+	void (*on_secure)(void *user);                /* the TLS handshake is through; may be NULL */
+	void (*on_end)(
+		void *user, enum conn_end why); /* there will be no other event; conn_free is still to be called */
+};
+
+/* fd: a connected, non-blocking socket, conn's from now on. */
+struct conn *conn_new(struct worker *w, int fd, const struct conn_events *ev, void *user);
+void conn_free(struct conn *c);  /* at once, unsent output is lost; NULL is fine */
+void conn_close(struct conn *c); /* sends what waits (10 s at most), then on_end(CONN_CLOSED) */
+
+void conn_write(struct conn *c, const void *bytes, size_t len);
+void conn_write_str(struct conn *c, struct str s);
+void conn_printf(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct buf *conn_out(struct conn *c); /* to write straight into; then say conn_wrote */
+void conn_wrote(struct conn *c);
+size_t conn_waiting(const struct conn *c); /* bytes written and not yet sent */
+bool conn_has_room(const struct conn *c);  /* conn_waiting is below CONN_OUT_MAX */
+
+void conn_rest(struct conn *c);           /* no on_input until conn_resume; the idle time does not run */
+void conn_resume(struct conn *c);         /* on_input runs again, in a later turn, if input is there */
+size_t conn_unread(const struct conn *c); /* bytes in the input buffer */
+
+void conn_idle(struct conn *c, int64_t idle_ms); /* on_idle after so long without input; 0: never */
+
+/* Server side of TLS from the next byte on. What is unread in clear text is dropped with the connection by
+ * whoever starts TLS (STARTTLS injection): ERR_MISTAKE says that there was such input and TLS did not start. */
+enum err conn_start_tls(struct conn *c, struct tls *tls);
+bool conn_secure(const struct conn *c);
+/* "TLSv1.3 TLS_AES_128_GCM_SHA256", or "" in clear text. Valid as long as the connection. */
+const char *conn_cipher(const struct conn *c);
+
+const char *conn_id(const struct conn *c); /* "1-2f": slot and number, for logs */
+/* The peer and this end as text, without port: "192.0.2.1", "2001:db8::1", "local" for a UNIX socket. */
+const char *conn_peer(const struct conn *c);
+const char *conn_here(const struct conn *c);
+bool conn_from_loopback(const struct conn *c);
+
+#endif

@@ -1,0 +1,36 @@
+/* house.h - what the floors above tell core, so that core can start them and know nothing of mail.
+ * There is one, `house`, defined in protocols/house.c: the single place where all modules are listed. */
+#ifndef CORE_HOUSE_H
+#define CORE_HOUSE_H
+
+#include "core/call.h"
+#include "core/service.h"
+#include "core/settings.h"
+
+/* One word of the command line: `postern account add ...`. Its own options are its own business. */
+struct command {
+	const char *name;                  /* "account"; NULL ends the table */
+	const char *usage;                 /* "add|list|passwd|delete USER@DOMAIN"; for --help */
+	const char *text;                  /* one sentence */
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name; answers the exit status */
+};
+
+struct house {
+	const struct settings *const *settings; /* ended by NULL */
+	const struct service *const *services;  /* ended by NULL */
+	const struct call_type *const *calls;   /* tables, ended by NULL; each ended by a row with name NULL */
+	const struct command *commands;         /* beside core's own: run */
+	/* Reads and checks a configuration file: NULL, and a line per error (file:line: reason) in why. */
+	struct conf *(*conf_read)(const char *path, struct buf *why);
+	struct conf *(*conf_parse)(struct str text, const char *name, struct buf *why);
+	/* In a process of its own before any worker: settles what the last run left in the journals. */
+	enum err (*store_recover)(const struct conf *conf, int directory);
+	enum err (*worker_start)(struct worker *w);                      /* opens the store; w->store is set */
+	void (*worker_reload)(struct worker *w, const struct conf *old); /* w->conf is the new one */
+	/* No session is left: settle, then run `done` in a later turn. */
+	void (*worker_stop)(struct worker *w, void (*done)(struct worker *w));
+};
+
+extern const struct house house;
+
+#endif

@@ -1,0 +1,41 @@
+/* shm.h - the memory that master and workers share: made before the first fork, mapped by all at the same address.
+ *   header | slot of each worker | counters of each worker | a ring for each ordered pair of workers
+ * A slot is written by its worker (and by the master when the worker died); everybody reads. Each worker has an
+ * eventfd, inherited like the memory, that wakes it. */
+#ifndef CORE_SHM_H
+#define CORE_SHM_H
+
+#include "core/ring.h"
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#define WORKERS_MAX 64
+
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_SERVING, SLOT_STOPPING };
+
+struct slot {
+	_Atomic uint32_t state;      /* enum slot_state */
+	_Atomic uint32_t generation; /* of the worker's life; raised by the master after waitpid, before the fork */
+	_Atomic int32_t pid;
+	_Atomic uint32_t starts;
+	_Atomic int64_t started_ms;  /* wall clock */
+	_Atomic int64_t turned_ms;   /* monotonic: the loop's last turn; the master ends one that is 10 s behind */
+	_Atomic uint32_t lag_us;     /* the loop's lag, smoothed */
+	_Atomic uint32_t lag_max_us; /* the worst since the start */
+	_Atomic uint32_t connections;
+	_Atomic uint32_t lane_depth[4];
+	_Atomic uint64_t journal_used, journal_size, checkpoint_seq; /* told by storage */
+	_Atomic int64_t checkpoint_ms;                               /* wall clock of the last one */
+};
+
+struct shm;
+
+struct shm *shm_new(unsigned workers, size_t counters); /* aborts without memory: at the start only */
+unsigned shm_workers(const struct shm *shm);
+struct slot *shm_slot(struct shm *shm, unsigned worker);
+uint64_t *shm_counters(struct shm *shm, unsigned worker);
+struct ring *shm_ring(struct shm *shm, unsigned from, unsigned to);
+int shm_wake_fd(struct shm *shm, unsigned worker);
+void shm_wake(struct shm *shm, unsigned worker); /* writes that worker's eventfd */
+
+#endif
