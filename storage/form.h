@@ -1,0 +1,42 @@
+/* form.h - the stored form of a message, and back.
+ * On the wire lines end in CRLF. In an mbox they end in LF, a line that begins with any number of '>' and "From " has
+ * one '>' more (mboxrd), and header fields of the mailbox's own (X-UID, Status, X-Status, X-Keywords, X-IMAPbase,
+ * X-IMAP, X-Postern) are not there: a message that arrives bearing them has them removed, folded lines included.
+ * Encoding takes bytes in any pieces; the result does not depend on how they were cut. A message that does not end
+ * in a line end is given one. Decoding gives exactly what came, but for those two. */
+#ifndef STORAGE_FORM_H
+#define STORAGE_FORM_H
+
+#include "core/buf.h"
+#include "core/err.h"
+
+enum form_lines {
+	FORM_STRICT,    /* a bare CR, a bare LF or a NUL is ERR_MISTAKE */
+	FORM_NORMALISE, /* each bare CR or LF is a line end; a NUL is ERR_MISTAKE */
+};
+
+struct form_size {
+	uint64_t stored;      /* bytes as stored */
+	uint64_t wire;        /* bytes with CRLF: RFC822.SIZE */
+	uint64_t header;      /* stored bytes of the header, its blank line included; all if there is none */
+	uint64_t wire_header; /* the same with CRLF */
+	uint64_t lines;
+};
+
+struct form { /* an encoder; zeroed but for `lines` is a new one */
+	enum form_lines rule;
+	struct form_size size;
+	struct buf line; /* the line so far, while it may still need quoting or removing */
+	unsigned state;
+};
+
+enum err form_feed(struct form *f, struct str bytes, struct buf *out);
+enum err form_end(struct form *f, struct buf *out); /* the size is final then */
+void form_free(struct form *f);
+
+/* Decoding. `at_line_start` starts true and is carried between pieces; a piece may end anywhere but the caller keeps back
+ * what form_decode did not take (a run of '>' or part of "From " at its end): it answers how many bytes it took.
+ * last: nothing follows, take all. */
+size_t form_decode(struct str stored, bool *at_line_start, bool last, struct buf *out);
+
+#endif

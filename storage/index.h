@@ -1,0 +1,44 @@
+/* index.h - LevelDB, the cache of what the text files say: one database per shard, opened on first use.
+ *   key "b" address \0 mailbox       the mailbox's record
+ *   key "m" id uid (big-endian)      a message
+ * Everything here may be lost at any time and is made again from mbox and state. Functions named index_*_work run
+ * in the index lane; an error of LevelDB sets the shard's database aside (renamed, logged) and makes it anew. A
+ * record says how much of the files it covers: what the files hold beyond that is read from them (mailbox.c). */
+#ifndef STORAGE_INDEX_H
+#define STORAGE_INDEX_H
+
+#include "core/lane.h"
+#include "storage/mbox.h"
+#include "storage/state.h"
+
+struct index;
+
+struct mailbox_record {
+	struct state_head head; /* as of `mbox_end` and `state_end` */
+	uint64_t mbox_end;      /* bytes of the mbox that are in the index */
+	uint64_t state_end;     /* bytes of the state file */
+	uint32_t messages;      /* not expunged */
+	uint32_t unseen;
+	uint64_t bytes;   /* wire bytes of what is not expunged */
+	uint64_t garbage; /* bytes of the mbox that a compaction would free */
+	uint32_t recent;  /* UIDs from here on no session was told of (RFC 3501, \Recent) */
+	struct keywords keywords;
+};
+
+struct index *index_new(int directory, unsigned shards, size_t cache_bytes);
+void index_free(struct index *x);
+
+/* In the index lane: */
+enum err index_get_work(
+	struct index *x, unsigned shard, struct str address, struct str mailbox, struct mailbox_record *r);
+enum err index_messages_work(struct index *x, unsigned shard, uint64_t id,
+	void (*each)(void *user, const struct message *m), void *user); /* by UID */
+/* One atomic batch: the record (NULL: unchanged) and messages; those with FLAG_EXPUNGED are deleted. */
+enum err index_put_work(struct index *x, unsigned shard, struct str address, struct str mailbox,
+	const struct mailbox_record *r, const struct message *messages, size_t count);
+enum err index_remove_work(struct index *x, unsigned shard, struct str address, struct str mailbox, uint64_t id);
+enum err index_rename_work(struct index *x, unsigned shard, struct str address, struct str from, struct str to);
+/* Everything of this address: when an account is deleted. */
+enum err index_remove_account_work(struct index *x, unsigned shard, struct str address);
+
+#endif

@@ -1,0 +1,84 @@
+/* journal.h - the one sequential write that makes every promise durable.
+ * Each worker has one journal, journal/<slot>/, of segments that are written once with zeros and then used again
+ * for ever. What an owner promises is an entry: a list of operations on files of the store, physical and absolute,
+ * applied all or none. Entries that arrive while a write is under way go out together in the next one, a batch:
+ * one pwrite, one fdatasync, in the journal lane. Only when that is through does `synced` run, and only then may
+ * anybody be told. Then the files lane applies the entry to the files (apply.h), and `applied` runs. Replay after a
+ * crash is the same apply once more: twice is the same as once.
+ *
+ * A checkpoint makes what is applied durable by one syncfs and lets the segments before it be used again. Entries
+ * of one journal are synced, applied and called back in the order of journal_append. */
+#ifndef STORAGE_JOURNAL_H
+#define STORAGE_JOURNAL_H
+
+#include "core/err.h"
+#include "core/pack.h"
+#include "core/settings.h"
+
+struct worker;
+struct journal;
+struct entry;
+struct name;
+
+struct journal_conf {
+	int64_t segment;       /* bytes of a segment: 1M to 1G, 64M */
+	int64_t size;          /* bytes of all segments: 256M */
+	int64_t checkpoint_ms; /* 10s */
+	int64_t reserve;       /* free bytes of the disk that mail leaves alone: 64M */
+};
+extern const struct settings journal_settings;
+
+/* A file that entries write to. `id` is the mailbox's (0: none), the same for its mbox and its state file. */
+struct file_ref {
+	struct str path; /* relative to the store, at most PATH_BYTES_MAX */
+	uint64_t id;
+	uint32_t generation;
+};
+
+/* Making an entry. Paths and bytes are copied. */
+struct entry *entry_new(void);
+void entry_free(struct entry *e); /* never appended; NULL is fine */
+void entry_write(struct entry *e, const struct file_ref *f, uint64_t offset, struct str bytes);
+/* The bytes are all of the file `spool`, relative to the store and synced; it is unlinked once a checkpoint has passed. */
+void entry_write_spool(struct entry *e, const struct file_ref *f, uint64_t offset, struct str spool, uint64_t len);
+void entry_put(struct entry *e, struct str path, struct str bytes); /* a whole small file, made or replaced;
+	                                                                        * its directories are made */
+void entry_make_directory(struct entry *e, struct str path);
+void entry_rename(struct entry *e, struct str from, struct str to); /* replaces; done before is fine */
+void entry_remove(struct entry *e, struct str path);                /* a file or directory tree, moved to deleted/ */
+/* All earlier writes to files of mailbox `id` are durable in their files by now and must not be written again:
+ * said in the same entry as a rename, a remove or a new generation. */
+void entry_settled(struct entry *e, uint64_t id);
+/* The named change is done by this entry, with this answer: names.h remembers it. */
+void entry_name(struct entry *e, struct name name, struct str answer);
+size_t entry_bytes(const struct entry *e);
+
+enum entry_class { ENTRY_MAIL, ENTRY_SMALL }; /* SMALL (flags, expunges, deletes) may use the last 5 % */
+
+typedef void entry_done(void *user, enum err e);
+
+/* Takes the entry. synced(OK): it is durable; any other: it is not and never will be. applied (may be NULL) runs
+ * after synced(OK) when the files are written; it does not run after an error. Both run in later turns. */
+void journal_append(struct journal *j, struct entry *e, enum entry_class class, entry_done *synced, entry_done *applied,
+	void *user);
+
+/* What a mailbox must say OK to before it takes mail: ERR_AGAIN while the journal or the disk is too full. */
+enum err journal_room(const struct journal *j, enum entry_class class, uint64_t bytes);
+
+/* The names remembered (exactly once, design idea 6). */
+bool journal_name_known(const struct journal *j, struct name name, struct str *answer);
+void journal_name_forget(struct journal *j, struct name name);
+void journal_names_of_life_forget(struct journal *j, uint64_t life); /* a peer died: nobody will ask again */
+
+/* Opens this worker's journal: replays what is there (blocking: at a start), then is empty. ERR_NEVER: it cannot
+ * be used; the log says why. */
+enum err journal_open(struct journal **out, struct worker *w);
+void journal_checkpoint(struct journal *j); /* as soon as it can */
+/* Everything appended so far is applied and a checkpoint made; then `done` runs. At a stop. */
+void journal_settle(struct journal *j, void (*done)(void *user), void *user);
+void journal_free(struct journal *j); /* NULL is fine */
+
+/* Replays every journal/<n>/ of the store, in a process of its own, before any worker runs; leaves them empty. */
+enum err journal_recover(const struct conf *conf, int directory);
+
+#endif

@@ -1,0 +1,78 @@
+/* mbox.h - one generation of a mailbox file: how a message is written to it, and how it is read again.
+ *   postmark | X-IMAPbase (first message only) X-UID Status X-Status X-Keywords X-Postern | message | blank line
+ * Always: (1) bytes before `end` never change in this generation; (2) UIDs grow along the file; (3) `end` moves only
+ * over whole messages; (4) nobody is told of a message before its entry in the journal is synced and its bytes are
+ * in the file. The postmark and the state headers, the prefix, are never shown to a client. X-Postern carries what
+ * Dovecot and UW programs have no header for: the clock. */
+#ifndef STORAGE_MBOX_H
+#define STORAGE_MBOX_H
+
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "storage/form.h"
+
+enum flag { /* bits of message.flags; system flags of RFC 3501, 2.3.2 */
+	FLAG_SEEN = 1,
+	FLAG_ANSWERED = 2,
+	FLAG_FLAGGED = 4,
+	FLAG_DELETED = 8,
+	FLAG_DRAFT = 16,
+	FLAG_SYSTEM = 31,
+	FLAG_EXPUNGED = 1 << 15, /* in a view and in the index only */
+};
+
+#define KEYWORDS_MAX      64 /* per mailbox: one bit each */
+#define KEYWORD_BYTES_MAX 100
+
+struct keywords { /* bit n of message.keywords is word[n]; a place once given is never given again */
+	unsigned count;
+	char word[KEYWORDS_MAX][KEYWORD_BYTES_MAX + 1];
+};
+
+/* The bit of word, given a place if it has none; -1: it is no atom, too long, or there are KEYWORDS_MAX already. */
+int keywords_bit(struct keywords *k, struct str word);
+int keywords_find(const struct keywords *k, struct str word); /* compared without case; -1 without */
+
+struct message { /* one message of a mailbox, as index and view hold it */
+	uint32_t uid;
+	uint32_t flags;
+	uint64_t keywords;
+	uint64_t clock;  /* of its last change */
+	uint64_t offset; /* of its postmark in the mbox */
+	uint32_t prefix; /* bytes of postmark and state headers; the message itself follows */
+	uint32_t stored; /* bytes of the message as stored, without the blank line behind it */
+	uint32_t wire;   /* with CRLF: RFC822.SIZE */
+	uint32_t header; /* stored bytes of its header, blank line included */
+	int64_t date;    /* INTERNALDATE, seconds since 1970 */
+};
+
+struct mbox_base { /* X-IMAPbase, in the first message of a file */
+	uint32_t uidvalidity;
+	uint32_t last_uid;
+	uint64_t id; /* the mailbox's, in X-Postern of the first message */
+	uint32_t generation;
+};
+
+/* Appends the prefix of a message to out. sender: the envelope sender for the postmark, empty: MAILER-DAEMON. base: NULL but for the first. */
+void mbox_prefix(struct buf *out, const struct message *m, struct str sender, const struct keywords *k,
+	const struct mbox_base *base);
+#define MBOX_TAIL "\n" /* the blank line behind each message */
+
+/* Reads an mbox from `offset` (0, or the postmark of a message) on, in pieces of any size, in the slow lane. Takes
+ * foreign files: mboxes without our headers give messages with uid 0 and clock 0 (the caller gives them). */
+struct mbox_scan;
+struct mbox_scan_events {
+	void (*on_base)(void *user, const struct mbox_base *base, struct keywords *k);
+	void (*on_message)(void *user, const struct message *m); /* whole; keywords by the scan's table */
+};
+struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struct mbox_scan_events *ev, void *user);
+enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes); /* ERR_NEVER: this is no mbox */
+enum err mbox_scan_end(struct mbox_scan *s);                    /* the last message is told */
+void mbox_scan_free(struct mbox_scan *s);
+
+/* Whether `head`, bytes read at m->offset, begins with the postmark and the UID that m says: a reader's check that
+ * the file is still of the generation it thinks. */
+bool mbox_is_message(struct str head, const struct message *m);
+
+#endif

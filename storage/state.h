@@ -1,0 +1,46 @@
+/* state.h - what changed in a mailbox since its mbox was written: lines of text beside it, in NAME.state.
+ *   postern-state 1 id=<hex> generation=<n> uidvalidity=<n> uidnext=<n> clock=<n> [subscribed=1]
+ *   flags <uids> <flags> <keywords> <clock>        1:3,7 SA $Forwarded,work 123456     ("-" for none)
+ *   expunge <uids> <clock>
+ *   set <name>=<value> <clock>                     uidnext, subscribed; annotations later
+ * A line is absolute: read twice it says the same as once, and lines about messages that are not there say nothing.
+ * So an older state file beside a newer mbox does no harm. The first line is made with the mailbox; a line that
+ * cannot be understood is logged, skipped, and costs itself. A higher version than 1 is refused. */
+#ifndef STORAGE_STATE_H
+#define STORAGE_STATE_H
+
+#include "storage/mbox.h"
+
+struct state_head {
+	uint64_t id;
+	uint32_t generation;
+	uint32_t uidvalidity;
+	uint32_t uidnext;
+	uint64_t clock;
+	bool subscribed;
+};
+
+struct uid_range {
+	uint32_t first, last;
+};
+
+void state_print_head(struct buf *out, const struct state_head *h);
+/* One line for messages that all get these flags and keywords. uids: ascending, not empty. */
+void state_print_flags(struct buf *out, const struct uid_range *uids, size_t count, uint32_t flags, uint64_t keywords,
+	const struct keywords *k, uint64_t clock);
+void state_print_expunge(struct buf *out, const struct uid_range *uids, size_t count, uint64_t clock);
+void state_print_set(struct buf *out, struct str name, struct str value, uint64_t clock);
+
+struct state_events {
+	void (*on_flags)(void *user, const struct uid_range *uids, size_t count, uint32_t flags, uint64_t keywords,
+		uint64_t clock);
+	void (*on_expunge)(void *user, const struct uid_range *uids, size_t count, uint64_t clock);
+	void (*on_set)(void *user, struct str name, struct str value, uint64_t clock);
+};
+
+/* Reads lines from `bytes` (the whole file, or its tail from a line's start on); the head, if the bytes begin with one, goes
+ * to *head. Answers how many bytes were whole lines; a torn last line is left. ERR_NEVER through *e: refused. */
+size_t state_read(struct str bytes, struct state_head *head, struct keywords *k, const struct state_events *ev,
+	void *user, enum err *e);
+
+#endif
