@@ -9,17 +9,18 @@
 
 /* One word of the command line: `postern account add ...`. Its own options are its own business. */
 struct command {
-	const char *name;                  /* "account"; NULL ends the table */
-	const char *usage;                 /* "add|list|passwd|delete USER@DOMAIN"; for --help */
-	const char *text;                  /* one sentence */
-	int (*run)(int argc, char **argv); /* argv[0] is the command's name; answers the exit status */
+	const char *name;  /* "account"; NULL ends the table */
+	const char *usage; /* "add|list|passwd|delete USER@DOMAIN"; for --help */
+	const char *text;  /* one sentence */
+	/* argv[0] is the command's name; conf_path is what -c said, or the default. Answers the exit status. */
+	int (*run)(int argc, char **argv, const char *conf_path);
 };
 
 struct house {
 	const struct settings *const *settings; /* ended by NULL */
 	const struct service *const *services;  /* ended by NULL */
 	const struct call_type *const *calls;   /* tables, ended by NULL; each ended by a row with name NULL */
-	const struct command *commands;         /* beside core's own: run */
+	const struct command *const *commands;  /* tables beside core's own run, ended by NULL; each ended likewise */
 	/* Reads and checks a configuration file: NULL, and a line per error (file:line: reason) in why. */
 	struct conf *(*conf_read)(const char *path, struct buf *why);
 	struct conf *(*conf_parse)(struct str text, const char *name, struct buf *why);

@@ -61,7 +61,8 @@ void conf_unref(struct conf *c); /* NULL is fine */
 
 /* Makes the titled section if it is not there. False: there is no such section; why says so. */
 bool conf_add_title(struct conf *c, const char *section, const char *title, struct buf *why);
-/* title is NULL in an untitled section. A list is given item by item: the first call replaces the default.
+/* title is NULL in an untitled section. A list is given item by item: the first call replaces the default, and a
+ * value of NULL makes it empty.
  * False: why says in one line what is wrong, naming the setting, its limits and what was given. */
 bool conf_set(
 	struct conf *c, const char *section, const char *title, const char *name, const char *value, struct buf *why);
