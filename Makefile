@@ -1,10 +1,16 @@
-# Makefile - builds Postern, installs what that needs, runs it and tests it. `make help` lists the targets.
+# Makefile - builds Postern, installs what that needs, runs it and tests it. `make help` lists what it can do.
+#
+#   CC=clang            another compiler             ASAN=1, TSAN=1   with sanitizers, apart under build/
+#   BORINGSSL=DIR       a tree of include/ and lib/  BUILD=DIR        objects and programs elsewhere
 
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 BUILD    := build
 CPPFLAGS := -D_GNU_SOURCE -I.
 CFLAGS   := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fstack-protector-strong -fno-omit-frame-pointer -pthread -MMD -MP
 LDFLAGS  := -pthread -Wl,--fatal-warnings
+JOBS     := $(shell nproc)
 
 ifdef ASAN
 BUILD    := build/asan
@@ -16,44 +22,143 @@ BUILD    := build/tsan
 CFLAGS   += -fsanitize=thread
 LDFLAGS  += -fsanitize=thread
 endif
+ifdef FUZZ
+CC       := clang
+BUILD    := build/fuzz
+CFLAGS   += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+LDFLAGS  += -fsanitize=fuzzer,address,undefined
+endif
 
 # Debian keeps BoringSSL apart from OpenSSL; BORINGSSL=DIR takes a tree of include/ and lib/ instead.
-MULTIARCH := $(shell $(CC) -print-multiarch)
+MULTIARCH = $(shell $(CC) -print-multiarch)
 ifdef BORINGSSL
 CPPFLAGS += -isystem $(BORINGSSL)/include
-SSL_LIBS := -L$(BORINGSSL)/lib -lssl -lcrypto -lstdc++
+SSL_LIBS := -L$(BORINGSSL)/lib -Wl,-rpath,$(abspath $(BORINGSSL)/lib) -lssl -lcrypto -lstdc++
 else
 CPPFLAGS += -isystem /usr/include/android
-SSL_LIBS := -L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android -lssl -lcrypto
+SSL_LIBS  = -L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android -lssl -lcrypto
 endif
-LIBS := $(SSL_LIBS) -lev -lleveldb -lconfuse -ljansson -lcrypt
+LIBS      = $(SSL_LIBS) -lev -lleveldb -lconfuse -ljansson -lcrypt
 
-SOURCES := $(shell find core conf dns storage protocols sip -name '*.c' 2>/dev/null)
+# What each purpose needs of Debian.
+BUILD_PACKAGES := gcc libc6-dev libcrypt-dev libev-dev libleveldb-dev libconfuse-dev libjansson-dev \
+	android-libboringssl-dev
+RUN_PACKAGES   := python3 openssl swaks curl mutt
+CHECK_PACKAGES := perl clang libclang-rt-14-dev isync fetchmail util-linux
+BENCH_PACKAGES := dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix
+LINT_PACKAGES  := clang-format cppcheck
+
+SOURCES := $(shell find core conf dns storage protocols sip -name '*.c' 2>/dev/null | sort)
 OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c,$(SOURCES)))
-UNITS   := $(patsubst %.c,$(BUILD)/%,$(wildcard t/unit/*.c))
+UNITS   := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard t/unit/*.c)))
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard t/fuzz/*.c)))
+# Those that cross threads and processes run under ThreadSanitizer too.
+THREADED := $(patsubst t/unit/%.c,build/tsan/t/unit/%,$(wildcard $(patsubst %,t/unit/%.c,ring call lane journal)))
+# Simple tests run before hard ones, so the first failure is the cause.
+SCRIPTS := $(shell find t -mindepth 2 \( -name '*.t' -o -name '*.py' \) ! -path 't/lib/*' | sort) $(wildcard t/*.py)
+HARD    := t/clients/% t/corpus.py t/crash/%
+TESTS   := $(filter-out $(HARD),$(SCRIPTS)) $(filter $(HARD),$(SCRIPTS))
 
-all: $(BUILD)/postern
+all: $(BUILD)/libpostern.a $(and $(wildcard core/main.c),$(wildcard protocols/house.c),$(BUILD)/postern)  ## build the server (the default)
+
+run: deps-run  ## build, make a demo store in build/demo and serve it on loopback; P=10000 is its first port
+	@$(MAKE) $(PARALLEL) all
+	@BUILD=$(BUILD) t/demo $(BUILD)/demo $(P)
+
+check: deps-check  ## build and run every test that is quick
+	@$(MAKE) $(PARALLEL) all units
+ifndef ASAN
+	@$(MAKE) $(PARALLEL) TSAN=1 CC=clang threaded
+endif
+	BUILD=$(BUILD) prove -j2 -e t/run $(UNITS) $(if $(ASAN),,$(THREADED)) $(TESTS)
+
+unit: units  ## build and run the unit tests alone
+	@prove -e t/run $(UNITS)
+
+crash: deps-check  ## kill the server N times (1,000) under load and look for every acknowledged message
+	@$(MAKE) $(PARALLEL) all
+	BUILD=$(BUILD) KILLS=$(or $(N),1000) TEST_LIMIT=0 prove -v -e t/run $(wildcard t/crash/*.py)
+
+bench: deps-bench  ## run a benchmark: B=name, PEER=another server to compare with
+	@$(MAKE) $(PARALLEL) all
+	BUILD=$(BUILD) bench/run $(B) $(PEER)
+
+fuzz: deps-check  ## run each fuzz target for T seconds (20) from its corpus
+	@$(MAKE) $(PARALLEL) FUZZ=1 fuzzers
+	@FUZZ=1 t/fuzz-run $(or $(T),20) $(patsubst $(BUILD)/%,build/fuzz/%,$(FUZZERS))
+
+PREFIX     := /usr/local
+SYSCONFDIR := /etc
+install: all  ## put program, sample configuration, manual and systemd unit in place (DESTDIR, PREFIX, SYSCONFDIR)
+	install -D -m 755 $(BUILD)/postern $(DESTDIR)$(PREFIX)/sbin/postern
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 conf/*.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 conf/*.5
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' conf/postern.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/postern.service
+	install -D -m 644 conf/postern.conf $(DESTDIR)$(PREFIX)/share/doc/postern/postern.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/postern/postern.conf || \
+		install -D -m 640 conf/postern.conf $(DESTDIR)$(SYSCONFDIR)/postern/postern.conf
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+format: deps-lint  ## lay out all C sources as .clang-format says
+	clang-format -i $(C_FILES)
+
+lint: deps-lint  ## look for what compilers do not see: layout, banned calls, doubtful code
+	clang-format --dry-run -Werror $(C_FILES)
+	! grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|system|popen|usleep|sleep) ?\(' $(filter-out t/%,$(C_FILES))
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability -D_GNU_SOURCE -I. \
+		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches $(SOURCES)
+
+clean:  ## remove what was built, demo store included
+	rm -rf build
+
+help:  ## this list
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## /{printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# Building -------------------------------------------------------------------------------------------------------
+
+units: $(UNITS)
+threaded: $(patsubst build/tsan/%,$(BUILD)/%,$(THREADED))
+fuzzers: $(FUZZERS)
 
 $(BUILD)/postern: $(BUILD)/core/main.o $(BUILD)/libpostern.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
-$(BUILD)/libpostern.a: $(OBJECTS)
+$(BUILD)/libpostern.a: $(OBJECTS) $(BUILD)/sources
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar rcs $@ $(OBJECTS)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BUILD)/libpostern.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-unit: $(UNITS)
-	prove -e '' $(UNITS)
+$(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BUILD)/libpostern.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-clean:
-	rm -rf build
+# Files that change when the compiler, its flags or the list of sources do, and only then.
+$(BUILD)/flags: STATE = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LIBS)
+$(BUILD)/sources: STATE = $(SOURCES)
+$(BUILD)/flags $(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(STATE)' | cmp -s - $@ || echo '$(STATE)' >$@
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all unit clean
+# A make started from here works in parallel, unless the whole already does.
+PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) --no-print-directory
+
+# What is needed of Debian ---------------------------------------------------------------------------------------
+
+deps-run: PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES)
+deps-check: PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) $(CHECK_PACKAGES)
+deps-bench: PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) $(BENCH_PACKAGES)
+deps-lint: PACKAGES := $(LINT_PACKAGES)
+deps: deps-check
+deps-run deps-check deps-bench deps-lint:
+	@t/deps $(PACKAGES)
+
+-include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(UNITS:=.d) $(FUZZERS:=.d)
+.PHONY: all run check unit crash bench fuzz install format lint clean help
+.PHONY: units threaded fuzzers deps deps-run deps-check deps-bench deps-lint FORCE
 .SECONDARY:
