@@ -1,0 +1,57 @@
+/* selected.h - a mailbox as one session sees it: its own numbering over a view that moves on.
+ * The view changes under everybody; a session's sequence numbers may change only when its protocol allows, and POP3's never do. So a
+ * selected mailbox holds what its client was told: how many messages exist, which places of the view are gone.
+ * selected_sync brings it up to date and tells what changed. Views are mapped once per worker and shared.
+ *
+ * Message bytes are read straight from the mbox, without troubling the owner: warm ones at once, cold ones in the
+ * files lane. What is read is checked to be the message the view says. */
+#ifndef STORAGE_SELECTED_H
+#define STORAGE_SELECTED_H
+
+#include "core/call.h"
+#include "storage/state.h"
+#include "storage/view.h"
+
+struct account;
+struct selected; /* made by store_select (store.h) */
+
+void selected_free(struct selected *s); /* NULL is fine */
+
+uint32_t selected_exists(const struct selected *s); /* messages by this session's count */
+uint32_t selected_recent(const struct selected *s); /* of these, \Recent ones */
+uint32_t selected_uidvalidity(const struct selected *s);
+uint32_t selected_uidnext(const struct selected *s);
+uint64_t selected_id(const struct selected *s);           /* the mailbox's */
+uint64_t selected_clock(const struct selected *s);        /* as of the last sync */
+uint32_t selected_first_unseen(const struct selected *s); /* a sequence number; 0: none */
+bool selected_read_only(const struct selected *s);
+
+/* seq: 1 .. exists. The message as it is now; FLAG_EXPUNGED may be set: gone, but this client was not told yet. */
+void selected_message(const struct selected *s, uint32_t seq, struct message *m);
+bool selected_is_recent(const struct selected *s, const struct message *m);
+uint32_t selected_seq(const struct selected *s, uint32_t uid);      /* 0: not in this session's count */
+uint32_t selected_seq_from(const struct selected *s, uint32_t uid); /* of the first UID >= uid; exists + 1: none */
+const char *selected_keyword(const struct selected *s, unsigned bit);
+unsigned selected_keyword_count(const struct selected *s);
+
+struct selected_news {
+	void (*on_expunge)(void *user, uint32_t seq); /* numbers above it are one less from now on */
+	void (*on_exists)(void *user, uint32_t exists, uint32_t recent);
+	void (*on_flags)(void *user, uint32_t seq, const struct message *m);
+	void (*on_keywords)(void *user); /* words were added: FLAGS is due */
+};
+
+/* Brings the numbering up to date. may_expunge: false keeps the numbers of what is gone (RFC 3501, 7.4.1) and tells
+ * no on_expunge. */
+void selected_sync(struct selected *s, bool may_expunge, const struct selected_news *news, void *user);
+/* `changed` runs in a later turn when the mailbox changed after the last selected_sync; once until the next sync. */
+void selected_watch(struct selected *s, void (*changed)(void *user), void *user);
+
+/* Stored bytes [at, at + len) of the message behind its prefix, fewer at its end; appended to out. False: they are not in
+ * memory, or not as the view says: use selected_read. */
+bool selected_read_now(struct selected *s, const struct message *m, uint32_t at, size_t len, struct buf *out);
+/* The same through the files lane; answer: the bytes. ERR_ABSENT: gone with an older generation. */
+struct call *selected_read(
+	struct selected *s, const struct message *m, uint32_t at, size_t len, call_done *done, void *user);
+
+#endif

@@ -1,0 +1,159 @@
+/* store.h - what protocols ask of the store. It cannot be asked without saying who asks.
+ * Every function sends a call to the owner of the account concerned and answers by `done` in a later turn; the
+ * returned call may be cancelled (call_cancel), also when the session ends. What changes something is durable when
+ * `done` says OK, done exactly once, and (but for deliveries) seen by whoever syncs a view from then on. */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include "core/call.h"
+#include "core/settings.h"
+#include "core/worker.h"
+#include "storage/account.h"
+#include "storage/draft.h"
+#include "storage/selected.h"
+
+struct store_conf {
+	int64_t shards;         /* 64; fixed when the store is made, at a restart only */
+	int64_t index_cache;    /* bytes of LevelDB block cache per worker */
+	int64_t open_mailboxes; /* an owner keeps at most so many in memory */
+	int64_t mailboxes_per_account;
+	int64_t compact_share; /* percent of garbage from which a mailbox is written anew */
+};
+extern const struct settings store_settings;
+extern const struct call_type store_calls[];
+
+struct domain_conf {     /* domain "example.test" { } */
+	bool postmaster; /* mail to postmaster goes to the administrator's account of that name if there is one */
+};
+extern const struct settings domain_settings;
+
+/* The house's hooks (core/house.h). */
+enum err store_start(struct worker *w);
+void store_reload(struct worker *w, const struct conf *old);
+void store_stop(struct worker *w, void (*done)(struct worker *w));
+enum err store_recover(const struct conf *conf, int directory);
+
+/* --- who asks ------------------------------------------------------------------------------------------------ */
+
+struct account {       /* somebody who proved who he is; made by store_login alone */
+	char *address; /* canonical */
+	bool admin;
+	unsigned owner; /* the slot of his shard's owner */
+};
+void account_free(struct account *a); /* NULL is fine */
+
+typedef void login_done(void *user, enum err e, struct account *a); /* a is the receiver's; NULL unless OK */
+/* ERR_DENIED: no such account, or another password: nobody learns which. ERR_AGAIN: not now. */
+struct call *store_login(struct worker *w, struct str address, struct str password, login_done *done, void *user);
+
+typedef void store_done(void *user, enum err e);
+
+/* --- mail coming in ------------------------------------------------------------------------------------------- */
+
+/* May this address have a message of `size` bytes (0: unknown)? OK; ERR_ABSENT: domain ours, no such account;
+ * ERR_DENIED: not a domain of ours; ERR_TOO_BIG; ERR_AGAIN. canonical: the account, for store_deliver. */
+typedef void recipient_done(void *user, enum err e, struct str canonical);
+struct call *store_recipient(struct worker *w, struct str address, uint64_t size, recipient_done *done, void *user);
+
+struct delivery {
+	struct str account; /* canonical, as store_recipient told it */
+	struct str sender;  /* of the envelope, for the postmark; "" for bounces */
+	struct str
+		trace; /* header lines in stored form (LF) put before the message: Return-Path, Delivered-To, Received */
+	struct draft *draft; /* ended; lives until done */
+	struct name name;    /* by name_next, one per recipient */
+};
+/* OK: durable. ERR_ABSENT, ERR_TOO_BIG, ERR_AGAIN. */
+struct call *store_deliver(struct worker *w, const struct delivery *d, store_done *done, void *user);
+
+/* --- mailboxes of an account ---------------------------------------------------------------------------------- */
+
+struct mailbox_status {
+	uint64_t id, clock, bytes;
+	uint32_t uidvalidity, uidnext, messages, recent, unseen, deleted;
+};
+typedef void status_done(void *user, enum err e, const struct mailbox_status *s);
+struct call *store_status(struct worker *w, const struct account *a, struct str mailbox, status_done *done, void *user);
+
+struct mailbox_entry {
+	struct str name; /* UTF-8 */
+	bool exists;     /* false: a level of hierarchy alone, \Noselect */
+	bool has_children;
+	bool subscribed;
+};
+typedef void list_done(void *user, enum err e, const struct mailbox_entry *entries, size_t count); /* by name */
+struct call *store_list(struct worker *w, const struct account *a, list_done *done, void *user);
+
+struct call *store_create(struct worker *w, const struct account *a, struct str mailbox, store_done *done, void *user);
+struct call *store_delete(struct worker *w, const struct account *a, struct str mailbox, store_done *done, void *user);
+struct call *store_rename(
+	struct worker *w, const struct account *a, struct str from, struct str to, store_done *done, void *user);
+struct call *store_subscribe(
+	struct worker *w, const struct account *a, struct str mailbox, bool subscribed, store_done *done, void *user);
+
+/* claim: takes \Recent and allows changes (SELECT); else read-only (EXAMINE). s is the receiver's. */
+typedef void select_done(void *user, enum err e, struct selected *s);
+struct call *store_select(
+	struct worker *w, const struct account *a, struct str mailbox, bool claim, select_done *done, void *user);
+
+/* --- messages -------------------------------------------------------------------------------------------------- */
+
+struct flag_words {     /* flags by name, as a client gives them */
+	uint32_t flags; /* system flags */
+	const struct str *keywords;
+	size_t count;
+};
+
+struct append {
+	struct str mailbox;
+	struct draft *draft; /* ended; lives until done */
+	struct flag_words flags;
+	int64_t date; /* seconds since 1970; 0: now */
+};
+typedef void append_done(void *user, enum err e, uint32_t uidvalidity, uint32_t uid);
+/* ERR_ABSENT: no such mailbox (TRYCREATE). */
+struct call *store_append(
+	struct worker *w, const struct account *a, const struct append *ap, append_done *done, void *user);
+
+enum flags_how { FLAGS_REPLACE, FLAGS_ADD, FLAGS_REMOVE };
+/* Changes flags of messages by UID; those that are not there are passed over. The session learns the outcome by selected_sync. */
+struct call *store_flags(struct worker *w, const struct account *a, struct selected *s, const struct uid_range *uids,
+	size_t count, enum flags_how how, const struct flag_words *words, store_done *done, void *user);
+/* The implicit \Seen of FETCH, which nobody waits for. */
+void store_seen(
+	struct worker *w, const struct account *a, struct selected *s, const struct uid_range *uids, size_t count);
+
+/* Removes messages with \Deleted; uids NULL: all of them. force: also without \Deleted (POP3's QUIT). */
+struct call *store_expunge(struct worker *w, const struct account *a, struct selected *s, const struct uid_range *uids,
+	size_t count, bool force, store_done *done, void *user);
+
+struct copied { /* for COPYUID (RFC 4315): the n-th UID of from became the n-th of to */
+	uint32_t uidvalidity;
+	const struct uid_range *from, *to;
+	size_t from_count, to_count;
+};
+typedef void copy_done(void *user, enum err e, const struct copied *c);
+/* Within the account: one entry of the journal, all or none. move: expunges the originals in the same entry. */
+struct call *store_copy(struct worker *w, const struct account *a, struct selected *s, const struct uid_range *uids,
+	size_t count, struct str mailbox, bool move, copy_done *done, void *user);
+
+/* --- administration: the asker is the control socket, which admits administrators alone -------------------------- */
+
+struct call *store_domain_add(struct worker *w, struct str domain, store_done *done, void *user);
+struct call *store_domain_delete(struct worker *w, struct str domain, store_done *done, void *user);
+typedef void names_done(void *user, enum err e, const struct str *names, size_t count); /* sorted */
+struct call *store_domain_list(struct worker *w, names_done *done, void *user);
+
+struct account_change {
+	struct str address;
+	struct str password, hash; /* at most one of them is not empty */
+	bool create;               /* ERR_EXISTS if it is there; else ERR_ABSENT if it is not */
+	bool admin;                /* of a new account */
+};
+struct call *store_account_change(struct worker *w, const struct account_change *c, store_done *done, void *user);
+struct call *store_account_delete(struct worker *w, struct str address, store_done *done, void *user);
+struct call *store_account_list(struct worker *w, struct str domain, names_done *done, void *user);
+/* Folds state into mbox headers now (`postern settle`): a new generation of each mailbox of the account. */
+struct call *store_settle(struct worker *w, struct str address, store_done *done, void *user);
+
+#endif
