@@ -64,4 +64,11 @@ const char *conn_peer(const struct conn *c);
 const char *conn_here(const struct conn *c);
 bool conn_from_loopback(const struct conn *c);
 
+/* What the connections of a worker have in common; worker.c alone calls these. w->loop and w->timers are there
+ * before conns_new; every connection is freed before conns_free (NULL is fine). Its part of the loop's turn comes
+ * last before the loop sleeps (an ev_prepare of the lowest priority): what others write in theirs still leaves. */
+struct conns;
+struct conns *conns_new(struct worker *w);
+void conns_free(struct conns *cs);
+
 #endif

@@ -1,6 +1,7 @@
 /* counter.h - what is counted, for `postern stats`.
  * A module declares a counter beside the code that counts; all of them together make one row per worker in shared
- * memory. A worker adds to its own row only, so no atomic read-modify-write is needed; readers add up the rows.
+ * memory. A worker adds to its own row only and from its loop only, never from a lane, so no atomic read-modify-write
+ * is needed; readers add up the rows.
  *   COUNTER(smtp_messages, "smtp.messages", "messages taken in");
  *   counter_add(&smtp_messages, 1); */
 #ifndef CORE_COUNTER_H

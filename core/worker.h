@@ -11,7 +11,7 @@
 #include "core/timers.h"
 
 struct ev_loop;
-struct conn;
+struct conns;
 struct tls;
 struct service;
 struct store;
@@ -20,6 +20,7 @@ struct worker {
 	struct ev_loop *loop;
 	struct timers *timers;
 	struct calls *calls;
+	struct conns *conns; /* what conn.c keeps per worker (conn.h) */
 	struct shm *shm;
 	unsigned slot, workers; /* this one, of so many */
 	struct conf *conf;      /* in force now; conf_ref it to keep it */
