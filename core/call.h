@@ -29,9 +29,10 @@ struct call_type {
 	void (*handle)(struct worker *w, struct request *rq, struct str args);
 };
 
-/* done: `answer` is empty unless e is OK or the owner sent bytes with it; valid until done returns. */
+/* done: `answer` is empty unless the owner sent bytes with it; valid until done returns. The call is gone by then. */
 typedef void call_done(void *user, enum err e, struct str answer);
 
+/* deadline_ms: from now, by the worker's clock. args are copied. */
 struct call *call_send(struct worker *w, unsigned to, const struct call_type *type, struct str args,
 	int64_t deadline_ms, call_done *done, void *user);
 void call_cancel(struct call *c); /* its done will not run; NULL is fine */
@@ -55,10 +56,10 @@ struct name name_next(struct worker *w);
 /* The worker's engine (worker.c alone calls these). */
 struct calls;
 struct calls *calls_new(struct worker *w);
-void calls_turn(struct calls *cs);                     /* takes in records, sends what waits, runs local calls */
-bool calls_sleep(struct calls *cs);                    /* before the loop sleeps: false, there is more to do */
-void calls_peer_died(struct calls *cs, unsigned peer); /* its generation was raised */
-size_t calls_waiting(const struct calls *cs);
-void calls_free(struct calls *cs);
+void calls_turn(struct calls *cs);            /* takes in records, sends what waits, runs local calls */
+bool calls_sleep(struct calls *cs);           /* before the loop sleeps: false, there is more to do */
+void calls_wake(struct calls *cs);            /* the loop woke */
+size_t calls_waiting(const struct calls *cs); /* made here and not answered yet */
+void calls_free(struct calls *cs);            /* no done runs any more; NULL is fine */
 
 #endif

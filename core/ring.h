@@ -21,9 +21,11 @@ bool ring_wants_wake(struct ring *r);
 /* Consumer: the oldest record, in place; false: none. Valid until ring_next. */
 bool ring_peek(struct ring *r, struct str *record);
 void ring_next(struct ring *r);
+/* Consumer, when ring_peek told false: whether that is because what is in it cannot be understood. */
+bool ring_broken(struct ring *r);
 /* Consumer: about to sleep. False: a record came meanwhile, do not. */
 bool ring_sleep(struct ring *r);
-/* Consumer: what is in it cannot be understood; everything is dropped. Logged by the caller. */
+/* Consumer: drops everything, of a broken ring too. Logged by the caller. */
 void ring_reset(struct ring *r);
 
 #endif

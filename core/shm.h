@@ -20,6 +20,7 @@ struct slot {
 	_Atomic uint32_t starts;
 	_Atomic int64_t started_ms;  /* wall clock */
 	_Atomic int64_t turned_ms;   /* monotonic: the loop's last turn; the master ends one that is 10 s behind */
+	_Atomic uint32_t running;    /* the call being run: its place among all types, counted from 1; 0: none */
 	_Atomic uint32_t lag_us;     /* the loop's lag, smoothed */
 	_Atomic uint32_t lag_max_us; /* the worst since the start */
 	_Atomic uint32_t connections;

@@ -11,6 +11,7 @@
 #include "core/timers.h"
 
 struct ev_loop;
+struct asks;
 struct conns;
 struct tls;
 struct service;
@@ -30,12 +31,18 @@ struct worker {
 	bool stopping;            /* no new sessions; those there say good-bye when they may */
 	struct store *store;      /* storage's state in this worker, made by the house's worker_start */
 	struct session *sessions; /* every open session, newest first (service.h) */
+	struct asks *asks;        /* what the master was asked (worker.c's) */
 };
 
 /* Wall clock in ms, UTC, as of this turn of the loop, moved with the scratch server's clock. */
 int64_t worker_wall_ms(const struct worker *w);
 
-/* The body of a worker process: returns its exit status. orders: the socket that the master's orders come by. */
-int worker_run(struct shm *shm, unsigned slot, struct conf *conf, int orders);
+/* Asking the master. done runs in a later turn, when every worker has taken it up: ERR_DENIED if this server does
+ * not permit it, and with text, a line each, whatever there is to say (why a reload failed, what it changes). One
+ * who goes away first cancels by his `user`. */
+void worker_ask_clock(struct worker *w, int64_t shift_ms, call_done *done, void *user); /* scratch servers only */
+void worker_ask_reload(struct worker *w, call_done *done, void *user);
+void worker_ask_stop(struct worker *w, call_done *done, void *user); /* done: the stop has begun */
+void worker_ask_cancel(struct worker *w, void *user);
 
 #endif
