@@ -1,0 +1,69 @@
+/* utf8.c - see utf8.h. */
+#include "storage/utf8.h"
+
+#define REPLACEMENT STR("\xef\xbf\xbd") /* U+FFFD */
+
+static bool between(unsigned char c, unsigned char least, unsigned char most)
+{
+	return c >= least && c <= most;
+}
+
+/* The rows of RFC 3629, 4: after some first bytes the second has a narrower range. */
+size_t utf8_size(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	unsigned char least = 0x80, most = 0xbf;
+	size_t size;
+
+	if (!s.len)
+		return 0;
+	if (p[0] < 0x80)
+		return 1;
+	if (between(p[0], 0xc2, 0xdf))
+		size = 2;
+	else if (between(p[0], 0xe0, 0xef))
+		size = 3;
+	else if (between(p[0], 0xf0, 0xf4))
+		size = 4;
+	else
+		return 0;
+	if (p[0] == 0xe0)
+		least = 0xa0;
+	else if (p[0] == 0xed)
+		most = 0x9f;
+	else if (p[0] == 0xf0)
+		least = 0x90;
+	else if (p[0] == 0xf4)
+		most = 0x8f;
+	if (s.len < size || !between(p[1], least, most))
+		return 0;
+	for (size_t i = 2; i < size; i++)
+		if (!between(p[i], 0x80, 0xbf))
+			return 0;
+	return size;
+}
+
+bool utf8_valid(struct str s)
+{
+	while (s.len) {
+		size_t size = utf8_size(s);
+
+		if (!size)
+			return false;
+		s = str_cut(s, size, s.len);
+	}
+	return true;
+}
+
+void utf8_add_mended(struct buf *out, struct str s)
+{
+	while (s.len) {
+		size_t size = utf8_size(s);
+
+		if (size)
+			buf_add(out, s.p, size);
+		else
+			buf_add_str(out, REPLACEMENT);
+		s = str_cut(s, size ? size : 1, s.len);
+	}
+}
