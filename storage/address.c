@@ -466,7 +466,7 @@ static enum err domain_or_literal(struct arena *a, struct str *left, unsigned al
 }
 
 /* Mailbox = Local-part "@" ( Domain / address-literal ) */
-static enum err mailbox(struct arena *a, struct str *left, unsigned allow, struct path *path)
+static enum err mailbox(struct arena *a, struct str *left, unsigned allow, struct address_path *path)
 {
 	enum err e = local_part(a, left, allow, &path->local);
 
@@ -493,11 +493,11 @@ static enum err source_route(struct arena *a, struct str *left, unsigned allow)
 	return take(left, ':') ? OK : ERR_MISTAKE;
 }
 
-enum err address_path(struct arena *a, struct str *left, unsigned allow, struct path *path)
+enum err address_path(struct arena *a, struct str *left, unsigned allow, struct address_path *path)
 {
 	enum err e = OK;
 
-	*path = (struct path){ STR(""), STR("") };
+	*path = (struct address_path){ STR(""), STR("") };
 	if (!take(left, '<'))
 		return ERR_MISTAKE;
 	if (allow & ADDRESS_NULL && take(left, '>'))
@@ -516,7 +516,7 @@ enum err address_path(struct arena *a, struct str *left, unsigned allow, struct 
 	return e;
 }
 
-enum err address_mailbox(struct arena *a, struct str text, unsigned allow, struct path *path)
+enum err address_mailbox(struct arena *a, struct str text, unsigned allow, struct address_path *path)
 {
 	enum err e = mailbox(a, &text, allow, path);
 
@@ -530,14 +530,14 @@ enum err address_domain(struct arena *a, struct str text, unsigned allow, struct
 	return !e && text.len ? ERR_MISTAKE : e;
 }
 
-struct str address_text(struct arena *a, const struct path *path)
+struct str address_text(struct arena *a, const struct address_path *path)
 {
 	if (!path->domain.len)
 		return arena_str(a, path->local);
 	return str_of(arena_printf(a, STR_FMT "@" STR_FMT, STR_ARG(path->local), STR_ARG(path->domain)));
 }
 
-struct str address_canonical(struct arena *a, const struct path *path)
+struct str address_canonical(struct arena *a, const struct address_path *path)
 {
 	return lower(a, address_text(a, path));
 }

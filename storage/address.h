@@ -48,25 +48,25 @@ enum {
 /* Both are in canonical form: `local` quoted only if it must be, else as it was written; `domain` in lower case
  * (letters beyond ASCII as they were), an address literal in brackets and in the shortest form of its address. The
  * null path has both empty, the bare postmaster an empty domain. */
-struct path {
+struct address_path {
 	struct str local;
 	struct str domain;
 };
 
 /* The path at the front of *left, "<...>"; a source route in it is checked and dropped. *left becomes what stands
  * behind it. ERR_MISTAKE: it is none; ERR_TOO_BIG: one of the lengths above. Then *left and *path are not to be used. */
-enum err address_path(struct arena *a, struct str *left, unsigned allow, struct path *path);
+enum err address_path(struct arena *a, struct str *left, unsigned allow, struct address_path *path);
 
 /* The same for a text that is "local@domain", all of it. */
-enum err address_mailbox(struct arena *a, struct str text, unsigned allow, struct path *path);
+enum err address_mailbox(struct arena *a, struct str text, unsigned allow, struct address_path *path);
 
 /* A domain or an address literal, all of the text, to its canonical form: what EHLO says, or an account's domain. */
 enum err address_domain(struct arena *a, struct str text, unsigned allow, struct str *domain);
 
 /* "local@domain" as the wire has it; empty for the null path. */
-struct str address_text(struct arena *a, const struct path *path);
+struct str address_text(struct arena *a, const struct address_path *path);
 
 /* "local@domain" for finding an account: ASCII letters in lower case throughout. */
-struct str address_canonical(struct arena *a, const struct path *path);
+struct str address_canonical(struct arena *a, const struct address_path *path);
 
 #endif

@@ -198,7 +198,7 @@ static void test_paths(void)
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
 		struct str left = str_of(paths[i].path);
-		struct path path, again;
+		struct address_path path, again;
 		enum err e = address_path(&a, &left, paths[i].allow, &path);
 		bool good = e == paths[i].e;
 
@@ -220,7 +220,7 @@ static void test_paths(void)
 static void test_rest(void)
 {
 	struct arena a = { 0 };
-	struct path path;
+	struct address_path path;
 	struct str name;
 
 	ok(!address_mailbox(&a, STR("a@b.test"), 0, &path), "a mailbox is a path without brackets");
