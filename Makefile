@@ -110,7 +110,7 @@ lint: deps-lint  ## look for what compilers do not see: layout, banned calls, do
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches $(SOURCES)
 
 clean:  ## remove what was built, demo store included
-	rm -rf build
+	rm -rf "$$(readlink -f build/demo)" build
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## /{printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
