@@ -1,7 +1,7 @@
 /* tls.h - the one place that knows BoringSSL's SSL.
  * A struct tls is a certificate (chain) and key ready to serve, TLS 1.2 and 1.3, with ticket keys that the master
  * made and all workers share, so that a session resumes on any of them. Counted: connections keep the one they
- * started with. */
+ * started with. The steps below are conn.c's: each does what it can without waiting and says what it needs next. */
 #ifndef CORE_TLS_H
 #define CORE_TLS_H
 
@@ -12,17 +12,40 @@ struct tls;
 struct ssl_st;
 
 #define TLS_TICKET_KEY_BYTES 48
+#define TLS_CHAIN_MAX        16 /* certificates in a chain */
 
 /* chain and key are PEM. why gets one line when ERR_NEVER is answered (unreadable, or the key is another's). */
 enum err tls_new(struct tls **out, struct str chain, struct str key, const uint8_t ticket_key[TLS_TICKET_KEY_BYTES],
 	struct buf *why);
 struct tls *tls_ref(struct tls *t);
-void tls_unref(struct tls *t);
+void tls_unref(struct tls *t);            /* NULL is fine */
 int64_t tls_expires(const struct tls *t); /* seconds since 1970 when the certificate ends */
 
-struct ssl_st *tls_accept(struct tls *t, int fd); /* conn.c alone: a server session on fd */
+enum tls_step {
+	TLS_DONE,
+	TLS_WANT_READ,  /* again when the socket can be read */
+	TLS_WANT_WRITE, /* again when it can be written; a write with the same bytes, more may follow them */
+	TLS_CLOSED,     /* the other side ended it, whether by close_notify or not */
+	TLS_BROKEN,     /* the socket failed: errno */
+	TLS_FAILED,     /* the other side broke the protocol or will not have us: tls_reason */
+};
 
-/* Writes a new self-signed ECDSA P-256 certificate for `host` and its key as PEM (demo and scratch servers). */
+/* A server session on the connected, non-blocking socket fd, which stays the caller's. Keeps what it needs of t. */
+struct ssl_st *tls_accept(struct tls *t, int fd);
+void tls_free(struct ssl_st *s); /* NULL is fine */
+
+enum tls_step tls_handshake(struct ssl_st *s);
+enum tls_step tls_read(struct ssl_st *s, void *bytes, size_t size, size_t *len);
+enum tls_step tls_write(struct ssl_st *s, const void *bytes, size_t size, size_t *len); /* len: how many it took */
+bool tls_pending(const struct ssl_st *s); /* input is there that the socket will not tell of any more */
+void tls_close(struct ssl_st *s);         /* says close_notify if that goes without waiting */
+
+bool tls_resumed(const struct ssl_st *s);
+void tls_describe(const struct ssl_st *s, struct buf *out); /* "TLSv1.3 TLS_AES_128_GCM_SHA256" */
+const char *tls_reason(void); /* after TLS_FAILED: what went wrong, for logs; valid until the next step */
+
+/* Writes a new self-signed ECDSA P-256 certificate for `host`, a DNS name or an address, good for ten years, and
+ * its key as PEM (demo and scratch servers). ERR_MISTAKE: no such name can be in a certificate. */
 enum err tls_self_signed(const char *host, struct buf *chain, struct buf *key);
 
 #endif
