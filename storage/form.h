@@ -35,8 +35,23 @@ enum err form_end(struct form *f, struct buf *out); /* the size is final then */
 void form_free(struct form *f);
 
 /* Decoding. `at_line_start` starts true and is carried between pieces; a piece may end anywhere but the caller keeps back
- * what form_decode did not take (a run of '>' or part of "From " at its end): it answers how many bytes it took.
+ * what form_decode did not take (part of ">From " at its end, never more than 5 bytes): it answers how many bytes it took.
  * last: nothing follows, take all. */
 size_t form_decode(struct str stored, bool *at_line_start, bool last, struct buf *out);
+
+/* Whether a line of a header is one of the mailbox's own fields: their names in any case, white space, a colon. Name
+ * and colon stand in the line's first FORM_FIELD_MAX bytes, or the line is not one. *value, if wanted, is trimmed. */
+enum form_field {
+	FORM_OTHER,
+	FORM_UID,      /* X-UID */
+	FORM_STATUS,   /* Status */
+	FORM_XSTATUS,  /* X-Status */
+	FORM_KEYWORDS, /* X-Keywords */
+	FORM_BASE,     /* X-IMAPbase, X-IMAP */
+	FORM_POSTERN,  /* X-Postern */
+	FORM_PARTIAL,  /* the line is too short to tell: only if it is not whole */
+};
+#define FORM_FIELD_MAX 32
+enum form_field form_field_of(struct str line, bool whole, struct str *value);
 
 #endif
