@@ -47,7 +47,7 @@ struct settings {            /* a section of the file */
 	size_t size;         /* of the struct that the offsets are in */
 	const struct setting *rows;
 	const char *text; /* what the section is for, a sentence */
-	/* Checks values that rows cannot: adds a line to `why` and answers false. NULL: nothing to check. */
+	/* Checks what rows cannot: adds a line, without its end, to `why` and answers false. NULL: nothing to check. */
 	bool (*check)(const void *values, const char *title, struct buf *why);
 };
 
@@ -66,7 +66,7 @@ bool conf_add_title(struct conf *c, const char *section, const char *title, stru
  * False: why says in one line what is wrong, naming the setting, its limits and what was given. */
 bool conf_set(
 	struct conf *c, const char *section, const char *title, const char *name, const char *value, struct buf *why);
-bool conf_check(const struct conf *c, struct buf *why); /* every section's check */
+bool conf_check(const struct conf *c, struct buf *why); /* every section's check; a line for each that fails */
 
 /* The values of an untitled section. Never NULL: points to the struct that the table describes. */
 const void *conf_section(const struct conf *c, const struct settings *table);
