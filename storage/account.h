@@ -1,7 +1,6 @@
 /* account.h - accounts and domains as files: domains/<domain>/domain.settings, <account>/account.settings.
  * The files are text, a `name = value` line each, kept as they are found where we do not know a name. These functions read
- * and print them and do the hashing; who may call them is decided in store.h. Everything that hashes is slow on
- * purpose and belongs in the slow lane.
+ * and print them; who may call them is decided in store.h. What the passwords mean is password.h's business.
  *   version = 1
  *   password = scrypt$14$8$1$<salt>$<key>     or a crypt(3) hash, until the first login
  *   scram-sha-256 = 4096$<salt>$<stored key>$<server key>
@@ -20,21 +19,9 @@ struct account_settings {
 	struct str rest; /* lines that we do not know, kept */
 };
 
-enum hash_cost { HASH_FULL, HASH_CHEAP }; /* cheap: for scratch servers alone */
-
-/* Spans of the result lie in `text`. ERR_NEVER: a newer version, or damaged beyond use. */
-enum err account_settings_parse(struct str text, struct account_settings *s);
+/* The result lies in the arena. ERR_NEVER: a newer version, or a line that is no `name = value`; the log says which. */
+enum err account_settings_parse(struct str text, struct arena *a, struct account_settings *s);
 void account_settings_print(const struct account_settings *s, struct buf *out);
-
-/* Sets password and scram_sha_256 (in arena a) from a clear password. Slow. */
-void account_set_password(struct account_settings *s, struct str password, enum hash_cost cost, struct arena *a);
-/* Takes a crypt(3) hash as it is: `$6$...`, `$2y$...`, `$y$...`. ERR_MISTAKE: no such method, or a weak one (DES). */
-enum err account_set_hash(struct account_settings *s, struct str hash, struct arena *a);
-/* OK or ERR_DENIED, in the same time for any wrong password. *renew: it is not of the kind that account_set_password makes now
- * and should be set again while the password is at hand. Slow. */
-enum err account_verify(const struct account_settings *s, struct str password, enum hash_cost cost, bool *renew);
-/* What a login to an account that is not there costs: the same time as a wrong password. Slow. */
-void account_verify_nobody(enum hash_cost cost);
 
 /* Canonical form for lookups: "Alice+x@Example.TEST" -> "alice@example.test"; *detail (may be NULL) gets "x".
  * ERR_MISTAKE: not local@domain. */

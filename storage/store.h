@@ -9,6 +9,7 @@
 #include "core/settings.h"
 #include "core/worker.h"
 #include "storage/account.h"
+#include "storage/password.h"
 #include "storage/draft.h"
 #include "storage/selected.h"
 
