@@ -213,9 +213,20 @@ enum err domain_delete(int directory, struct str domain)
 	return e;
 }
 
+/* A domain's directory has its name as it is: letters, digits, '-' and '.' need no escape (path.h). */
+static enum err domain_of_file(struct buf *name, struct str file)
+{
+	if (str_find(file, '.') == 0)
+		return ERR_MISTAKE;
+	buf_add_str(name, file);
+	return OK;
+}
+
+typedef enum err name_of_file(struct buf *name, struct str file);
+
 /* Calls each with the name of every entry of the directory that we wrote; `suffix` is put behind it. */
-static enum err names_each(
-	int directory, const char *path, struct str suffix, void (*each)(void *user, struct str name), void *user)
+static enum err names_each(int directory, const char *path, name_of_file *decode, struct str suffix,
+	void (*each)(void *user, struct str name), void *user)
 {
 	int fd = directory_open(directory, path);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -234,7 +245,7 @@ static enum err names_each(
 		struct str file = str_of(entry->d_name);
 
 		buf_clear(&name);
-		if (name_of_file(&name, file))
+		if (decode(&name, file))
 			continue;
 		buf_add_str(&name, suffix);
 		each(user, buf_str(&name));
