@@ -83,7 +83,7 @@ void account_settings_print(const struct account_settings *s, struct buf *out)
 
 enum err account_canonical(struct str address, struct arena *a, struct str *canonical, struct str *detail)
 {
-	struct path path;
+	struct address_path path;
 	enum err e = address_mailbox(a, address, ADDRESS_UTF8, &path);
 	ptrdiff_t plus;
 

@@ -1,0 +1,258 @@
+/* smtp.c - the engine: reads lines, runs commands, rests while an answer is awaited, and sends.
+ * Input is taken a line at a time while the state says commands, and handed to smtp_data.c while it says DATA. A
+ * command that must wait lets the input rest (pipelined commands stay in the buffer) until smtp_resume. */
+#include "core/counter.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "protocols/smtp/smtp_session.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+COUNTER(smtp_sessions, "smtp.sessions", "SMTP and LMTP sessions opened");
+
+static const struct setting smtp_rows[] = {
+	{ "hostname", SETTING_TEXT, "", NULL, NULL, offsetof(struct smtp_conf, hostname),
+		"How the server calls itself in greetings and Received fields; empty: the machine's name.", 0 },
+	{ "message_max", SETTING_SIZE, "50M", "64K", "1G", offsetof(struct smtp_conf, message_max),
+		"The largest message taken in.", 0 },
+	{ "recipients_max", SETTING_NUMBER, "1000", "100", "100000", offsetof(struct smtp_conf, recipients_max),
+		"The most recipients of one message.", 0 },
+	{ "errors_max", SETTING_NUMBER, "20", "1", "1000", offsetof(struct smtp_conf, errors_max),
+		"Wrong commands in a session before it is ended.", 0 },
+	{ "line_max", SETTING_SIZE, "1000", "512", "64K", offsetof(struct smtp_conf, line_max),
+		"The longest command line, its CRLF included.", 0 },
+	{ "idle_timeout", SETTING_DURATION, "5m", "1s", "1h", offsetof(struct smtp_conf, idle_ms),
+		"Silence before the session is ended.", 0 },
+	{ "line_ends", SETTING_CHOICE, "strict", NULL, "strict|normalise", offsetof(struct smtp_conf, line_ends),
+		"A bare CR or LF in a message by SMTP: refused, or made a line end.", 0 },
+	{ "lmtp_line_ends", SETTING_CHOICE, "normalise", NULL, "strict|normalise",
+		offsetof(struct smtp_conf, lmtp_line_ends), "The same for LMTP.", 0 },
+	{ 0 },
+};
+
+const struct settings smtp_settings = { .section = "smtp",
+	.size = sizeof(struct smtp_conf),
+	.rows = smtp_rows,
+	.text = "Mail coming in by SMTP and LMTP." };
+
+const char *smtp_hostname(const struct smtp *s)
+{
+	static char name[256];
+
+	if (*s->conf->hostname)
+		return s->conf->hostname;
+	if (!name[0] && gethostname(name, sizeof(name) - 1))
+		return "localhost";
+	return name;
+}
+
+static void reply(struct smtp *s, const char *fmt, va_list ap)
+{
+	struct buf *out = conn_out(s->conn);
+
+	buf_vprintf(out, fmt, ap);
+	buf_add(out, "\r\n", 2);
+	conn_wrote(s->conn);
+}
+
+enum next smtp_reply(struct smtp *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	reply(s, fmt, ap);
+	va_end(ap);
+	return DONE;
+}
+
+enum next smtp_wrong(struct smtp *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	reply(s, fmt, ap);
+	va_end(ap);
+	if (++s->errors <= (unsigned)s->conf->errors_max)
+		return DONE;
+	log_warn("smtp", conn_id(s->conn), "too many errors, closing peer=%s", conn_peer(s->conn));
+	smtp_reply(s, "421 4.7.0 %s too many errors", smtp_hostname(s));
+	return CLOSE;
+}
+
+void smtp_enter(struct smtp *s, enum smtp_state state)
+{
+	static const struct {
+		enum smtp_state state;
+		const char *name;
+	} names[] = { { GREETED, "greeted" }, { HELLO, "ready" }, { SENDER, "mail" }, { RCPTS, "rcpt" },
+		{ DATA, "data" } };
+
+	s->state = state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (names[i].state == state)
+			s->session.doing = names[i].name;
+	log_debug("smtp", conn_id(s->conn), "state=%s", s->session.doing);
+}
+
+void smtp_reset(struct smtp *s)
+{
+	smtp_data_drop(s);
+	free(s->recipients);
+	s->recipients = NULL;
+	s->recipient_count = 0;
+	s->sender = s->asked = s->trace = STR_NONE;
+	arena_reset(&s->transaction);
+	if (s->state != GREETED)
+		smtp_enter(s, HELLO);
+}
+
+static void smtp_free(struct smtp *s)
+{
+	call_cancel(s->waiting);
+	smtp_data_drop(s);
+	session_close(s->worker, &s->session);
+	free(s->recipients);
+	arena_free(&s->transaction);
+	conn_free(s->conn);
+	conf_unref(s->snapshot);
+	free(s);
+}
+
+/* The reply to a line that is none, or too long. How many bytes it took; 0: more must come to know its end. */
+static size_t bad_line(struct smtp *s, struct buf *in, ptrdiff_t used, size_t skip, enum next *next)
+{
+	if (used > 0 && (size_t)used > (size_t)s->conf->line_max) {
+		*next = smtp_wrong(s, "500 5.5.6 line too long");
+		return (size_t)used;
+	}
+	if (used < 0) {
+		*next = smtp_wrong(s, "500 5.5.2 a line ends in CRLF and holds no other CR, LF or NUL");
+		return skip;
+	}
+	if (!used && buf_len(in) > (size_t)s->conf->line_max) { /* no end in sight: nothing sensible can follow */
+		smtp_reply(s, "500 5.5.6 line too long");
+		*next = CLOSE;
+		return buf_len(in);
+	}
+	return 0;
+}
+
+/* Runs the command at the front of the input; false: more must come. */
+static bool run_line(struct smtp *s, struct buf *in, enum next *next)
+{
+	struct smtp_line line;
+	size_t skip = 0, bad;
+	ptrdiff_t used = smtp_parse_line(buf_str(in), &line, &skip);
+
+	if ((bad = bad_line(s, in, used, skip, next)) || !used) {
+		buf_take(in, bad);
+		return bad > 0;
+	}
+	*next = smtp_command(s, &line); /* the spans of line lie in `in`, which nobody touches meanwhile */
+	buf_take(in, (size_t)used);
+	return true;
+}
+
+static void smtp_next(struct smtp *s, enum next next)
+{
+	if (next == DONE && s->farewell && s->state != DATA) {
+		smtp_reply(s, "421 4.3.2 %s %s", smtp_hostname(s), s->farewell);
+		next = CLOSE;
+	}
+	if (next == WAIT) {
+		conn_rest(s->conn);
+	} else if (next == CLOSE) {
+		conn_rest(s->conn);
+		conn_close(s->conn);
+	}
+}
+
+static void on_input(void *user, struct buf *in)
+{
+	struct smtp *s = user;
+	enum next next = DONE;
+
+	while (next == DONE && buf_len(in)) {
+		if (s->draft) {
+			smtp_data_input(s, in); /* rests by itself when it must */
+			return;
+		}
+		if (!run_line(s, in, &next))
+			return;
+		smtp_next(s, next);
+		if (s->farewell)
+			return;
+	}
+}
+
+void smtp_resume(struct smtp *s, enum next next)
+{
+	smtp_next(s, next);
+	if (next == DONE && !s->farewell)
+		conn_resume(s->conn);
+}
+
+static void on_idle(void *user)
+{
+	struct smtp *s = user;
+
+	log_info("smtp", conn_id(s->conn), "idle, closing peer=%s", conn_peer(s->conn));
+	smtp_reply(s, "421 4.4.2 %s idle for too long", smtp_hostname(s));
+	smtp_next(s, CLOSE);
+}
+
+static void on_end(void *user, enum conn_end why)
+{
+	struct smtp *s = user;
+
+	log_debug("smtp", conn_id(s->conn), "end why=%d messages=%u", (int)why, s->messages);
+	smtp_free(s);
+}
+
+static void farewell(struct session *session, const char *why)
+{
+	struct smtp *s = (struct smtp *)session;
+
+	s->farewell = why;
+	if (!s->waiting && !s->delivering) { /* not in the middle of an answer */
+		smtp_data_drop(s);
+		smtp_enter(s, HELLO);
+		smtp_next(s, DONE);
+	}
+}
+
+static const struct conn_events events = { .on_input = on_input, .on_idle = on_idle, .on_end = on_end };
+
+static void smtp_open(struct worker *w, const struct service *service, int fd)
+{
+	struct smtp *s = mem_new(struct smtp);
+
+	counter_add(&smtp_sessions, 1);
+	s->worker = w;
+	s->snapshot = conf_ref(w->conf);
+	s->conf = conf_section(s->snapshot, &smtp_settings);
+	s->lmtp = service == &lmtp_service;
+	s->conn = conn_new(w, fd, &events, s);
+	s->session = (struct session){ .service = service,
+		.conn = s->conn,
+		.started_ms = worker_wall_ms(w),
+		.account = "",
+		.farewell = farewell };
+	session_open(w, &s->session);
+	smtp_enter(s, GREETED);
+	conn_idle(s->conn, s->conf->idle_ms);
+	if (service->tls && conn_start_tls(s->conn, w->tls)) {
+		smtp_free(s);
+		return;
+	}
+	log_info("smtp", conn_id(s->conn), "open role=%s peer=%s", service->role, conn_peer(s->conn));
+	smtp_reply(s, "220 %s %s Postern", smtp_hostname(s), s->lmtp ? "LMTP" : "ESMTP");
+}
+
+const struct service smtp_service = { .role = "smtp", .component = "smtp", .port = 25, .open = smtp_open };
+const struct service submission_service = { .role = "submission", .component = "smtp", .port = 587, .open = smtp_open };
+const struct service submissions_service = {
+	.role = "submissions", .component = "smtp", .tls = true, .port = 465, .open = smtp_open
+};
+const struct service lmtp_service = { .role = "lmtp", .component = "smtp", .port = 24, .open = smtp_open };

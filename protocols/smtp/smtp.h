@@ -1,0 +1,23 @@
+/* smtp.h - SMTP and LMTP as a server (RFC 5321, RFC 2033): what the house lists, and nothing else.
+ * A folder readable alone: smtp.c is the engine, smtp_command.c the table and the commands, smtp_data.c the message
+ * and its delivery, smtp_parse.c the syntax of command lines, smtp_dot.c the end of DATA, smtp_session.h what these share. */
+#ifndef PROTOCOLS_SMTP_H
+#define PROTOCOLS_SMTP_H
+
+#include "core/service.h"
+
+struct smtp_conf {
+	const char *hostname;   /* how we call ourselves; "" is the machine's name */
+	int64_t message_max;    /* bytes */
+	int64_t recipients_max; /* of one message */
+	int64_t errors_max;     /* wrong commands, then 421 */
+	int64_t line_max;       /* bytes of a command line, CRLF included */
+	int64_t idle_ms;        /* silence before we part */
+	int64_t line_ends;      /* enum form_lines, SMTP */
+	int64_t lmtp_line_ends; /* the same for LMTP */
+};
+extern const struct settings smtp_settings;
+
+extern const struct service smtp_service, submission_service, submissions_service, lmtp_service;
+
+#endif

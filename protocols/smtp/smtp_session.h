@@ -1,0 +1,73 @@
+/* smtp_session.h - one client speaking SMTP or LMTP, as the files of this folder share it. */
+#ifndef PROTOCOLS_SMTP_SESSION_H
+#define PROTOCOLS_SMTP_SESSION_H
+
+#include "core/arena.h"
+#include "core/conn.h"
+#include "protocols/smtp/smtp.h"
+#include "protocols/smtp/smtp_dot.h"
+#include "protocols/smtp/smtp_parse.h"
+#include "storage/store.h"
+
+enum smtp_state {    /* bits, so that the table can name several */
+	GREETED = 1, /* no EHLO yet */
+	HELLO = 2,   /* between transactions */
+	SENDER = 4,  /* MAIL is through */
+	RCPTS = 8,   /* at least one recipient */
+	DATA = 16,   /* a message is coming in, or being delivered */
+};
+
+enum next { DONE, WAIT, CLOSE }; /* what a command answers its engine */
+
+struct smtp_recipient {
+	struct str address; /* as the client gave it, for Delivered-To and the log */
+	struct str account; /* canonical */
+	struct smtp *smtp;
+	struct call *call; /* its delivery; NULL when answered */
+	enum err outcome;
+};
+
+struct smtp { /* made by smtp_open, ended by smtp_free alone */
+	struct session session;
+	struct worker *worker;
+	struct conn *conn;     /* ours */
+	struct conf *snapshot; /* the configuration that this session began with; ours */
+	const struct smtp_conf *conf;
+	bool lmtp;
+	enum smtp_state state; /* only smtp_enter changes it */
+	bool extended;         /* EHLO or LHLO, not HELO */
+	const char *farewell;  /* why we part as soon as we may; NULL */
+	unsigned errors, messages;
+	char hello[256];      /* what the client calls itself */
+	struct call *waiting; /* the answer we rest for; ours */
+
+	/* the transaction, from MAIL to its end */
+	struct arena transaction;
+	struct str sender;                 /* "" for <> */
+	struct smtp_recipient *recipients; /* a growing array, malloc'd; ours */
+	size_t recipient_count, delivering;
+	struct str asked; /* the address that RCPT waits for */
+	struct smtp_dot dot;
+	struct draft *draft; /* ours; NULL unless DATA */
+	struct str trace;    /* the Received field, stored form */
+	char id[64];         /* of the message, for trace and log */
+};
+
+/* smtp.c */
+enum next smtp_reply(struct smtp *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a client's mistake: counted, and one too many ends the session. */
+enum next smtp_wrong(struct smtp *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void smtp_enter(struct smtp *s, enum smtp_state state);
+void smtp_reset(struct smtp *s);                  /* ends the transaction, if there is one */
+void smtp_resume(struct smtp *s, enum next next); /* an answer came: goes on as the command would have */
+const char *smtp_hostname(const struct smtp *s);
+
+/* smtp_command.c */
+enum next smtp_command(struct smtp *s, const struct smtp_line *line);
+
+/* smtp_data.c */
+enum next smtp_data_begin(struct smtp *s);
+void smtp_data_input(struct smtp *s, struct buf *in);
+void smtp_data_drop(struct smtp *s); /* whatever of it is under way */
+
+#endif
