@@ -50,17 +50,19 @@ static void test_renewal(void)
 static void test_crypt(void)
 {
 	/* the first SHA-512 example of the crypt(3) specification by U. Drepper: "Hello world!", salt "saltstring" */
-	struct str hash = STR("$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcbYEdFCoEOf"
-			      "aS35inz1");
+	struct str hash = STR("$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI"
+			      "68u4OTLiBFdcbYEdFCoEOfaS35inz1");
 	bool renew;
 
 	ok(password_crypt_check(hash) == OK, "a SHA-512 crypt hash is taken");
-	ok(password_verify(hash, STR("Hello world!"), HASH_FULL, &renew) == OK && renew, "it fits, and is to be renewed");
+	ok(password_verify(hash, STR("Hello world!"), HASH_FULL, &renew) == OK && renew,
+		"it fits, and is to be renewed");
 	ok(password_verify(hash, STR("Hello world"), HASH_FULL, &renew) == ERR_DENIED, "another password does not fit");
 	ok(password_crypt_check(STR("rqXexS6ZhobKA")) == ERR_MISTAKE, "an old DES hash is refused");
 	ok(password_crypt_check(STR("$nonsense$x")) == ERR_MISTAKE, "an unknown method is refused");
 	ok(password_crypt_check(STR("*")) == ERR_MISTAKE, "a locked account's mark is no hash");
-	ok(password_verify(STR(""), STR("x"), HASH_CHEAP, &renew) == ERR_DENIED, "nobody logs in where nothing is kept");
+	ok(password_verify(STR(""), STR("x"), HASH_CHEAP, &renew) == ERR_DENIED,
+		"nobody logs in where nothing is kept");
 }
 
 int main(void)
