@@ -40,6 +40,12 @@ void call_cancel(struct call *c); /* its done will not run; NULL is fine */
 /* Runs `run` in a later turn of this worker's loop, as an answered call would; cancelled by call_cancel. */
 struct call *call_later(struct worker *w, call_done *run, void *user);
 
+/* The handle of what takes several steps, given to the caller while one thing is asked after another: call_cancel
+ * runs dropped(user), which gives up the step under way and frees what was kept. When the last step is through its maker
+ * says call_steps_end, then tells the caller in his own way; dropped does not run. */
+struct call *call_steps(void (*dropped)(void *user), void *user);
+void call_steps_end(struct call *c);
+
 /* Nobody answers an event: types whose handler needs no request get rq NULL. May be lost when the reader dies. */
 void event_send(struct worker *w, unsigned to, const struct call_type *type, struct str bytes);
 

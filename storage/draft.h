@@ -27,7 +27,8 @@ void draft_on_room(struct draft *d, void (*on_room)(void *user), void *user);
 void draft_end(struct draft *d, void (*done)(void *user, enum err e), void *user);
 const struct form_size *draft_size(const struct draft *d); /* after draft_end's done */
 struct str draft_bytes(const struct draft *d);             /* in memory; STR_NONE if it is a file */
-/* The file, relative to the store; STR_NONE if in memory. Owners unlink what they are given, so each delivery takes a link. */
-enum err draft_link(struct draft *d, struct buf *path);
+/* The file, relative to the store; STR_NONE if in memory. It goes with the draft: whoever wants the bytes for longer
+ * makes a link to it, which the store's owners do before they promise anything. */
+struct str draft_file(const struct draft *d);
 
 #endif
