@@ -9,6 +9,7 @@
 #include "core/settings.h"
 #include "core/worker.h"
 #include "storage/account.h"
+#include "storage/login.h"
 #include "storage/password.h"
 #include "storage/draft.h"
 #include "storage/selected.h"
@@ -27,14 +28,6 @@ struct domain_conf {     /* domain "example.test" { } */
 	bool postmaster; /* mail to postmaster goes to the administrator's account of that name if there is one */
 };
 extern const struct settings domain_settings;
-
-struct login_conf {            /* login { }: how people prove who they are */
-	int64_t clear_text;    /* enum login_clear_text: where passwords are taken without TLS */
-	int64_t hash;          /* enum hash_cost (account.h) */
-	int64_t fail_delay_ms; /* before a failed login is told */
-};
-enum login_clear_text { CLEAR_TEXT_NEVER, CLEAR_TEXT_LOOPBACK, CLEAR_TEXT_ALWAYS };
-extern const struct settings login_settings;
 
 /* The house's hooks (core/house.h). */
 enum err store_start(struct worker *w);

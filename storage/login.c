@@ -1,0 +1,20 @@
+/* login.c - the rows of login.h. */
+#include "storage/login.h"
+
+static const struct setting rows[] = {
+	{ "clear_text", SETTING_CHOICE, "never", NULL, "never|loopback|always", offsetof(struct login_conf, clear_text),
+		"Where passwords are taken without encryption.", 0 },
+	{ "hash", SETTING_CHOICE, "full", NULL, "full|cheap", offsetof(struct login_conf, hash),
+		"How dear a password's hash is to compute; cheap is for scratch servers alone.", 0 },
+	{ "fail_delay", SETTING_DURATION, "2s", "0s", "30s", offsetof(struct login_conf, fail_delay_ms),
+		"How long a wrong password waits for its answer.", 0 },
+	{ "fails_max", SETTING_NUMBER, "3", "1", "100", offsetof(struct login_conf, fails_max),
+		"Wrong passwords in a session before it is ended.", 0 },
+	{ "default_domain", SETTING_TEXT, "", NULL, NULL, offsetof(struct login_conf, default_domain),
+		"The domain of login names that have none; empty: such names are refused.", 0 },
+	{ 0 },
+};
+
+const struct settings login_settings = {
+	.section = "login", .size = sizeof(struct login_conf), .rows = rows, .text = "Who may log in, and how."
+};
