@@ -14,14 +14,15 @@
 struct index;
 
 struct mailbox_record {
-	struct state_head head; /* as of `mbox_end` and `state_end` */
-	uint64_t mbox_end;      /* bytes of the mbox that are in the index */
-	uint64_t state_end;     /* bytes of the state file */
-	uint32_t messages;      /* not expunged */
-	uint32_t unseen;
-	uint64_t bytes;   /* wire bytes of what is not expunged */
-	uint64_t garbage; /* bytes of the mbox that a compaction would free */
-	uint32_t recent;  /* UIDs from here on no session was told of (RFC 3501, \Recent) */
+	struct state_head head;   /* as of `mbox_end` and `state_end` */
+	uint64_t mbox_end;        /* bytes of the mbox that are in the index */
+	uint64_t state_end;       /* bytes of the state file */
+	uint32_t messages;        /* not expunged */
+	uint32_t unseen, deleted; /* of these, without \Seen; with \Deleted */
+	uint32_t recents;         /* of these, with UIDs from `recent` on */
+	uint64_t bytes;           /* wire bytes of what is not expunged */
+	uint64_t garbage;         /* bytes of the mbox that a compaction would free */
+	uint32_t recent;          /* UIDs from here on no session was told of (RFC 3501, \Recent) */
 	struct keywords keywords;
 };
 
