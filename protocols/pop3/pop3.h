@@ -1,0 +1,17 @@
+/* pop3.h - POP3 as a server (RFC 1939): what the house lists.
+ * pop3.c is the engine, pop3_command.c the table and the commands, pop3_send.c messages on their way out,
+ * pop3_session.h what these share. */
+#ifndef PROTOCOLS_POP3_H
+#define PROTOCOLS_POP3_H
+
+#include "core/service.h"
+
+struct pop3_conf {
+	int64_t idle_ms;    /* silence before we part; RFC 1939, 3 wants ten minutes at least */
+	int64_t errors_max; /* wrong commands, then the end */
+};
+extern const struct settings pop3_settings;
+
+extern const struct service pop3_service, pop3s_service;
+
+#endif
