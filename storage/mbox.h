@@ -7,7 +7,6 @@
 #ifndef STORAGE_MBOX_H
 #define STORAGE_MBOX_H
 
-#include "core/arena.h"
 #include "core/buf.h"
 #include "core/err.h"
 #include "storage/form.h"
@@ -54,10 +53,15 @@ struct mbox_base { /* X-IMAPbase, in the first message of a file */
 	uint32_t generation;
 };
 
-/* Appends the prefix of a message to out. sender: the envelope sender for the postmark, empty: MAILER-DAEMON. base: NULL but for the first. */
+/* Appends the prefix of a message to out; its length is m->prefix, which the caller sets. sender: the envelope sender
+ * for the postmark, empty: MAILER-DAEMON. base: NULL but for the first. */
 void mbox_prefix(struct buf *out, const struct message *m, struct str sender, const struct keywords *k,
 	const struct mbox_base *base);
 #define MBOX_TAIL "\n" /* the blank line behind each message */
+
+/* Reads a postmark, given without its LF: who sent (a span of it; empty: nobody is named) and when, in seconds since
+ * 1970. False: it is none. Takes what other programs write: names of several words, zones, "remote from". */
+bool mbox_postmark(struct str line, struct str *sender, int64_t *date);
 
 /* Reads an mbox from `offset` (0, or the postmark of a message) on, in pieces of any size, in the slow lane. Takes
  * foreign files: mboxes without our headers give messages with uid 0 and clock 0 (the caller gives them). */
@@ -71,8 +75,8 @@ enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes); /* ERR_NEVER: th
 enum err mbox_scan_end(struct mbox_scan *s);                    /* the last message is told */
 void mbox_scan_free(struct mbox_scan *s);
 
-/* Whether `head`, bytes read at m->offset, begins with the postmark and the UID that m says: a reader's check that
- * the file is still of the generation it thinks. */
+/* Whether `head`, at least m->prefix bytes read at m->offset, begins with a postmark and the UID that m says: a reader's
+ * check that the file is still of the generation it thinks. A foreign message without X-UID passes by its place. */
 bool mbox_is_message(struct str head, const struct message *m);
 
 #endif
