@@ -99,6 +99,26 @@ bool str_u32(struct str s, uint32_t *value)
 	return true;
 }
 
+bool str_hex(struct str s, uint64_t *value)
+{
+	uint64_t v = 0;
+
+	if (!s.len || s.len > 16)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = ascii_lower(s.p[i]);
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*value = v;
+	return true;
+}
+
 char *str_dup(struct str s)
 {
 	char *copy = mem_alloc(s.len + 1);

@@ -89,26 +89,6 @@ void state_print_head(struct buf *out, const struct state_head *h)
 		h->subscribed ? " subscribed=1" : "");
 }
 
-static bool read_hex(struct str s, uint64_t *value)
-{
-	uint64_t v = 0;
-
-	if (!s.len || s.len > 16)
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		char c = ascii_lower(s.p[i]);
-
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = v << 4 | (uint64_t)(c - 'a' + 10);
-		else
-			return false;
-	}
-	*value = v;
-	return true;
-}
-
 /* Behind HEAD. Words not known are of later ways to say more, and are passed over. *newer: of a higher version. */
 static bool read_head(struct str line, struct state_head *h, bool *newer)
 {
@@ -136,7 +116,7 @@ static bool read_head(struct str line, struct state_head *h, bool *newer)
 				good = str_u32(str_cut(word, numbers[i].key.len, word.len),
 					(uint32_t *)((char *)&read + numbers[i].at));
 		if (str_starts(word, STR("id=")))
-			good = read_hex(str_cut(word, 3, word.len), &read.id);
+			good = str_hex(str_cut(word, 3, word.len), &read.id);
 		else if (str_starts(word, STR("clock=")))
 			good = str_u64(str_cut(word, 6, word.len), &read.clock);
 		else if (str_eq(word, STR("subscribed=1")))

@@ -14,6 +14,10 @@ static void test_str(void)
 	ok(str_u64(STR("18446744073709551615"), &v) && v == UINT64_MAX, "the largest number is read");
 	ok(!str_u64(STR("18446744073709551616"), &v) && v == UINT64_MAX, "one more is refused and changes nothing");
 	ok(!str_u64(STR(""), &v) && !str_u64(STR("1a"), &v), "no digits, or other than digits, is no number");
+	ok(str_hex(STR("fFfFffffffffffff"), &v) && v == UINT64_MAX && str_hex(STR("1a"), &v) && v == 26,
+		"hexadecimal is read in any case");
+	ok(!str_hex(STR(""), &v) && !str_hex(STR("g"), &v) && !str_hex(STR("00000000000000001"), &v) && v == 26,
+		"not without digits, with others, or with 17");
 	ok(str_eq(str_trim(STR(" \t a b\r\n")), STR("a b")), "trim takes white space at both ends only");
 	ok(str_hash(STR("alice@example.test")) == str_hash(STR("alice@example.test")), "a hash is the same twice");
 }

@@ -1,0 +1,316 @@
+/* mbox_scan.c - reading an mbox: see mbox.h.
+ * The file is taken line by line, in place; only a line that is cut by the end of a piece has its beginning copied. Of
+ * the text of a body no more is looked at than the first byte of each line. A message ends when the next begins, so
+ * what was counted of it is told then, less the empty line between the two.
+ * The fields that end up in a message's prefix are those right behind its postmark, up to and with X-Postern if it is
+ * among them: what comes behind that is the message, however much it looks like one of them. */
+#include "core/mem.h"
+#include "storage/mbox.h"
+#include <stdlib.h>
+
+#define LINE_LOOK_MAX   16384 /* bytes of a line that are looked at; our longest, of 64 keywords, has 6,500 */
+#define PREFIX_MAX 65536 /* bytes; what follows of a foreign one counts as the message's */
+
+struct mbox_scan {
+	struct keywords *k;
+	const struct mbox_scan_events *ev;
+	void *user;
+	enum err failed;
+
+	uint64_t at;       /* where the line begins that is being read */
+	uint64_t cut;      /* bytes of it that came in earlier pieces */
+	struct buf head;   /* the first of these, a run of '>' at their start as one */
+	bool after_blank;  /* the line before is empty, or there is none */
+	bool in_message;   /* false before the first postmark */
+	bool in_header;    /* of the message; its prefix is a part of that */
+	bool in_prefix;    /* all lines since the postmark are of the prefix */
+	bool may_be_first; /* the message is the first of the file, whose base counts */
+	bool has_base;
+
+	enum form_field field; /* of the line before, for one that is folded to it */
+	struct mbox_base base;
+	struct message m;    /* what is known of the message: offset, date, and what the fields say */
+	uint64_t message_at; /* behind its prefix */
+	uint64_t header_end;
+	uint64_t lines, quotes; /* behind the prefix: what tells the size on the wire */
+	uint32_t last_uid;
+};
+
+struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struct mbox_scan_events *ev, void *user)
+{
+	struct mbox_scan *s = mem_new(struct mbox_scan);
+
+	s->k = k;
+	s->ev = ev;
+	s->user = user;
+	s->at = offset;
+	s->after_blank = true;
+	s->may_be_first = offset == 0;
+	return s;
+}
+
+void mbox_scan_free(struct mbox_scan *s)
+{
+	if (!s)
+		return;
+	buf_free(&s->head);
+	free(s);
+}
+
+static struct str take_word(struct str *left)
+{
+	struct str word = str_trim(*left);
+	ptrdiff_t space = str_find(word, ' ');
+
+	*left = space < 0 ? STR_NONE : str_cut(word, (size_t)space + 1, word.len);
+	return space < 0 ? word : str_cut(word, 0, (size_t)space);
+}
+
+static uint64_t read_keywords(struct keywords *k, struct str value)
+{
+	uint64_t bits = 0;
+	struct str word;
+
+	while ((word = take_word(&value)).len) {
+		int bit = keywords_bit(k, word);
+
+		if (bit >= 0)
+			bits |= UINT64_C(1) << bit;
+	}
+	return bits;
+}
+
+static uint32_t read_status(struct str value)
+{
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < value.len; i++)
+		switch (value.p[i]) {
+		case 'R':
+			flags |= FLAG_SEEN;
+			break;
+		case 'A':
+			flags |= FLAG_ANSWERED;
+			break;
+		case 'F':
+			flags |= FLAG_FLAGGED;
+			break;
+		case 'D':
+			flags |= FLAG_DELETED;
+			break;
+		case 'T':
+			flags |= FLAG_DRAFT;
+			break;
+		}
+	return flags;
+}
+
+/* "1795412443 0000000007 $Forwarded work"; what is folded to it has more keywords. */
+static void read_base(struct mbox_scan *s, struct str value, bool folded)
+{
+	struct str validity, last;
+
+	if (!s->may_be_first)
+		return;
+	if (!folded) {
+		validity = take_word(&value);
+		last = take_word(&value);
+		if (!str_u32(validity, &s->base.uidvalidity) || !str_u32(last, &s->base.last_uid))
+			return;
+		s->has_base = true;
+	}
+	if (s->has_base)
+		read_keywords(s->k, value);
+}
+
+static void read_postern(struct mbox_scan *s, struct str value)
+{
+	struct str word;
+
+	while ((word = take_word(&value)).len) {
+		if (str_starts(word, STR("clock=")))
+			str_hex(str_cut(word, 6, word.len), &s->m.clock);
+		else if (str_starts(word, STR("id=")))
+			str_hex(str_cut(word, 3, word.len), &s->base.id);
+		else if (str_starts(word, STR("generation=")))
+			str_u32(str_cut(word, 11, word.len), &s->base.generation);
+	}
+}
+
+static void read_field(struct mbox_scan *s, enum form_field field, struct str value, bool folded)
+{
+	uint32_t uid;
+
+	switch (field) {
+	case FORM_UID:
+		if (!s->m.uid && str_u32(value, &uid) && uid > s->last_uid)
+			s->m.uid = uid;
+		break;
+	case FORM_STATUS:
+	case FORM_XSTATUS:
+		s->m.flags |= read_status(value);
+		break;
+	case FORM_KEYWORDS:
+		s->m.keywords |= read_keywords(s->k, value);
+		break;
+	case FORM_BASE:
+		read_base(s, value, folded);
+		break;
+	case FORM_POSTERN:
+		read_postern(s, value);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A line of the header of `len` bytes; line has the first of them. True: it is one of the prefix. */
+static bool header_line(struct mbox_scan *s, struct str line, uint64_t len)
+{
+	struct str value;
+	enum form_field field;
+	bool folded = line.p[0] == ' ' || line.p[0] == '\t';
+
+	if (line.p[0] == '\n') {
+		s->in_header = s->in_prefix = false;
+		s->header_end = s->at + len;
+		return false;
+	}
+	field = folded ? s->field : form_field_of(line, true, &value);
+	if (field != FORM_OTHER)
+		read_field(s, field, folded ? str_trim(line) : value, folded);
+	s->in_prefix = s->in_prefix && field != FORM_OTHER && s->at + len - s->m.offset <= PREFIX_MAX;
+	if (!s->in_prefix) {
+		s->field = field;
+		return false;
+	}
+	s->message_at = s->at + len;
+	s->in_prefix = field != FORM_POSTERN;
+	s->field = field == FORM_POSTERN ? FORM_OTHER : field;
+	return true;
+}
+
+/* Tells the message that ends at s->at. */
+static void finish(struct mbox_scan *s)
+{
+	uint64_t tail = s->after_blank ? 1 : 0; /* the empty line is no part of the message */
+	uint64_t end = s->at - tail;
+	uint64_t stored = end - s->message_at;
+	uint64_t wire = stored + s->lines - tail - s->quotes;
+	uint64_t header = (s->in_header || s->header_end > end ? end : s->header_end) - s->message_at;
+
+	if (stored > UINT32_MAX || wire > UINT32_MAX) {
+		s->failed = ERR_NEVER;
+		return;
+	}
+	s->m.prefix = (uint32_t)(s->message_at - s->m.offset);
+	s->m.stored = (uint32_t)stored;
+	s->m.wire = (uint32_t)wire;
+	s->m.header = (uint32_t)header;
+	if (s->m.uid)
+		s->last_uid = s->m.uid;
+	if (s->has_base && s->may_be_first)
+		s->ev->on_base(s->user, &s->base, s->k);
+	s->may_be_first = false;
+	s->ev->on_message(s->user, &s->m);
+}
+
+static void begin(struct mbox_scan *s, uint64_t len, int64_t date)
+{
+	s->m = (struct message){ .offset = s->at, .date = date };
+	s->message_at = s->at + len;
+	s->in_message = s->in_header = s->in_prefix = true;
+	s->field = FORM_OTHER;
+	s->lines = s->quotes = 0;
+	s->after_blank = false;
+}
+
+/* Whether a line is one that mboxrd quotes: decoding takes a '>' of it away. */
+static bool is_quoted(struct str line)
+{
+	size_t run = 0;
+
+	while (run < line.len && line.p[run] == '>')
+		run++;
+	return run && str_starts(str_cut(line, run, line.len), STR("From "));
+}
+
+/* A line of `len` bytes, LF included unless `torn`; line has all of them or the first. */
+static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool torn)
+{
+	bool counts = true, quoted = is_quoted(line);
+	struct str sender;
+	int64_t date;
+
+	if (line.len > LINE_LOOK_MAX) /* the same as of a line that came in pieces */
+		line.len = LINE_LOOK_MAX;
+	if (s->after_blank && !torn && mbox_postmark(line, &sender, &date)) {
+		if (s->in_message)
+			finish(s);
+		begin(s, len, date);
+		s->at += len;
+		return;
+	}
+	if (!s->in_message) {
+		s->failed = ERR_NEVER;
+		return;
+	}
+	if (s->in_header)
+		counts = !header_line(s, line, len);
+	s->lines += counts && !torn;
+	s->quotes += quoted;
+	s->after_blank = line.p[0] == '\n';
+	s->at += len;
+}
+
+/* Keeps what is looked at of a line that is not whole yet. */
+static void keep(struct mbox_scan *s, struct str part)
+{
+	size_t more;
+
+	s->cut += part.len;
+	if (str_eq(buf_str(&s->head), STR(">")))
+		while (part.len && part.p[0] == '>')
+			part = str_cut(part, 1, part.len);
+	while (part.len > 1 && !buf_len(&s->head) && part.p[0] == '>' && part.p[1] == '>')
+		part = str_cut(part, 1, part.len);
+	more = LINE_LOOK_MAX - buf_len(&s->head);
+	buf_add(&s->head, part.p, more < part.len ? more : part.len);
+}
+
+enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes)
+{
+	while (bytes.len && !s->failed) {
+		const char *lf = memchr(bytes.p, '\n', bytes.len);
+		size_t len = lf ? (size_t)(lf - bytes.p) + 1 : bytes.len;
+		char first = bytes.p[0];
+
+		if (!lf || s->cut) {
+			keep(s, str_cut(bytes, 0, len));
+			if (lf) {
+				take_line(s, buf_str(&s->head), s->cut, false);
+				s->cut = 0;
+				buf_clear(&s->head);
+			}
+		} else if (s->in_message && !s->in_header && first != 'F' && first != '>') { /* most lines by far */
+			s->lines++;
+			s->after_blank = len == 1;
+			s->at += len;
+		} else {
+			take_line(s, str_cut(bytes, 0, len), len, false);
+		}
+		bytes = str_cut(bytes, len, bytes.len);
+	}
+	return s->failed;
+}
+
+enum err mbox_scan_end(struct mbox_scan *s)
+{
+	if (!s->failed && s->cut)
+		take_line(s, buf_str(&s->head), s->cut, true);
+	s->cut = 0;
+	if (!s->failed && s->in_message)
+		finish(s);
+	s->in_message = false;
+	return s->failed;
+}

@@ -1,0 +1,194 @@
+/* Reading mboxes, ours and others': every message is found, with its place, its sizes and what its fields say. */
+#include "storage/mbox.h"
+#include "t/tap.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define MARK  "From a@b Thu Jan  1 00:00:07 1970\n" /* 34 bytes */
+#define OURS  "X-UID: 1\nX-Postern: clock=a\n"      /* 28 bytes */
+#define OURS2 "X-UID: 2\nX-Postern: clock=b\n"
+
+/* Told, in one string: "B uidvalidity last_uid id generation" and for each message
+ * "offset+prefix+stored uid flags keywords clock date header wire". */
+static void on_base(void *user, const struct mbox_base *b, struct keywords *k)
+{
+	buf_printf(user, "B %" PRIu32 " %" PRIu32 " %" PRIx64 " %" PRIu32 " %u;", b->uidvalidity, b->last_uid, b->id,
+		b->generation, k->count);
+}
+
+static void on_message(void *user, const struct message *m)
+{
+	buf_printf(user,
+		"%" PRIu64 "+%" PRIu32 "+%" PRIu32 " %" PRIu32 " %" PRIx32 " %" PRIx64 " %" PRIx64 " %" PRId64
+		" %" PRIu32 " %" PRIu32 ";",
+		m->offset, m->prefix, m->stored, m->uid, m->flags, m->keywords, m->clock, m->date, m->header, m->wire);
+}
+
+static const struct mbox_scan_events events = { on_base, on_message };
+
+/* Feeds a file in pieces of one size, each in memory of its own so that a sanitizer sees one read too many. */
+static enum err scan(struct str file, uint64_t offset, size_t piece, struct buf *told)
+{
+	struct keywords k = { 0 };
+	struct mbox_scan *s = mbox_scan_new(offset, &k, &events, told);
+	enum err e = OK, end;
+
+	for (size_t at = 0; at < file.len && !e; at += piece) {
+		size_t len = file.len - at < piece ? file.len - at : piece;
+		char *copy = memcpy(malloc(len), file.p + at, len);
+
+		e = mbox_scan_feed(s, (struct str){ copy, len });
+		free(copy);
+	}
+	end = mbox_scan_end(s);
+	mbox_scan_free(s);
+	return e ? e : end;
+}
+
+static const struct {
+	const char *what, *file;
+	const char *told; /* NULL: no mbox */
+} rows[] = {
+	{ "an empty file has no messages", "", "" },
+	{ "one message", MARK OURS "A: b\n\nc\n\n", "0+62+8 1 0 0 a 7 6 11;" },
+	{ "one of nothing", MARK OURS "\n", "0+62+0 1 0 0 a 7 0 0;" },
+	{ "one that is all header", MARK OURS "A: b\n\n", "0+62+5 1 0 0 a 7 5 6;" },
+	{ "one that ends with its header's empty line", MARK OURS "A: b\n\n\n", "0+62+6 1 0 0 a 7 6 8;" },
+	{ "one that ends with empty lines", MARK OURS "\n\n\n\n", "0+62+3 1 0 0 a 7 1 6;" },
+	{ "two messages", MARK OURS "A: b\n\nc\n\n" MARK OURS2 "\nd\n\n",
+		"0+62+8 1 0 0 a 7 6 11;71+62+3 2 0 0 b 7 1 5;" },
+	{ "two of nothing", MARK OURS "\n" MARK OURS2 "\n", "0+62+0 1 0 0 a 7 0 0;63+62+0 2 0 0 b 7 0 0;" },
+	{ "quoted lines are one byte less on the wire", MARK OURS "\n>From a\n>>>From b\n>Fromage\n>>\n\n",
+		"0+62+31 1 0 0 a 7 1 34;" },
+	{ "also in the header", MARK OURS ">From a\n\n\n", "0+62+9 1 0 0 a 7 9 10;" },
+	{ "a From line that is no postmark is text", MARK OURS "\nFrom afar\n\nFrom near\n\n",
+		"0+62+22 1 0 0 a 7 1 26;" },
+	{ "a postmark without an empty line before it is text", MARK OURS "\nc\n" MARK "\n",
+		"0+62+37 1 0 0 a 7 1 40;" },
+	{ "every flag", MARK "X-UID: 9\nStatus: RO\nX-Status: AFTD\nX-Postern: clock=a\n\n", "0+88+0 9 1f 0 a 7 0 0;" },
+	{ "keywords", MARK "X-Keywords: x y\nX-Postern: clock=1\n\n\n" MARK "X-Keywords: y z\nX-Postern: clock=1\n\n",
+		"0+69+1 0 0 3 1 7 1 2;71+69+0 0 0 6 1 7 0 0;" },
+	{ "the base",
+		MARK "X-IMAPbase: 5 0000000009 x y\nX-UID: 1\nX-Keywords: y\nX-Postern: clock=a id=ff generation=3\n\n",
+		"B 5 9 ff 3 2;0+124+0 1 0 2 a 7 0 0;" },
+	{ "a base of a later message is none", MARK OURS "\n" MARK "X-IMAPbase: 5 9 x\n" OURS2 "\n",
+		"0+62+0 1 0 0 a 7 0 0;63+80+0 2 0 0 b 7 0 0;" },
+	{ "a base without numbers is none", MARK "X-IMAPbase: x 5\n" OURS "\n", "0+78+0 1 0 0 a 7 0 0;" },
+	{ "the prefix ends with X-Postern, whatever follows", MARK OURS " folded\nStatus: R\n\n\n",
+		"0+62+19 1 1 0 a 7 19 22;" },
+	{ "a message may begin with what looks folded", MARK OURS "\t\n\n\n", "0+62+3 1 0 0 a 7 3 5;" },
+	{ "a foreign message has its postmark for prefix", MARK "A: b\n\nc\n\n", "0+34+8 0 0 0 0 7 6 11;" },
+	{ "its fields are read wherever they stand in the header",
+		MARK "A: b\nX-UID: 3\nStatus: O\nX-Status: F\n\nc\n\n", "0+34+39 3 4 0 0 7 37 45;" },
+	{ "but not behind it", MARK "\nStatus: R\n\n", "0+34+11 0 0 0 0 7 1 13;" },
+	{ "those right behind the postmark are prefix, folded lines too",
+		MARK "X-Keywords: x\n y\nStatus: RO\nA: b\n\n\n", "0+62+6 0 1 3 0 7 6 8;" },
+	{ "UIDs grow, or are none", MARK OURS2 "\n" MARK OURS "\n" MARK OURS2 "\n" MARK "X-UID: 3\n\n",
+		"0+62+0 2 0 0 b 7 0 0;63+62+0 0 0 0 a 7 0 0;126+62+0 0 0 0 b 7 0 0;189+43+0 3 0 0 0 7 0 0;" },
+	{ "nonsense in fields is passed over",
+		MARK "X-UID: x\nStatus: zzz\nX-Keywords: \\a (b)\nX-Postern: clock=x id generation=\n\n",
+		"0+108+0 0 0 0 0 7 0 0;" },
+	{ "the last may lack its empty line", MARK OURS "\nc\n", "0+62+3 1 0 0 a 7 1 5;" },
+	{ "and its line end", MARK OURS "\nc", "0+62+2 1 0 0 a 7 1 3;" },
+	{ "even a quoted one's", MARK OURS "\n>From c", "0+62+8 1 0 0 a 7 1 8;" },
+	{ "a postmark that is cut off is text", MARK OURS "\nc\n\nFrom a@b Thu Jan  1 00:00:07 1970",
+		"0+62+37 1 0 0 a 7 1 40;" },
+	{ "a file that begins otherwise is no mbox", "A: b\n\n" MARK "\n", NULL },
+	{ "nor is one that begins with an empty line", "\n" MARK "\n", NULL },
+	{ "nor one of half a postmark", "From a@b Thu Jan", NULL },
+};
+
+static void test_rows(void)
+{
+	static const size_t pieces[] = { 100000, 1, 2, 3, 5, 17 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool good = true;
+
+		for (size_t p = 0; good && p < sizeof(pieces) / sizeof(pieces[0]); p++) {
+			struct buf told = { 0 };
+			enum err e = scan(str_of(rows[i].file), 0, pieces[p], &told);
+
+			good = rows[i].told ? !e && str_eq(buf_str(&told), str_of(rows[i].told)) : e == ERR_NEVER;
+			if (!good)
+				printf("# in pieces of %zu: " STR_FMT "\n", pieces[p], STR_ARG(buf_str(&told)));
+			buf_free(&told);
+		}
+		ok(good, "%s", rows[i].what);
+	}
+}
+
+static void test_offset(void)
+{
+	struct buf told = { 0 };
+
+	ok(!scan(STR(MARK "X-IMAPbase: 5 9 x\n" OURS2 "\n"), 1000, 7, &told) &&
+			str_eq(buf_str(&told), STR("1000+80+0 2 0 0 b 7 0 0;")),
+		"reading may begin at any message; only the first of the file has a base");
+	buf_free(&told);
+}
+
+/* Lines longer than is looked at give the same in one piece and in many. */
+static void test_long_lines(void)
+{
+	static const size_t pieces[] = { 1 << 20, 4096, 999 };
+
+	for (int kind = 0; kind < 4; kind++) {
+		static const char *const what[] = { "a field with 40 KB before its colon is none",
+			"a keyword of 40 KB is none", "40,000 '>' before From are a quote",
+			"a postmark behind 40 KB of name is text" };
+		static const char *const wants[] = { "0+62+40008 1 0 0 a 7 40008 40009;", "0+40049+0 0 0 1 0 7 0 0;",
+			"0+62+40008 1 0 0 a 7 1 40009;", "0+62+40033 1 0 0 a 7 1 40036;" };
+		struct buf file = { 0 }, run = { 0 };
+		bool good = true;
+
+		for (int i = 0; i < 40000; i++)
+			buf_add_char(&run, " a>a"[kind]);
+		buf_add_str(&file, STR(MARK));
+		if (kind == 0)
+			buf_printf(&file, OURS "Status" STR_FMT ":\n\n", STR_ARG(buf_str(&run)));
+		else if (kind == 1)
+			buf_printf(&file, "X-Keywords: x " STR_FMT "\n\n", STR_ARG(buf_str(&run)));
+		else if (kind == 2)
+			buf_printf(&file, OURS "\n" STR_FMT "From x\n\n", STR_ARG(buf_str(&run)));
+		else
+			buf_printf(&file, OURS "\n\nFrom " STR_FMT " Thu Jan  1 00:00:07 1970\n\n",
+				STR_ARG(buf_str(&run)));
+		for (size_t p = 0; good && p < sizeof(pieces) / sizeof(pieces[0]); p++) {
+			struct buf told = { 0 };
+
+			good = !scan(buf_str(&file), 0, pieces[p], &told) &&
+			       str_eq(buf_str(&told), str_of(wants[kind]));
+			if (!good)
+				printf("# in pieces of %zu: " STR_FMT "\n", pieces[p], STR_ARG(buf_str(&told)));
+			buf_free(&told);
+		}
+		ok(good, "%s", what[kind]);
+		buf_free(&run);
+		buf_free(&file);
+	}
+}
+
+/* A foreign prefix may be as long as anybody likes; what is kept of it is not. */
+static void test_long_prefix(void)
+{
+	struct buf file = { 0 }, told = { 0 };
+
+	buf_add_str(&file, STR(MARK));
+	for (int i = 0; i < 10000; i++)
+		buf_add_str(&file, STR("Status: R\n"));
+	buf_add_str(&file, STR("\n\n"));
+	ok(!scan(buf_str(&file), 0, 4096, &told) && str_eq(buf_str(&told), STR("0+65534+34501 0 1 0 0 7 34501 37952;")),
+		"a prefix ends within 64 KiB");
+	buf_free(&file);
+	buf_free(&told);
+}
+
+int main(void)
+{
+	test_rows();
+	test_offset();
+	test_long_lines();
+	test_long_prefix();
+	return done();
+}
