@@ -49,12 +49,11 @@ static void base64_end_group(struct decoder *d, struct buf *out)
 
 static void base64_feed(struct decoder *d, struct str bytes, struct buf *out)
 {
-	for (size_t i = 0; i < bytes.len; i++) {
+	for (size_t i = 0; i < bytes.len && !d->ended; i++) {
 		int value = base64_value(bytes.p[i]);
 
 		if (value < 0) {
-			if (bytes.p[i] == '=') /* more may follow: several encoded pieces one behind the other */
-				base64_end_group(d, out);
+			d->ended = bytes.p[i] == '=' && d->chars >= 2;
 			continue;
 		}
 		d->bits = d->bits << 6 | (uint32_t)value;

@@ -24,6 +24,7 @@ struct decoder { /* zeroed but for `encoding` is a new one; it holds no memory *
 	enum encoding encoding;
 	uint32_t bits; /* base64: of the characters of a group so far */
 	unsigned chars;
+	bool ended;                 /* base64: the padding is past, what follows means nothing */
 	char held[QUOTED_HELD_MAX]; /* quoted-printable: what cannot be judged yet */
 	size_t held_len;
 };
