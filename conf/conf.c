@@ -49,9 +49,17 @@ __attribute__((format(printf, 2, 3))) static void complain(int line, const char 
 		buf_printf(now->why, "%s: these are %d errors; the rest is not read\n", now->file, CONF_ERRORS_MAX);
 }
 
+/* A complaint for each line of text. */
 static void complain_buf(int line, struct buf *text)
 {
-	complain(line, STR_FMT, STR_ARG(str_trim(buf_str(text))));
+	struct str left = str_trim(buf_str(text));
+	ptrdiff_t end;
+
+	while ((end = str_find(left, '\n')) >= 0) {
+		complain(line, STR_FMT, (int)end, left.p);
+		left = str_cut(left, (size_t)end + 1, left.len);
+	}
+	complain(line, STR_FMT, STR_ARG(left));
 }
 
 /* What a callback answers when it has complained: whether libconfuse is to end here. */

@@ -158,22 +158,23 @@ static void print_words(const char *words, struct buf *out)
 	buf_add_str(out, left);
 }
 
-void setting_print_kind(const struct setting *row, struct buf *out)
+void setting_print_kind(const struct setting *row, bool examples, struct buf *out)
 {
-	static const char *const kinds[] = {
-		[SETTING_BOOL] = "true or false",
-		[SETTING_NUMBER] = "a number",
-		[SETTING_SIZE] = "a size such as 512, 64K, 50M or 1G",
-		[SETTING_DURATION] = "a duration such as 500ms, 30s, 5m, 2h or 1d",
-		[SETTING_TEXT] = "a text",
-		[SETTING_CHOICE] = "",
-		[SETTING_LIST] = "a list such as { \"one\", \"two\" }",
+	static const struct {
+		const char *kind, *examples;
+	} kinds[] = {
+		[SETTING_BOOL] = { "true or false", "" },
+		[SETTING_NUMBER] = { "a number", "" },
+		[SETTING_SIZE] = { "a size", " such as 512, 64K, 50M or 1G" },
+		[SETTING_DURATION] = { "a duration", " such as 500ms, 30s, 5m, 2h or 1d" },
+		[SETTING_TEXT] = { "a text", "" },
+		[SETTING_CHOICE] = { "", "" },
+		[SETTING_LIST] = { "a list", " such as { \"one\", \"two\" }" },
 	};
 
 	if (row->type == SETTING_CHOICE)
 		print_words(row->max, out);
-	else
-		buf_printf(out, "%s", kinds[row->type]);
+	buf_printf(out, "%s%s", kinds[row->type].kind, examples ? kinds[row->type].examples : "");
 	print_limits(row, out);
 }
 
@@ -190,7 +191,7 @@ bool setting_read(const struct setting *row, const char *text, int64_t *value, s
 	else
 		buf_printf(why, "\"%.60s\"", text);
 	buf_printf(why, " is not ");
-	setting_print_kind(row, why);
+	setting_print_kind(row, true, why);
 	return false;
 }
 

@@ -20,7 +20,7 @@ void setting_print_quoted(const char *text, struct buf *out);
 /* The row's default, as it would be written in the file. */
 void setting_print_default(const struct setting *row, struct buf *out);
 
-/* What may be written, for errors and the manual: "a duration such as 500ms, 30s, 5m, 2h or 1d, from 30m to 24h". */
-void setting_print_kind(const struct setting *row, struct buf *out);
+/* What may be written: "a duration, from 30m to 24h"; with examples, for errors, "a duration such as 500ms, 30s ...". */
+void setting_print_kind(const struct setting *row, bool examples, struct buf *out);
 
 #endif

@@ -299,7 +299,8 @@ bool conf_check(const struct conf *c, struct buf *why)
 			if (s->table->check(s->entries[k].values, s->entries[k].title, why))
 				continue;
 			fine = false;
-			buf_add_char(why, '\n');
+			if (!buf_len(why) || buf_data(why)[buf_len(why) - 1] != '\n')
+				buf_add_char(why, '\n');
 		}
 	}
 	return fine;

@@ -47,7 +47,7 @@ struct settings {            /* a section of the file */
 	size_t size;         /* of the struct that the offsets are in */
 	const struct setting *rows;
 	const char *text; /* what the section is for, a sentence */
-	/* Checks what rows cannot: adds a line, without its end, to `why` and answers false. NULL: nothing to check. */
+	/* Checks what rows cannot: adds lines to `why` and answers false. NULL: nothing to check. */
 	bool (*check)(const void *values, const char *title, struct buf *why);
 };
 

@@ -51,9 +51,12 @@ static bool listen_check(const void *values, const char *title, struct buf *why)
 {
 	const struct listen_conf *l = values;
 
-	if (l->address.count || strcmp(title, "smtp") != 0)
+	if (!strcmp(title, "nowhere"))
+		buf_printf(why, "nobody is there\nnor will be\n");
+	else if (!l->address.count && !strcmp(title, "smtp"))
+		buf_printf(why, "listen \"%s\" needs an address", title);
+	else
 		return true;
-	buf_printf(why, "listen \"%s\" needs an address", title);
 	return false;
 }
 
@@ -61,8 +64,16 @@ static const struct settings top_settings = { "", false, sizeof(struct top_conf)
 static const struct settings imap_settings = { "imap", false, sizeof(struct imap_conf), imap_rows, "IMAP.", NULL };
 static const struct settings listen_settings = { "listen", true, sizeof(struct listen_conf), listen_rows, "Listen.",
 	listen_check };
-static const struct settings *const tables[] = { &top_settings, &imap_settings, &listen_settings, NULL };
+static const struct setting no_rows[] = { { 0 } };
+static const struct settings domain_settings = { "domain", true, 1, no_rows, "Domain.", NULL };
+static const struct settings *const tables[] = { &top_settings, &imap_settings, &listen_settings, &domain_settings,
+	NULL };
 
-const struct house house = { .settings = tables };
+static const struct service imaps_service = { .role = "imaps", .port = 993, .tls = true };
+static const struct service lmtp_service = { .role = "lmtp", .port = 24 };
+static const struct service local_service = { .role = "control", .local = true };
+static const struct service *const services[] = { &imaps_service, &lmtp_service, &local_service, NULL };
+
+const struct house house = { .settings = tables, .services = services };
 
 #endif

@@ -76,6 +76,7 @@ static const struct {
 	{ "a control character", "directory = \"a\\tb\"\n",
 		"f:1: directory: a text holds a control character, 0x09\n" },
 	{ "a section's own check", "\nlisten \"smtp\" {\n}\n", "f:3: listen \"smtp\" needs an address\n" },
+	{ "all that a check has to say", "listen nowhere { }", "f:1: nobody is there\nf:1: nor will be\n" },
 	{ "a setting with its section in its name", "imap|strict = false\n",
 		"f:1: strict is a setting of a section: write it within the section's braces\n" },
 	{ "braces without end", "{{{{{{{{{{{{{{{{{", "f:1: braces are nested too deeply\n" },
