@@ -38,8 +38,8 @@ void index_free(struct index *x); /* NULL is fine; no work may be under way */
 enum err index_get_work(
 	struct index *x, unsigned shard, struct str address, struct str mailbox, struct mailbox_record *r);
 /* Tells every message of mailbox `id`, by UID. After ERR_ABSENT or ERR_AGAIN what was told is to be forgotten. */
-enum err index_messages_work(struct index *x, unsigned shard, uint64_t id,
-	void (*each)(void *user, const struct message *m), void *user);
+enum err index_messages_work(
+	struct index *x, unsigned shard, uint64_t id, void (*each)(void *user, const struct message *m), void *user);
 /* One atomic batch: the record (NULL: unchanged) and messages; those with FLAG_EXPUNGED are deleted. whole: first all is
  * forgotten that is known of this mailbox, and r must be given; for a new mailbox, a new generation, and an index made
  * anew. Not whole: the mailbox must be known with r's id and generation, else ERR_ABSENT and nothing is written; the
