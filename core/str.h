@@ -25,7 +25,7 @@ static inline struct str str_of(const char *text) /* NULL gives STR_NONE */
 
 static inline struct str str_cut(struct str s, size_t from, size_t to) /* bytes [from, to); both within s */
 {
-	return (struct str){ s.p + from, to - from };
+	return (struct str){ from ? s.p + from : s.p, to - from }; /* adding even 0 to NULL is undefined */
 }
 
 bool str_eq(struct str a, struct str b);
