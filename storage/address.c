@@ -250,7 +250,7 @@ static void read_entry(struct reader *r)
 	} else if (peek(r) == ':') {
 		skip(r, 1);
 		end_group(r);
-		if (!buf_len(&r->phrase))
+		if (!buf_len(&r->phrase) || !r->room)
 			return;
 		add(r, ADDRESS_GROUP)->local = kept(r, &r->phrase);
 		r->in_group = true;

@@ -1,5 +1,6 @@
 /* content.c - see content.h. */
 #include "storage/content.h"
+#include "storage/decode.h"
 #include "storage/header.h"
 #include "storage/token.h"
 
@@ -29,6 +30,55 @@ struct str content_param(const struct content_param *params, const char *name)
 		if (str_eq_nocase(params->name, str_of(name)))
 			return params->value;
 	return STR_NONE;
+}
+
+/* The value of an extended parameter: what stands before the second ' in the first piece is charset and language. */
+static void add_extended(struct buf *out, struct str value, bool first)
+{
+	for (int quotes = 0; first && quotes < 2; quotes++) {
+		ptrdiff_t quote = str_find(value, '\'');
+
+		if (quote >= 0)
+			value = str_cut(value, (size_t)quote + 1, value.len);
+	}
+	for (size_t i = 0; i < value.len; i++) {
+		int high = i + 2 < value.len ? decode_hex(value.p[i + 1]) : -1;
+		int low = high >= 0 ? decode_hex(value.p[i + 2]) : -1;
+
+		if (value.p[i] == '%' && low >= 0) {
+			buf_add_char(out, (char)(high << 4 | low));
+			i += 2;
+		} else {
+			buf_add_char(out, value.p[i]);
+		}
+	}
+}
+
+struct str content_param_joined(struct arena *a, const struct content_param *params, const char *name)
+{
+	struct str plain = content_param(params, name), value, joined = STR_NONE;
+	struct buf out = { 0 };
+
+	if (plain.p)
+		return plain;
+	value = content_param(params, arena_printf(a, "%s*", name));
+	if (value.p)
+		add_extended(&out, value, true);
+	for (unsigned i = 0; !value.p && i < CONTENT_PARAMS_MAX; i++) {
+		struct str piece = content_param(params, arena_printf(a, "%s*%u", name, i));
+		struct str extended = content_param(params, arena_printf(a, "%s*%u*", name, i));
+
+		if (piece.p)
+			buf_add_str(&out, piece);
+		else if (extended.p)
+			add_extended(&out, extended, i == 0);
+		else
+			break;
+	}
+	if (buf_len(&out))
+		joined = arena_str(a, buf_str(&out));
+	buf_free(&out);
+	return joined;
 }
 
 /* ---- the grammar of RFC 2045, 5.1 ---- */

@@ -44,4 +44,8 @@ bool content_is(const struct content *c, const char *type, const char *subtype);
 /* The value of the first parameter of that name; p NULL without. */
 struct str content_param(const struct content_param *params, const char *name);
 
+/* The same, or what the forms of RFC 2231 make of it: name*=charset'language'%41bc, name*0="A"; name*1="bc". Its bytes
+ * are in that charset, whichever it is. */
+struct str content_param_joined(struct arena *a, const struct content_param *params, const char *name);
+
 #endif

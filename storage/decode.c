@@ -113,7 +113,7 @@ void base64_encode(struct str bytes, struct buf *out)
  * Held back: white space that may end a line, where it means nothing; a CR whose LF may follow; and "=" with what
  * came behind it, until it is a byte, a soft line break, or neither. */
 
-static int hex_value(char c)
+int decode_hex(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -145,7 +145,7 @@ static void quoted_line_end(struct decoder *d, struct buf *out)
 {
 	bool soft, crlf;
 
-	if (d->held_len > 1 && d->held[0] == '=' && hex_value(d->held[1]) >= 0)
+	if (d->held_len > 1 && d->held[0] == '=' && decode_hex(d->held[1]) >= 0)
 		release(d, out); /* half a byte: no soft break either */
 	soft = d->held_len && d->held[0] == '=';
 	crlf = d->held_len && d->held[d->held_len - 1] == '\r';
@@ -159,14 +159,14 @@ static void quoted_line_end(struct decoder *d, struct buf *out)
 /* A character behind a held "="; false if it shows that the "=" was not meant so. */
 static bool quoted_behind_equals(struct decoder *d, char c, struct buf *out)
 {
-	if (d->held_len == 2 && hex_value(d->held[1]) >= 0) {
-		if (hex_value(c) < 0)
+	if (d->held_len == 2 && decode_hex(d->held[1]) >= 0) {
+		if (decode_hex(c) < 0)
 			return false;
-		buf_add_char(out, (char)(hex_value(d->held[1]) << 4 | hex_value(c)));
+		buf_add_char(out, (char)(decode_hex(d->held[1]) << 4 | decode_hex(c)));
 		d->held_len = 0;
 		return true;
 	}
-	if (!is_blank(c) && (d->held_len > 1 || hex_value(c) < 0))
+	if (!is_blank(c) && (d->held_len > 1 || decode_hex(c) < 0))
 		return false;
 	hold(d, c, out);
 	return true;
@@ -203,7 +203,7 @@ static void quoted_feed(struct decoder *d, struct str bytes, struct buf *out)
 /* At the end a line ends too, though nothing says so. */
 static void quoted_end(struct decoder *d, struct buf *out)
 {
-	if (d->held_len > 1 && d->held[0] == '=' && hex_value(d->held[1]) >= 0)
+	if (d->held_len > 1 && d->held[0] == '=' && decode_hex(d->held[1]) >= 0)
 		release(d, out);
 	d->held_len = 0;
 }

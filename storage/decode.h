@@ -35,6 +35,9 @@ void decoder_end(struct decoder *d, struct buf *out);
 /* Strict base64 (RFC 4648, 4), as SASL wants it: whole groups, padded, nothing else. False: it is not; nothing added. */
 bool base64_decode(struct str text, struct buf *out);
 
+/* 0 to 15; -1: it is no hexadecimal digit. */
+int decode_hex(char c);
+
 /* On one line, padded. */
 void base64_encode(struct str bytes, struct buf *out);
 

@@ -112,9 +112,9 @@ static void read_header(struct mime *m, struct mime_part *part)
 	}
 }
 
-static struct str boundary_of(const struct mime_part *part)
+static struct str boundary_of(struct mime *m, const struct mime_part *part)
 {
-	struct str boundary = content_param(part->content.params, "boundary");
+	struct str boundary = content_param_joined(m->arena, part->content.params, "boundary");
 
 	while (boundary.len && (boundary.p[boundary.len - 1] == ' ' || boundary.p[boundary.len - 1] == '\t'))
 		boundary.len--; /* no boundary ends so (RFC 2046, 5.1.1) */
@@ -133,7 +133,7 @@ static void header_end(struct mime *m, uint64_t body_start, uint64_t lines)
 	part->lines = lines; /* before it, until part_close makes them its own */
 	read_header(m, part);
 	if (content_is(&part->content, "multipart", NULL)) {
-		struct str boundary = boundary_of(part);
+		struct str boundary = boundary_of(m, part);
 
 		if (!boundary.len) {
 			content_plain(&part->content); /* a broken type is none (RFC 2045, 5.2) */
@@ -212,8 +212,10 @@ static void end_line(struct mime *m, bool ended)
 	m->lines += ended;
 	if (part && closing)
 		part->boundary = STR_NONE; /* what follows is its epilogue, whatever it looks like */
-	else if (part)
+	else if (part && m->parts < m->limits->parts)
 		part_open(m, part);
+	else if (part) /* what was cut short held a message, and that was the last part allowed */
+		m->opaque = true;
 	else if (m->in_header && is_blank(m))
 		header_end(m, m->offset, m->lines);
 	if (buf_len(&m->header) < m->limits->header_bytes) /* else the line was cut */

@@ -91,6 +91,10 @@ static void test_lists(void)
 	buf_clear(&got);
 	show_list(&got, address_list(&a, STR("us: a@b, c@d;"), 2));
 	ok(str_eq(buf_str(&got), STR("(~ ~ us ~)(~ ~ a b)(~ ~ ~ ~)")), "... but the end of a group");
+	buf_clear(&got);
+	show_list(&got, address_list(&a, STR("us: them: a@b;"), 2));
+	ok(str_eq(buf_str(&got), STR("(~ ~ us ~)(~ ~ ~ ~)")),
+		"... and no group begins where there is room for its end alone");
 	buf_free(&got);
 	arena_free(&a);
 }

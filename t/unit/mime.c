@@ -1,6 +1,6 @@
 /* The structure of messages: what the RFCs say, what limits cut off, and every message we have. */
-#include "core/buf.h"
 #include "storage/mime.h"
+#include "core/buf.h"
 #include "t/tap.h"
 #include <dirent.h>
 #include <stdlib.h>
@@ -72,6 +72,10 @@ static const struct {
 		"multipart/mixed(text/plain{one})" },
 	{ "a boundary does not end in a space", MIXED("\"b \"") "\r\n--b\r\n\r\none\r\n--b--\r\n",
 		"multipart/mixed(text/plain{one})" },
+	{ "a boundary in the form of RFC 2231",
+		"Content-Type: multipart/mixed; boundary*0*=utf-8'en'%62; boundary*1=\" c\"\r\n\r\n--b "
+	        "c\r\n\r\none\r\n--b c--",
+		"multipart/mixed(text/plain{one})" },
 	{ "a multipart without a boundary is plain text", "Content-Type: multipart/mixed\r\n\r\n--\r\none",
 		"text/plain{--\r\none}" },
 	{ "a multipart whose boundary never comes too", MIXED("b") "\r\none\r\n", "text/plain{one\r\n}" },
@@ -82,12 +86,14 @@ static const struct {
 		"multipart/mixed(text/plain{one\r--b\r\n})" },
 
 	{ "a multipart in a multipart",
-		MIXED("o") "\r\n--o\r\n" MIXED("i") "\r\n--i\r\n\r\none\r\n--i\r\n\r\ntwo\r\n--i--\r\n--o\r\n\r\nthree\r\n--o--",
+		MIXED("o") "\r\n--o\r\n" MIXED(
+			"i") "\r\n--i\r\n\r\none\r\n--i\r\n\r\ntwo\r\n--i--\r\n--o\r\n\r\nthree\r\n--o--",
 		"multipart/mixed(multipart/mixed(text/plain{one} text/plain{two}) text/plain{three})" },
 	{ "an outer delimiter ends what is open within",
 		MIXED("o") "\r\n--o\r\n" MIXED("i") "\r\n--i\r\n\r\none\r\n--o\r\n\r\ntwo\r\n--i\r\nthree\r\n--o--",
 		"multipart/mixed(multipart/mixed(text/plain{one}) text/plain{two\r\n--i\r\nthree})" },
-	{ "an outer closing delimiter too", MIXED("o") "\r\n--o\r\n" MIXED("i") "\r\n--i\r\n\r\none\r\n--o--\r\n--i\r\n\r\n",
+	{ "an outer closing delimiter too",
+		MIXED("o") "\r\n--o\r\n" MIXED("i") "\r\n--i\r\n\r\none\r\n--o--\r\n--i\r\n\r\n",
 		"multipart/mixed(multipart/mixed(text/plain{one}))" },
 	{ "an outer delimiter in an inner header", MIXED("o") "\r\n--o\r\n" MIXED("i") "--o\r\n\r\ntwo\r\n--o--",
 		"multipart/mixed(text/plain{} text/plain{two})" },
@@ -108,7 +114,8 @@ static const struct {
 		"message/rfc822<text/plain{body}>" },
 	{ "a message of nothing", "Content-Type: message/rfc822\r\n\r\n", "message/rfc822<text/plain{}>" },
 	{ "not even a blank line", "Content-Type: message/rfc822\r\n", "message/rfc822<text/plain{}>" },
-	{ "message/global (RFC 6532)", "Content-Type: message/global\r\n\r\n\r\nbody", "message/global<text/plain{body}>" },
+	{ "message/global (RFC 6532)", "Content-Type: message/global\r\n\r\n\r\nbody",
+		"message/global<text/plain{body}>" },
 	{ "other messages are leaves", "Content-Type: message/delivery-status\r\n\r\nbody",
 		"message/delivery-status{body}" },
 	{ "messages in a multipart",
@@ -116,7 +123,8 @@ static const struct {
 			   "Content-Type: message/rfc822\r\n--b--",
 		"multipart/mixed(message/rfc822<text/plain{one}> message/rfc822<text/plain{}>)" },
 	{ "a multipart in a message ended from outside",
-		MIXED("o") "\r\n--o\r\nContent-Type: message/rfc822\r\n\r\n" MIXED("i") "\r\n--i\r\n\r\none\r\n--o--\r\n",
+		MIXED("o") "\r\n--o\r\nContent-Type: message/rfc822\r\n\r\n" MIXED(
+			"i") "\r\n--i\r\n\r\none\r\n--o--\r\n",
 		"multipart/mixed(message/rfc822<multipart/mixed(text/plain{one})>)" },
 	{ "in a digest parts are messages (RFC 2046, 5.1.5)",
 		"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: x\r\n\r\none\r\n"
@@ -165,19 +173,29 @@ static void test_rows(void)
 
 #define PART(type) "Content-Type: " type "\r\n\r\n"
 
-static const char example[] = "Subject: root\r\n" MIXED("1") "\r\n"
-	"--1\r\n" PART("text/plain") "p1\r\n"
-	"--1\r\n" PART("application/octet-stream") "p2\r\n"
-	"--1\r\n" PART("message/rfc822") "Subject: three\r\n" MIXED("2") "\r\n"
-		"--2\r\n" PART("text/plain") "p3.1\r\n"
-		"--2\r\n" PART("application/octet-stream") "p3.2\r\n--2--\r\n"
-	"--1\r\n" MIXED("3") "\r\n"
-		"--3\r\n" PART("image/gif") "p4.1\r\n"
-		"--3\r\n" PART("message/rfc822") "Subject: four two\r\n" MIXED("4") "\r\n"
-			"--4\r\n" PART("text/plain") "p4.2.1\r\n"
-			"--4\r\n" "Content-Type: multipart/alternative; boundary=5\r\n\r\n"
-				"--5\r\n" PART("text/plain") "p4.2.2.1\r\n"
-				"--5\r\n" PART("text/richtext") "p4.2.2.2\r\n--5--\r\n--4--\r\n--3--\r\n--1--\r\n";
+static const char example[] =
+	"Subject: root\r\n" MIXED(
+		"1") "\r\n"
+		     "--1\r\n" PART("text/plain") "p1\r\n"
+						  "--1\r\n" PART("application/octet-stream") "p2\r\n"
+											     "--1\r\n" PART("message/"
+                                                                                                            "rfc822") "Subject: three\r\n" MIXED(
+												     "2") "\r\n"
+													  "--"
+                                                                                                          "2\r\n" PART("text/plain") "p3.1\r\n"
+																     "--2\r\n" PART(
+																	     "application/octet-stream") "p3.2\r\n--2--\r\n"
+																					 "--1\r\n" MIXED("3") "\r\n"
+																							      "--3\r\n" PART(
+																								      "image/gif") "p4.1\r\n"
+																										   "--3\r\n" PART("message/rfc822") "Subject: four two\r\n" MIXED("4") "\r\n"
+																																		       "--4\r\n" PART("text/plain") "p4.2.1\r\n"
+																																						    "--4\r\n"
+																																						    "Content-Type: multipart/alternative; boundary=5\r\n\r\n"
+																																						    "--5\r\n" PART(
+																																							    "text/plain") "p4.2.2.1\r\n"
+																																									  "--5\r\n" PART(
+																																										  "text/richtext") "p4.2.2.2\r\n--5--\r\n--4--\r\n--3--\r\n--1--\r\n";
 
 static const char plain[] = "Subject: x\r\n\r\nbody\r\n";
 static const char wrapped[] = "Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\nbody\r\n";
@@ -239,10 +257,10 @@ static bool section_of(const struct mime_part *root, const char *section, uint64
 		p += *p == '.';
 	}
 	return mime_section(root, numbers, count,
-		*p == 'H'                ? MIME_HEADER :
-			*p == 'T'        ? MIME_TEXT :
-			*p == 'M'        ? MIME_HEADERS :
-					   MIME_WHOLE,
+		*p == 'H'   ? MIME_HEADER
+		: *p == 'T' ? MIME_TEXT
+		: *p == 'M' ? MIME_HEADERS
+			    : MIME_WHOLE,
 		start, end);
 }
 
@@ -260,8 +278,8 @@ static void test_sections(void)
 			got = str_cut(message, start, end);
 		if (len > 3 && !strcmp(sections[i].bytes + len - 3, "..."))
 			len = bytes.len - 3, got.len = got.len < len ? got.len : len;
-		ok(found == (sections[i].bytes != NULL) && (!found || str_eq(got, str_cut(bytes, 0, len))), "BODY[%s] %s",
-			sections[i].section, sections[i].bytes ? "is found" : "is not there");
+		ok(found == (sections[i].bytes != NULL) && (!found || str_eq(got, str_cut(bytes, 0, len))),
+			"BODY[%s] %s", sections[i].section, sections[i].bytes ? "is found" : "is not there");
 	}
 	arena_free(&a);
 }
@@ -289,7 +307,8 @@ static const struct {
 	{ "spaces that should have been quoted", "; name=my  file.pdf; a=b", "name=[my file.pdf]a=[b]" },
 	{ "specials that should have been quoted", "; a=b=c/d?e:f", "a=[b=c/d?e:f]" },
 	{ "bytes beyond ASCII", "; a=\xc3\xa9; b=\"\xe9\"", "a=[\xc3\xa9]b=[\xe9]" },
-	{ "the forms of RFC 2231 stay as they are", "; a*0*=us-ascii'en'b%20; a*1=c", "a*0*=[us-ascii'en'b%20]a*1=[c]" },
+	{ "the forms of RFC 2231 stay as they are", "; a*0*=us-ascii'en'b%20; a*1=c",
+		"a*0*=[us-ascii'en'b%20]a*1=[c]" },
 	{ "encoded words too", "; a=\"=?utf-8?Q?b?=\"", "a=[=?utf-8?Q?b?=]" },
 	{ "a name without a value is none", "; a; b=c", "b=[c]" },
 	{ "a value without a name is none", "; =a; b=c", "b=[c]" },
@@ -320,11 +339,20 @@ static void test_content(void)
 	ok(c.location.p && !c.location.len, "what is there and empty differs");
 	ok(!c.disposition.p && !c.languages, "... from what is not there");
 	c = content_of(&a, "Content-Disposition: attachment; filename=x\r\nContent-Language: de, (x) en-GB,,");
-	ok(str_eq(c.disposition, STR("attachment")) && str_eq(content_param(c.disposition_params, "FileName"), STR("x")),
+	ok(str_eq(c.disposition, STR("attachment")) &&
+			str_eq(content_param(c.disposition_params, "FileName"), STR("x")),
 		"a disposition and its parameters, found in any case");
 	ok(c.languages && str_eq(c.languages->text, STR("de")) && str_eq(c.languages->next->text, STR("en-GB")) &&
 			!c.languages->next->next,
 		"languages");
+	c = content_of(
+		&a, "Content-Disposition: x; a*=iso-8859-1'de'%e9%5G%; b*0*=''%41'; b*2=c; c*0=%41; c*1*=%42; d*=%41");
+	ok(str_eq(content_param_joined(&a, c.disposition_params, "a"), STR("\xe9%5G%")), "a parameter in a charset");
+	ok(str_eq(content_param_joined(&a, c.disposition_params, "b"), STR("A'")),
+		"one in pieces ends where one lacks");
+	ok(str_eq(content_param_joined(&a, c.disposition_params, "c"), STR("%41B")), "... each encoded or not");
+	ok(str_eq(content_param_joined(&a, c.disposition_params, "d"), STR("A")), "one that forgot its charset");
+	ok(!content_param_joined(&a, c.disposition_params, "e").p, "and one that is not there");
 	c = content_of(&a, "Content-Disposition: ; filename=x");
 	ok(str_eq(c.disposition, STR("attachment")), "a disposition of parameters alone is an attachment");
 	c = content_of(&a, "Subject: x");
@@ -347,7 +375,8 @@ static void test_envelope(void)
 	ok(str_eq(e->subject, STR("a b")), "the subject unfolded, of two the first");
 	ok(str_eq(e->message_id, STR("<1@x>")), "the message's id");
 	ok(e->in_reply_to.p && !e->in_reply_to.len, "an empty field is empty");
-	ok(e->from && e->sender == e->from && e->reply_to == e->from, "from stands in for sender and an empty reply-to");
+	ok(e->from && e->sender == e->from && e->reply_to == e->from,
+		"from stands in for sender and an empty reply-to");
 	ok(e->to && e->to->next && !e->to->next->next, "recipients of two fields are added up");
 	ok(!e->cc && !e->bcc, "what is not there is not there");
 	ok(str_eq(root->first->envelope->subject, STR("inner")), "a message in a message has its own");
@@ -412,6 +441,9 @@ static void test_limits(void)
 	ok(parts_of(root) == 1 && content_is(&root->content, "application", "octet-stream"), "one part has no parts");
 	root = parse_within(&a, l, STR("Content-Type: message/rfc822\r\n\r\n"));
 	ok(parts_of(root) == 1 && content_is(&root->content, "application", "octet-stream"), "nor a message in it");
+	l.parts = 3;
+	root = parse_within(&a, l, STR(MIXED("b") "\r\n--b\r\nContent-Type: message/rfc822\r\n--b\r\n\r\ntwo"));
+	ok(parts_of(root) == 3 && root->first->kind == MIME_MESSAGE, "a message cut short counts with what it holds");
 	l = mime_limits, l.depth = 1;
 	ok(parts_of(parse_within(&a, l, two)) == 1, "too deep a part is opaque");
 	l.depth = 2;
@@ -542,7 +574,8 @@ static void try_file(const char *path)
 
 static void test_corpus(void)
 {
-	static const char *const folders[] = { "mime-rfc", "mime-thirdparty", "mime-malformed", "ruby-mail", "cpython" };
+	static const char *const folders[] = { "mime-rfc", "mime-thirdparty", "mime-malformed", "ruby-mail",
+		"cpython" };
 	unsigned count = 0;
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
