@@ -1,8 +1,12 @@
 /* conn.h - one connection, buffered, with or without TLS.
- * The reader takes what it can use of `in` and leaves the rest. What is written leaves once per turn of the loop,
- * so ten replies cost one system call. While more than CONN_OUT_MAX waits to leave, the reader is not called: a
- * slow client slows only itself. When nothing waits the buffers hold no memory. Life: conn_new, any number of
- * on_input, on_room and on_idle, at most one on_end, conn_free. */
+ * The reader takes what it can use of `in` and leaves the rest; it sees that again with the next input. What is
+ * written leaves once per turn of the loop, so ten replies cost one system call. While more than CONN_OUT_MAX waits to
+ * leave, the reader is not called until half of that is gone: a slow client slows only itself. A reader that writes
+ * much for little input asks conn_has_room before each piece and returns; it is called again. When nothing waits the
+ * buffers hold no memory. A peer that has sent its all (half-closed or gone) is told of by on_end when the reader has
+ * seen all input, does not rest, and all output is sent: whoever still works on an answer rests meanwhile.
+ * Life: conn_new, any number of on_input, on_room and on_idle, at most one on_end, conn_free. The on_ functions run
+ * from the loop alone, never inside a function below, and each of them may conn_free. */
 #ifndef CORE_CONN_H
 #define CORE_CONN_H
 
@@ -14,7 +18,7 @@ struct conn;
 struct worker;
 struct tls;
 
-#define CONN_IN_MAX  (64u << 10)  /* unread input that is held; more stays in the kernel */
+#define CONN_IN_MAX  (64u << 10)  /* unread input that is held; a reader that takes none of so much gets no more */
 #define CONN_OUT_MAX (256u << 10) /* unsent output above which the reader rests; conn_write still takes more */
 
 enum conn_end {
@@ -24,7 +28,7 @@ enum conn_end {
 };
 
 struct conn_events {
-	void (*on_input)(void *user, struct buf *in); /* takes bytes by buf_take; may conn_free */
+	void (*on_input)(void *user, struct buf *in); /* takes bytes by buf_take; `in` is gone after conn_free */
 	void (*on_room)(void *user);                  /* less than half of CONN_OUT_MAX waits again; may be NULL */
 	void (*on_idle)(void *user);                  /* conn_idle's time passed without input; may be NULL */
 	void (*on_secure)(void *user);                /* the TLS handshake is through; may be NULL */
@@ -35,7 +39,7 @@ struct conn_events {
 /* fd: a connected, non-blocking socket, conn's from now on. */
 struct conn *conn_new(struct worker *w, int fd, const struct conn_events *ev, void *user);
 void conn_free(struct conn *c);  /* at once, unsent output is lost; NULL is fine */
-void conn_close(struct conn *c); /* sends what waits (10 s at most), then on_end(CONN_CLOSED) */
+void conn_close(struct conn *c); /* sends what waits (10 s at most), then on_end(CONN_CLOSED) alone */
 
 void conn_write(struct conn *c, const void *bytes, size_t len);
 void conn_write_str(struct conn *c, struct str s);
@@ -49,9 +53,12 @@ void conn_rest(struct conn *c);           /* no on_input until conn_resume; the 
 void conn_resume(struct conn *c);         /* on_input runs again, in a later turn, if input is there */
 size_t conn_unread(const struct conn *c); /* bytes in the input buffer */
 
-void conn_idle(struct conn *c, int64_t idle_ms); /* on_idle after so long without input; 0: never */
+/* on_idle after so long, from now on, without input or a move of output that the peer was slow to take; and again
+ * after as long once more. 0: never. */
+void conn_idle(struct conn *c, int64_t idle_ms);
 
-/* Server side of TLS from the next byte on. What is unread in clear text is dropped with the connection by
+/* Server side of TLS from the next byte on; what was written before still leaves in clear text, what is written from
+ * now on waits for the handshake, which may take 60 s. What is unread in clear text is dropped with the connection by
  * whoever starts TLS (STARTTLS injection): ERR_MISTAKE says that there was such input and TLS did not start. */
 enum err conn_start_tls(struct conn *c, struct tls *tls);
 bool conn_secure(const struct conn *c);
@@ -69,6 +76,7 @@ bool conn_from_loopback(const struct conn *c);
  * last before the loop sleeps (an ev_prepare of the lowest priority): what others write in theirs still leaves. */
 struct conns;
 struct conns *conns_new(struct worker *w);
+size_t conns_count(const struct conns *cs); /* connections there now */
 void conns_free(struct conns *cs);
 
 #endif

@@ -24,7 +24,7 @@ static enum ssl_verify_result_t client_take_any(SSL *s, uint8_t *alert)
 }
 
 /* version: TLS1_2_VERSION or TLS1_3_VERSION and no other; 0: whatever the server likes. */
-static SSL *client_new(int fd, uint16_t version, SSL_SESSION *resume)
+static inline SSL *client_new(int fd, uint16_t version, SSL_SESSION *resume)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *s;
@@ -48,14 +48,14 @@ static SSL *client_new(int fd, uint16_t version, SSL_SESSION *resume)
 }
 
 /* The client waits for its socket, nothing worse. */
-static bool client_waits(const SSL *s, int n)
+static inline bool client_waits(const SSL *s, int n)
 {
 	int why = SSL_get_error(s, n);
 
 	return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
-static void client_forget_session(void)
+static inline void client_forget_session(void)
 {
 	SSL_SESSION_free(client_session);
 	client_session = NULL;

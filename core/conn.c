@@ -1,0 +1,333 @@
+/* conn.c - see conn.h; how it works stands in conn_inside.h. Here is what users call. */
+#include "core/conn_inside.h"
+#include "core/counter.h"
+#include "core/mem.h"
+#include "core/tls.h"
+#include "core/worker.h"
+#include <assert.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define HANDSHAKE_MS 60000 /* for the whole of it */
+#define CLOSE_MS     10000 /* for what waits when conn_close is called, and the peer's end after ours */
+
+COUNTER(conns_opened, "conn.opened", "connections taken in charge");
+
+struct timers *conn_timers(const struct conn *c)
+{
+	return c->conns->worker->timers;
+}
+
+int64_t conn_now_ms(const struct conn *c)
+{
+	return timers_now_ms(conn_timers(c));
+}
+
+void conn_make_dirty(struct conn *c)
+{
+	if (!c->dirty.le_prev)
+		LIST_INSERT_HEAD(&c->conns->dirty, c, dirty);
+}
+
+void conn_make_due(struct conn *c)
+{
+	struct conns *cs = c->conns;
+
+	if (!c->due.le_prev)
+		LIST_INSERT_HEAD(&cs->due, c, due);
+	if (!ev_is_active(&cs->next_turn))
+		ev_idle_start(cs->worker->loop, &cs->next_turn);
+}
+
+void conn_halt(struct conn *c)
+{
+	ev_io_stop(c->conns->worker->loop, &c->io);
+	timer_stop(conn_timers(c), &c->timer);
+	if (c->dirty.le_prev)
+		LIST_REMOVE(c, dirty);
+	if (c->due.le_prev)
+		LIST_REMOVE(c, due);
+	c->dirty.le_prev = c->due.le_prev = NULL;
+}
+
+void conn_end(struct conn *c, enum conn_end why)
+{
+	assert(!c->ended);
+	conn_halt(c);
+	c->ended = true;
+	c->why = why;
+	buf_free(&c->out);
+	conn_make_due(c);
+}
+
+int64_t conn_due_ms(const struct conn *c)
+{
+	if (c->limit_ms)
+		return c->limit_ms;
+	return c->idle_ms && !c->resting ? c->active_ms + c->idle_ms : -1;
+}
+
+void conn_arm(struct conn *c)
+{
+	int64_t due = conn_due_ms(c);
+
+	if (!c->ended && due >= 0 && (!timer_runs(&c->timer) || c->timer.at_ms > due))
+		timer_start(conn_timers(c), &c->timer, due - conn_now_ms(c), conn_on_timer, c);
+}
+
+/* Who is at the other end. */
+
+/* Writes the address as text; true: it is this machine's own. */
+static bool describe(const struct sockaddr_storage *a, char text[INET6_ADDRSTRLEN])
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+	struct in_addr address;
+
+	switch (a->ss_family) {
+	case AF_UNIX:
+		snprintf(text, INET6_ADDRSTRLEN, "local");
+		return true;
+	case AF_INET:
+		address = v4->sin_addr;
+		break;
+	case AF_INET6:
+		if (!IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+			inet_ntop(AF_INET6, &v6->sin6_addr, text, INET6_ADDRSTRLEN);
+			return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+		}
+		memcpy(&address, &v6->sin6_addr.s6_addr[12], sizeof(address));
+		break;
+	default:
+		snprintf(text, INET6_ADDRSTRLEN, "unknown");
+		return false;
+	}
+	inet_ntop(AF_INET, &address, text, INET6_ADDRSTRLEN);
+	return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static void note_addresses(struct conn *c)
+{
+	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC }, here = { .ss_family = AF_UNSPEC };
+	socklen_t peer_len = sizeof(peer), here_len = sizeof(here);
+	int on = 1;
+
+	if (getpeername(c->io.fd, (struct sockaddr *)&peer, &peer_len) < 0)
+		peer.ss_family = AF_UNSPEC; /* it has gone already, as reading will tell */
+	if (getsockname(c->io.fd, (struct sockaddr *)&here, &here_len) < 0)
+		here.ss_family = AF_UNSPEC;
+	c->loopback = describe(&peer, c->peer);
+	describe(&here, c->here);
+	if (here.ss_family != AF_UNIX) /* we flush once per turn and have nothing more to say then */
+		setsockopt(c->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+struct conn *conn_new(struct worker *w, int fd, const struct conn_events *events, void *user)
+{
+	struct conns *cs = w->conns;
+	struct conn *c = mem_new(struct conn);
+
+	c->conns = cs;
+	c->events = events;
+	c->user = user;
+	c->active_ms = timers_now_ms(w->timers);
+	c->read_on = EV_READ;
+	c->write_on = EV_WRITE;
+	snprintf(c->id, sizeof(c->id), "%u-%llx", w->slot, (unsigned long long)++cs->number);
+	ev_io_init(&c->io, conn_on_io, fd, EV_READ);
+	c->io.data = c;
+	ev_io_start(w->loop, &c->io);
+	note_addresses(c);
+	cs->count++;
+	counter_add(&conns_opened, 1);
+	return c;
+}
+
+void conn_free(struct conn *c)
+{
+	if (!c)
+		return;
+	conn_halt(c);
+	if (c->conns->telling == c)
+		c->conns->telling = NULL;
+	buf_free(&c->in);
+	buf_free(&c->out);
+	tls_free(c->ssl);
+	free(c->cipher);
+	close(c->io.fd);
+	c->conns->count--;
+	free(c);
+}
+
+void conn_close(struct conn *c)
+{
+	if (c->closing || c->ended)
+		return;
+	c->closing = true; /* unread input is freed in the next turn: a reader may be at it just now */
+	c->limit_ms = conn_now_ms(c) + CLOSE_MS;
+	conn_arm(c);
+	conn_make_due(c);
+	if (!c->blocked)
+		conn_make_dirty(c);
+}
+
+struct buf *conn_out(struct conn *c)
+{
+	return &c->out;
+}
+
+void conn_wrote(struct conn *c)
+{
+	if (c->ended || c->lingering) {
+		buf_free(&c->out);
+		return;
+	}
+	if (buf_len(&c->out) >= CONN_OUT_MAX)
+		c->full = true;
+	if (!c->blocked)
+		conn_make_dirty(c);
+}
+
+void conn_write(struct conn *c, const void *bytes, size_t len)
+{
+	buf_add(&c->out, bytes, len);
+	conn_wrote(c);
+}
+
+void conn_write_str(struct conn *c, struct str s)
+{
+	conn_write(c, s.p, s.len);
+}
+
+void conn_printf(struct conn *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&c->out, fmt, ap);
+	va_end(ap);
+	conn_wrote(c);
+}
+
+size_t conn_waiting(const struct conn *c)
+{
+	return buf_len(&c->out);
+}
+
+bool conn_has_room(const struct conn *c)
+{
+	return conn_waiting(c) < CONN_OUT_MAX;
+}
+
+void conn_rest(struct conn *c)
+{
+	c->resting = true;
+}
+
+void conn_resume(struct conn *c)
+{
+	if (!c->resting)
+		return;
+	c->resting = false;
+	c->active_ms = conn_now_ms(c);
+	conn_arm(c);
+	c->input_due = buf_len(&c->in) > 0;
+	if (c->ended)
+		return;
+	/* Mostly there is nothing to do but to wait for the next command, as the loop does already. */
+	if (c->input_due || !(c->io.events & EV_READ) || (c->ssl && tls_pending(c->ssl)))
+		conn_make_due(c);
+}
+
+size_t conn_unread(const struct conn *c)
+{
+	return buf_len(&c->in);
+}
+
+void conn_idle(struct conn *c, int64_t idle_ms)
+{
+	c->idle_ms = idle_ms;
+	c->active_ms = conn_now_ms(c);
+	conn_arm(c);
+}
+
+enum err conn_start_tls(struct conn *c, struct tls *tls)
+{
+	assert(!c->ssl);
+	if (buf_len(&c->in))
+		return ERR_MISTAKE;
+	if (c->ended || c->closing)
+		return OK; /* on_end comes, on_secure never */
+	c->ssl = tls_accept(tls, c->io.fd);
+	c->shaking = true;
+	c->clear_left = buf_len(&c->out);
+	c->limit_ms = conn_now_ms(c) + HANDSHAKE_MS;
+	conn_arm(c);
+	conn_make_due(c);
+	return OK;
+}
+
+bool conn_secure(const struct conn *c)
+{
+	return c->ssl && !c->shaking;
+}
+
+const char *conn_cipher(const struct conn *c)
+{
+	return c->cipher ? c->cipher : "";
+}
+
+const char *conn_id(const struct conn *c)
+{
+	return c->id;
+}
+
+const char *conn_peer(const struct conn *c)
+{
+	return c->peer;
+}
+
+const char *conn_here(const struct conn *c)
+{
+	return c->here;
+}
+
+bool conn_from_loopback(const struct conn *c)
+{
+	return c->loopback;
+}
+
+struct conns *conns_new(struct worker *w)
+{
+	struct conns *cs = mem_new(struct conns);
+
+	cs->worker = w;
+	LIST_INIT(&cs->dirty);
+	LIST_INIT(&cs->due);
+	ev_prepare_init(&cs->before_sleep, conn_before_sleep);
+	ev_set_priority(&cs->before_sleep, EV_MINPRI); /* after all who write in theirs */
+	cs->before_sleep.data = cs;
+	ev_prepare_start(w->loop, &cs->before_sleep);
+	ev_idle_init(&cs->next_turn, conn_next_turn);
+	ev_set_priority(&cs->next_turn, EV_MAXPRI); /* each turn, however busy: idle means no event of its priority */
+	cs->next_turn.data = cs;
+	return cs;
+}
+
+size_t conns_count(const struct conns *cs)
+{
+	return cs->count;
+}
+
+void conns_free(struct conns *cs)
+{
+	if (!cs)
+		return;
+	assert(!cs->count);
+	ev_prepare_stop(cs->worker->loop, &cs->before_sleep);
+	ev_idle_stop(cs->worker->loop, &cs->next_turn);
+	buf_free(&cs->spare);
+	free(cs);
+}
