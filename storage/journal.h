@@ -7,7 +7,14 @@
  * crash is the same apply once more: twice is the same as once.
  *
  * A checkpoint makes what is applied durable by one syncfs and lets the segments before it be used again. Entries
- * of one journal are synced, applied and called back in the order of journal_append. */
+ * of one journal are synced, applied and called back in the order of journal_append.
+ *
+ * Replay cannot ask what was meant, so whoever makes entries keeps to this:
+ *   - a file that is written to by entry_write only grows by it: what a crash left behind the last write is cut off;
+ *   - what entry_rename moves is durable (synced, with its directory) before the entry is appended;
+ *   - a file made outside of the journal to be renamed by it bears a name never used before;
+ *   - a path that an entry moved away or removed is not made again by the same entry. A later entry that makes it
+ *     again waits inside the journal for a checkpoint, and those behind it with it. */
 #ifndef STORAGE_JOURNAL_H
 #define STORAGE_JOURNAL_H
 
@@ -21,7 +28,7 @@ struct entry;
 struct name;
 
 struct journal_conf {
-	int64_t segment;       /* bytes of a segment: 1M to 1G, 64M */
+	int64_t segment;       /* bytes of a segment: 1M to 1G, 64M; no entry may be longer */
 	int64_t size;          /* bytes of all segments: 256M */
 	int64_t checkpoint_ms; /* 10s */
 	int64_t reserve;       /* free bytes of the disk that mail leaves alone: 64M */
@@ -39,7 +46,8 @@ struct file_ref {
 struct entry *entry_new(void);
 void entry_free(struct entry *e); /* never appended; NULL is fine */
 void entry_write(struct entry *e, const struct file_ref *f, uint64_t offset, struct str bytes);
-/* The bytes are all of the file `spool`, relative to the store and synced; it is unlinked once a checkpoint has passed. */
+/* The bytes are all of the file `spool`, relative to the store and synced; it is unlinked once a checkpoint has passed. If the
+ * entry is not synced, the file stays the caller's. */
 void entry_write_spool(struct entry *e, const struct file_ref *f, uint64_t offset, struct str spool, uint64_t len);
 void entry_put(struct entry *e, struct str path, struct str bytes); /* a whole small file, made or replaced;
 	                                                                        * its directories are made */
@@ -57,15 +65,16 @@ enum entry_class { ENTRY_MAIL, ENTRY_SMALL }; /* SMALL (flags, expunges, deletes
 
 typedef void entry_done(void *user, enum err e);
 
-/* Takes the entry. synced(OK): it is durable; any other: it is not and never will be. applied (may be NULL) runs
- * after synced(OK) when the files are written; it does not run after an error. Both run in later turns. */
+/* Takes the entry. synced (may be NULL): OK: it is durable; any other: it is not and never will be (ERR_AGAIN: no room, or the
+ * write failed; ERR_TOO_BIG: longer than a segment). applied (may be NULL) runs after synced(OK) when the files are
+ * written; it does not run after an error. Both run in later turns. */
 void journal_append(struct journal *j, struct entry *e, enum entry_class class, entry_done *synced, entry_done *applied,
 	void *user);
 
 /* What a mailbox must say OK to before it takes mail: ERR_AGAIN while the journal or the disk is too full. */
 enum err journal_room(const struct journal *j, enum entry_class class, uint64_t bytes);
 
-/* The names remembered (exactly once, design idea 6). */
+/* The names remembered (exactly once, design idea 6): of entries that are synced. *answer is valid until the next turn. */
 bool journal_name_known(const struct journal *j, struct name name, struct str *answer);
 void journal_name_forget(struct journal *j, struct name name);
 void journal_names_of_life_forget(struct journal *j, uint64_t life); /* a peer died: nobody will ask again */
@@ -74,9 +83,10 @@ void journal_names_of_life_forget(struct journal *j, uint64_t life); /* a peer d
  * be used; the log says why. */
 enum err journal_open(struct journal **out, struct worker *w);
 void journal_checkpoint(struct journal *j); /* as soon as it can */
-/* Everything appended so far is applied and a checkpoint made; then `done` runs. At a stop. */
+/* When everything appended is applied and a checkpoint made, `done` runs in a later turn, and may journal_free. At a stop. */
 void journal_settle(struct journal *j, void (*done)(void *user), void *user);
-void journal_free(struct journal *j); /* NULL is fine */
+/* Waits for what the lanes are at; those not called back yet never are. Not from inside an entry_done. NULL is fine. */
+void journal_free(struct journal *j);
 
 /* Replays every journal/<n>/ of the store, in a process of its own, before any worker runs; leaves them empty. */
 enum err journal_recover(const struct conf *conf, int directory);

@@ -1,0 +1,24 @@
+/* base.h - where a journal begins: the file journal/<slot>/base.
+ * Written anew, durably, each time the journal is found or made empty. Only batches of the life it tells are entries
+ * of the journal, and only those from its sequence on; whatever else the segments hold is old. So one rename empties
+ * the journal. */
+#ifndef STORAGE_BASE_H
+#define STORAGE_BASE_H
+
+#include "core/err.h"
+#include "storage/names.h"
+
+struct base {
+	uint64_t life;     /* random */
+	uint64_t sequence; /* of the first entry */
+};
+
+/* names gets what was remembered then. ERR_ABSENT: there is none. ERR_NEVER: it is damaged, or of a version we do not know. */
+enum err base_read(int dir, struct base *b, struct names *names);
+/* Gives b a new life and writes it. */
+enum err base_renew(int dir, struct base *b, const struct names *names);
+
+/* Names as a row of operations, and back into the table (which may know others before). */
+void names_pack(const struct names *names, struct buf *out);
+
+#endif

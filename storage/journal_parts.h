@@ -1,0 +1,172 @@
+/* journal_parts.h - what the parts of a running journal share; nobody else includes it.
+ * An entry goes this way, and everything but the two lanes' work is done in the loop:
+ *   pending -> writing (journal lane) -> synced -> to apply -> applying (files lane) -> applied
+ * Sequences count entries. Always: checkpoint <= applied <= synced <= next. */
+#ifndef STORAGE_JOURNAL_PARTS_H
+#define STORAGE_JOURNAL_PARTS_H
+
+#include "core/worker.h"
+#include "storage/apply.h"
+#include "storage/batch.h"
+#include "storage/journal.h"
+#include "storage/moved.h"
+#include "storage/names.h"
+#include "storage/track.h"
+
+#define BATCH_BYTES_MAX (8u << 20) /* one entry may be more */
+#define APPLY_BYTES_MAX (8u << 20) /* of one job of the files lane */
+#define TICK_MS         1000
+#define AGAIN_MS        1000              /* between tries of what failed */
+#define QUIET_MS        2000              /* nothing came for so long: time for a checkpoint */
+#define MAIL_PERCENT    95                /* of the journal; the rest is for small entries */
+#define SHARE_PERCENT   50                /* of the journal: a checkpoint is due */
+#define KEEP_MARGIN     (4 * BATCH_ALIGN) /* the last segment has room for a checkpoint and this */
+
+enum { HAS_NAMES = 1, HAS_SPOOLS = 2, HAS_MOVES = 4 };
+
+struct entry {
+	struct entry *next;
+	struct buf operations;
+	unsigned has;
+	bool ours;                  /* a checkpoint's */
+	enum err e;                 /* what a refused one is told */
+	uint64_t sequence, spooled; /* spooled: bytes that it takes from spools */
+	entry_done *synced, *applied;
+	void *user;
+};
+
+struct entry_list {
+	struct entry *first, *last;
+};
+
+void list_add(struct entry_list *l, struct entry *e);
+struct entry *list_take(struct entry_list *l); /* NULL: empty */
+void list_move(struct entry_list *to, struct entry_list *from);
+
+struct write { /* a job of the journal lane */
+	struct job job;
+	bool running, checkpoint;
+	struct entry_list entries;
+	struct batch_head head;
+	uint32_t count;
+	struct buf bytes;
+	int fd;
+	uint64_t offset;
+	const char *failed; /* what; NULL: nothing */
+	int number;         /* its errno */
+};
+
+struct application { /* a job of the files lane */
+	struct job job;
+	bool running;
+	struct files *files;
+	int dir;
+	struct entry_list entries, done;
+	uint64_t last; /* sequence of the last entry of the job */
+	enum err e;
+	struct timer again;
+};
+
+struct spool { /* to be unlinked when a checkpoint has passed its entry */
+	struct spool *next;
+	uint64_t sequence;
+	char path[];
+};
+
+enum checkpoint_state { CHECKPOINT_NONE, CHECKPOINT_LANES, CHECKPOINT_SYNC, CHECKPOINT_WRITE };
+
+struct checkpoint { /* a job of the files lane, the index lane and the slow lane */
+	struct job job;
+	enum checkpoint_state state;
+	uint64_t sequence; /* x: what comes before is applied */
+	uint64_t bytes;    /* of these entries since the start */
+	struct files *files;
+	int store, dir;
+	uint64_t life, from, upto;
+	bool again; /* a sync failed: from..upto is to be applied once more */
+	struct sync_list list;
+	enum err e;
+	bool asked;
+	int64_t last_ms, not_before_ms;
+	struct spool *spools, **spools_end;
+	struct job unlink; /* of the slow lane */
+	bool unlinking;
+	struct spool *passed;
+};
+
+struct space { /* a job of the slow lane */
+	struct job job;
+	bool running;
+	int store;
+	uint64_t free;
+};
+
+struct journal {
+	struct worker *w;
+	struct slot *slot; /* NULL without shared memory */
+	struct journal_conf conf;
+	int dir;
+	struct files *files; /* the files lane's */
+	struct track *track;
+	struct names *names;
+	struct moved *moved;
+	uint64_t life;
+	uint64_t next;                     /* the sequence of the next entry */
+	uint64_t synced;                   /* all before it is, or failed */
+	uint64_t applied;                  /* all before it is, or failed */
+	uint64_t checkpoint;               /* all before it is durable in the files */
+	uint64_t last_asked, last_applied; /* behind the last entry that is not our own: given out, applied */
+	uint64_t bytes_taken, bytes_applied, bytes_settled; /* of entries, since the start */
+	uint64_t keep;
+	int64_t taken_ms; /* when the last entry came */
+	struct entry_list pending, to_apply;
+	uint64_t unsynced_bytes;   /* of those pending and being written */
+	struct entry_list failed;  /* told when the next batch says on the disk that they did */
+	struct entry_list refused; /* told in a later turn */
+	bool cancel;               /* a batch is due for the failed ones' sake */
+	bool blocked;              /* the first pending entry waits for a checkpoint */
+	bool closing;
+	struct write write;
+	struct application application;
+	struct checkpoint cp;
+	struct space space;
+	struct timer tick, later;
+	void (*settled)(void *user);
+	void *settled_user;
+};
+
+/* journal_write.c */
+void write_start(struct journal *j);    /* the next batch, if there is one and none is under way */
+void write_fail_all(struct journal *j); /* nothing can be written: whatever waits fails */
+void write_init(struct journal *j);
+void tell_refused(struct entry_list *entries); /* synced(e->e), and they are freed */
+
+/* journal_apply.c */
+void application_start(struct journal *j);
+void application_init(struct journal *j);
+
+/* checkpoint.c */
+void checkpoint_init(struct journal *j);
+void checkpoint_consider(struct journal *j);                      /* begins one if it is time */
+void checkpoint_ask(struct journal *j);                           /* it is time as soon as it can be */
+void checkpoint_written(struct journal *j);                       /* its batch is synced */
+void checkpoint_spools(struct journal *j, const struct entry *e); /* notes those of a synced entry */
+struct entry *checkpoint_entry(struct journal *j);
+void checkpoint_free(struct journal *j);
+
+/* journal.c */
+void refuse(struct journal *j, struct entry_list *l); /* synced(e->e) in a later turn */
+void tell_slot(struct journal *j);
+void look_settled(struct journal *j);       /* who waits for that is told if it is so */
+uint64_t entry_cost(const struct entry *e); /* bytes that it takes in the files, at most: what room is counted in */
+
+/* Bytes that names may take: a checkpoint with all of them fits in a quarter of a segment. */
+static inline size_t names_room(uint64_t segment)
+{
+	return segment / 4 < NAMES_BYTES_MAX ? (size_t)(segment / 4) : NAMES_BYTES_MAX;
+}
+
+/* As journal_open, with settings that need not be those of w->conf. */
+enum err journal_open_with(struct journal **out, struct worker *w, const struct journal_conf *conf);
+
+#endif

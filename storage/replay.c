@@ -1,0 +1,297 @@
+/* replay.c - see replay.h.
+ * A rename or remove was done before the crash if, when replay begins, nothing is at the path it moved away. That can be
+ * trusted because the journal makes a checkpoint before a path that was moved away is made again (moved.h), and
+ * because what is renamed was durable before. Marks hold sequences counted from 1, so that 0 is none. */
+#include "storage/replay.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "storage/marks.h"
+#include "storage/note.h"
+#include "storage/operation.h"
+#include "storage/path.h"
+#include "storage/scan.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct replay {
+	int store, dir;
+	struct files *files;
+	struct names *names;   /* NULL: they are known */
+	struct note *note;     /* NULL: a serving worker's lane, which keeps none */
+	struct marks *settled; /* by mailbox id: the last entry that says so */
+	struct marks *moved;   /* by path: the last move, done already, that took it away or put another in its place */
+	struct marks *ends;    /* by path: where the last write to it ends, counted from 1 */
+	struct marks *spools;  /* to be unlinked */
+	uint64_t sequence;     /* being replayed */
+	uint64_t applied;
+	enum err error;
+};
+
+static struct str id_key(const uint64_t *id)
+{
+	return (struct str){ (const char *)id, sizeof(*id) };
+}
+
+static bool is_there(int store, struct str path)
+{
+	char text[PATH_BYTES_MAX + 1];
+	struct stat st;
+
+	snprintf(text, sizeof(text), STR_FMT, STR_ARG(path));
+	return fstatat(store, text, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+static enum err learn(void *user, uint64_t sequence, struct str entry)
+{
+	struct unpack u = unpack_of(entry);
+	struct replay *r = user;
+	struct operation op;
+
+	while (operation_next(&u, &op))
+		switch (op.kind) {
+		case OP_SETTLED:
+			marks_raise(r->settled, id_key(&op.id), sequence + 1);
+			break;
+		case OP_RENAME:
+			if (!is_there(r->store, op.path)) {
+				marks_raise(r->moved, op.path, sequence + 1);
+				marks_raise(r->moved, op.other, sequence + 1);
+			}
+			break;
+		case OP_REMOVE:
+			if (!is_there(r->store, op.path))
+				marks_raise(r->moved, op.path, sequence + 1);
+			break;
+		case OP_SPOOL:
+			marks_raise(r->spools, op.other, 1);
+			break;
+		case OP_NAMES_ALL:
+			if (r->names)
+				names_clear(r->names);
+			break;
+		case OP_NAME:
+			if (r->names)
+				names_add(r->names, op.name, op.bytes);
+			break;
+		default:
+			break;
+		}
+	return OK;
+}
+
+static bool is_void(const struct replay *r, const struct operation *op)
+{
+	bool writes = op->kind == OP_WRITE || op->kind == OP_SPOOL;
+
+	if (writes && op->id && marks_get(r->settled, id_key(&op->id)) > r->sequence + 1)
+		return true;
+	return op->path.len && marks_of_path(r->moved, op->path) > r->sequence + 1;
+}
+
+static void keep_end(struct replay *r, const struct operation *op)
+{
+	switch (op->kind) {
+	case OP_WRITE:
+	case OP_SPOOL:
+		marks_raise(r->ends, op->path, op->offset + op->len + op->bytes.len + 1);
+		break;
+	case OP_RENAME:
+		marks_drop(r->ends, op->other);
+		__attribute__((fallthrough));
+	case OP_REMOVE:
+	case OP_PUT:
+		marks_drop(r->ends, op->path);
+		break;
+	default:
+		break;
+	}
+}
+
+/* As apply_operations, but for what is void. */
+static enum err apply_valid(struct replay *r, struct str entry)
+{
+	struct unpack u = unpack_of(entry);
+	struct operation op;
+	enum err e = OK, worst = OK;
+
+	while (operation_next(&u, &op) && (!e || e == ERR_NEVER)) {
+		if (is_void(r, &op))
+			continue;
+		if ((e = apply_operation(r->files, &op)))
+			worst = e;
+		else
+			keep_end(r, &op);
+	}
+	return u.bad ? ERR_NEVER : worst;
+}
+
+static enum err apply_again(void *user, uint64_t sequence, struct str entry)
+{
+	struct replay *r = user;
+	enum err e;
+
+	r->sequence = sequence;
+	if (r->note && note_kills(r->note, sequence))
+		return entry_set_aside(r->dir, sequence, entry, "it killed replay twice");
+	if (r->note)
+		note_begin(r->note, sequence);
+	e = apply_valid(r, entry);
+	r->applied++;
+	if (e != ERR_NEVER)
+		return e;
+	return r->note ? entry_set_aside(r->dir, sequence, entry, "it cannot be applied") : OK; /* or it was before */
+}
+
+static void cut_file(void *user, struct str path, uint64_t end)
+{
+	struct replay *r = user;
+
+	if (!r->error)
+		r->error = files_cut(r->files, path, end - 1);
+}
+
+static void unlink_spool(void *user, struct str path, uint64_t number)
+{
+	const struct replay *r = user;
+	char text[PATH_BYTES_MAX + 1];
+
+	(void)number;
+	snprintf(text, sizeof(text), STR_FMT, STR_ARG(path));
+	if (unlinkat(r->store, text, 0) < 0 && errno != ENOENT)
+		log_warn("journal", NULL, "cannot unlink spooled bytes path=%s error=\"%s\"", text, strerror(errno));
+}
+
+static void replay_begin(struct replay *r)
+{
+	r->settled = marks_new();
+	r->moved = marks_new();
+	r->ends = marks_new();
+	r->spools = marks_new();
+}
+
+static void replay_end(struct replay *r)
+{
+	marks_free(r->settled);
+	marks_free(r->moved);
+	marks_free(r->ends);
+	marks_free(r->spools);
+}
+
+static enum err passes(struct replay *r, struct scan *s, uint64_t upto)
+{
+	enum err e = scan_each(s, upto, learn, r);
+
+	return e ? e : scan_each(s, upto, apply_again, r);
+}
+
+static enum err sync_all(struct files *f)
+{
+	struct sync_list l;
+	enum err e = files_sync_list(f, &l);
+
+	return e ? e : sync_list_run(&l);
+}
+
+/* Everything that the scan found is in its files and durable when this answers OK. */
+static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
+{
+	struct note note;
+	enum err e;
+
+	note_open(&note, r->dir, life);
+	r->note = &note;
+	r->files = files_new(r->store);
+	e = passes(r, s, UINT64_MAX);
+	if (!e) {
+		marks_each(r->ends, cut_file, r);
+		e = r->error;
+	}
+	if (!e)
+		e = sync_all(r->files);
+	files_free(r->files);
+	note_end(&note);
+	return e;
+}
+
+static enum err begin_new(int dir, struct base *b, const struct names *names)
+{
+	struct segment_file *files;
+	size_t count;
+	enum err e = segments_open(dir, &files, &count);
+
+	if (e)
+		return e;
+	segments_close(files, count);
+	if (count) { /* the base is written before the first of them */
+		log_error("journal", NULL, "the base is missing: the journal cannot be read");
+		return ERR_NEVER;
+	}
+	*b = (struct base){ 0 };
+	return base_renew(dir, b, names);
+}
+
+enum err replay(int store, int dir, struct base *b, struct names *names)
+{
+	struct replay r = { .store = store, .dir = dir, .names = names };
+	struct scan s = { 0 };
+	enum err e = base_read(dir, b, names);
+
+	if (e == ERR_ABSENT)
+		return begin_new(dir, b, names);
+	if (e)
+		return e;
+	replay_begin(&r);
+	if (!(e = scan_read(&s, dir, b->life, b->sequence)) && s.count)
+		e = replay_scanned(&r, &s, b->life);
+	if (!e) {
+		b->sequence = s.next;
+		e = base_renew(dir, b, names);
+	}
+	if (!e) {
+		unlinkat(dir, NOTE_NAME, 0);
+		marks_each(r.spools, unlink_spool, &r);
+		if (s.count)
+			log_info("journal", NULL, "replayed entries=%llu checkpoint=%llu lost=%llu",
+				(unsigned long long)r.applied, (unsigned long long)s.checkpoint,
+				(unsigned long long)s.lost);
+	}
+	scan_free(&s);
+	replay_end(&r);
+	return e;
+}
+
+enum err replay_again(int store, int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto)
+{
+	struct replay r = { .store = store, .dir = dir, .files = f };
+	struct scan s = { 0 };
+	enum err e;
+
+	replay_begin(&r);
+	if (!(e = scan_read(&s, dir, life, from)))
+		e = passes(&r, &s, upto);
+	scan_free(&s);
+	replay_end(&r);
+	return e;
+}
+
+enum err entry_set_aside(int dir, uint64_t sequence, struct str operations, const char *why)
+{
+	char name[40];
+	enum err e = OK;
+	int fd;
+
+	snprintf(name, sizeof(name), "aside.%llu", (unsigned long long)sequence);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, operations.p, operations.len) != (ssize_t)operations.len || fsync(fd) < 0) {
+		log_error("journal", NULL, "cannot save what is set aside file=%s error=\"%s\"", name, strerror(errno));
+		e = ERR_AGAIN;
+	}
+	if (fd >= 0)
+		close(fd);
+	log_error("journal", NULL, "AN ENTRY IS SET ASIDE file=%s bytes=%zu why=\"%s\"", name, operations.len, why);
+	return e;
+}

@@ -1,0 +1,165 @@
+/* scan.c - see scan.h. */
+#include "storage/scan.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Reads len bytes, fewer at the end of the file. False: the disk cannot read them; they count as damaged. */
+static bool read_at(int fd, uint64_t offset, size_t len, struct buf *out)
+{
+	buf_clear(out);
+	while (buf_len(out) < len) {
+		ssize_t n = pread(
+			fd, buf_room(out, len - buf_len(out)), len - buf_len(out), (off_t)(offset + buf_len(out)));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			log_error("journal", NULL, "cannot read a segment offset=%llu error=\"%s\"",
+				(unsigned long long)offset, strerror(errno));
+		if (n < 0)
+			return false;
+		if (n == 0)
+			break;
+		buf_added(out, (size_t)n);
+	}
+	return true;
+}
+
+static void found(struct scan *s, const struct batch_head *h, size_t file, uint64_t offset)
+{
+	if (!(s->count & (s->count - 1))) /* full at each power of two */
+		s->batches = mem_resize(s->batches, (s->count ? s->count * 2 : 1) * sizeof(*s->batches));
+	s->batches[s->count++] = (struct scan_batch){ *h, file, offset };
+	if (h->checkpoint > s->checkpoint)
+		s->checkpoint = h->checkpoint;
+	if (batch_end(h) > s->next)
+		s->next = batch_end(h);
+}
+
+static void scan_segment(struct scan *s, size_t place, uint64_t life)
+{
+	const struct segment_file *f = &s->files[place];
+	struct batch_head h;
+	struct unpack entries;
+	uint64_t offset = 0;
+
+	posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	while (offset + BATCH_HEAD <= f->size)
+		if (read_at(f->fd, offset, BATCH_HEAD, &s->bytes) && batch_read_head(buf_str(&s->bytes), life, &h) &&
+			batch_size(h.length) <= f->size - offset &&
+			read_at(f->fd, offset, BATCH_HEAD + (size_t)h.length, &s->bytes) &&
+			batch_read(buf_str(&s->bytes), &h, &entries)) {
+			found(s, &h, place, offset);
+			offset += batch_size(h.length);
+		} else
+			offset += BATCH_ALIGN;
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+	const struct batch_head *x = &((const struct scan_batch *)a)->head, *y = &((const struct scan_batch *)b)->head;
+
+	if (x->sequence != y->sequence)
+		return x->sequence < y->sequence ? -1 : 1;
+	return (batch_end(x) > batch_end(y)) - (batch_end(x) < batch_end(y));
+}
+
+/* Drops what is settled and what a later batch says failed. Heads that say so are few: one for each failed write. */
+static void drop_void(struct scan *s)
+{
+	uint64_t(*failed)[2] = NULL;
+	size_t failures = 0, kept = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct batch_head *h = &s->batches[i].head;
+
+		if (h->synced < h->sequence) {
+			failed = mem_resize(failed, (failures + 1) * sizeof(*failed));
+			failed[failures][0] = h->synced;
+			failed[failures++][1] = h->sequence;
+		}
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		const struct batch_head *h = &s->batches[i].head;
+		bool keep = batch_end(h) > s->checkpoint;
+
+		for (size_t k = 0; keep && k < failures; k++)
+			keep = h->sequence < failed[k][0] || h->sequence >= failed[k][1];
+		if (keep)
+			s->batches[kept++] = s->batches[i];
+	}
+	s->count = kept;
+	free(failed);
+}
+
+/* Entries between the batches that a later batch says were synced. */
+static void count_lost(struct scan *s)
+{
+	uint64_t expected = s->checkpoint;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct batch_head *h = &s->batches[i].head;
+
+		if (h->synced > expected) {
+			log_error("journal", NULL, "damaged: entries are lost first=%llu count=%llu",
+				(unsigned long long)expected, (unsigned long long)(h->synced - expected));
+			s->lost += h->synced - expected;
+		}
+		expected = batch_end(h);
+	}
+}
+
+enum err scan_read(struct scan *s, int dir, uint64_t life, uint64_t from)
+{
+	enum err e;
+
+	*s = (struct scan){ .checkpoint = from, .next = from };
+	if ((e = segments_open(dir, &s->files, &s->file_count)))
+		return e;
+	for (size_t i = 0; i < s->file_count; i++)
+		scan_segment(s, i, life);
+	if (s->count)
+		qsort(s->batches, s->count, sizeof(*s->batches), by_sequence);
+	drop_void(s);
+	count_lost(s);
+	return OK;
+}
+
+enum err scan_each(
+	struct scan *s, uint64_t upto, enum err (*each)(void *user, uint64_t sequence, struct str entry), void *user)
+{
+	enum err e = OK;
+
+	for (size_t i = 0; i < s->count && !e; i++) {
+		const struct scan_batch *b = &s->batches[i];
+		struct unpack entries;
+
+		if (b->head.sequence >= upto)
+			break;
+		if (!read_at(s->files[b->file].fd, b->offset, BATCH_HEAD + (size_t)b->head.length, &s->bytes) ||
+			!batch_read(buf_str(&s->bytes), &b->head, &entries)) {
+			log_error("journal", NULL, "a batch that was good is bad now first=%llu",
+				(unsigned long long)b->head.sequence);
+			return ERR_AGAIN;
+		}
+		for (uint64_t n = b->head.sequence; n < batch_end(&b->head) && n < upto && !e; n++) {
+			struct str entry = unpack_str(&entries);
+
+			if (n >= s->checkpoint)
+				e = each(user, n, entry);
+		}
+	}
+	return e;
+}
+
+void scan_free(struct scan *s)
+{
+	segments_close(s->files, s->file_count);
+	free(s->batches);
+	buf_free(&s->bytes);
+	*s = (struct scan){ 0 };
+}

@@ -1,0 +1,36 @@
+/* scan.h - finding what a journal holds: every good batch in its segments, in order.
+ * Segments are read from end to end: after a block that begins no good batch the next one is looked at. So a torn or
+ * damaged batch hides nothing behind it. A batch that is missing though a later one says that it was synced is
+ * damage: it is logged and costs itself. What is missing at the end was never promised. */
+#ifndef STORAGE_SCAN_H
+#define STORAGE_SCAN_H
+
+#include "core/err.h"
+#include "storage/batch.h"
+#include "storage/segment.h"
+
+struct scan_batch {
+	struct batch_head head;
+	size_t file; /* in files */
+	uint64_t offset;
+};
+
+struct scan {
+	struct segment_file *files;
+	size_t file_count;
+	struct scan_batch *batches; /* that are good, not void and not wholly below `checkpoint`; by sequence */
+	size_t count;
+	uint64_t checkpoint; /* what comes before is durable in its files */
+	uint64_t next;       /* beyond any sequence found */
+	uint64_t lost;       /* entries that damage cost */
+	struct buf bytes;    /* of the batch read last */
+};
+
+/* life, from: as the base says. scan_free ends it in any case. */
+enum err scan_read(struct scan *s, int dir, uint64_t life, uint64_t from);
+/* Each entry from `checkpoint` on and below `upto`, in order, until one call does not answer OK: that is answered then. */
+enum err scan_each(
+	struct scan *s, uint64_t upto, enum err (*each)(void *user, uint64_t sequence, struct str entry), void *user);
+void scan_free(struct scan *s);
+
+#endif
