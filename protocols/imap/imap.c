@@ -1,0 +1,443 @@
+/* imap.c - the engine: finds commands in the input, checks them against the table, runs them, sends replies.
+ * While a command waits the input rests (pipelined commands stay in the connection's buffer) until imap_resume, or
+ * one of the tagged replies from an answer's continuation. */
+#include "core/counter.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "protocols/imap/imap_session.h"
+#include "protocols/imap/imap_utf7.h"
+#include <stdarg.h>
+#include <stdlib.h>
+
+COUNTER(imap_sessions, "imap.sessions", "IMAP sessions opened");
+COUNTER(imap_commands, "imap.commands", "IMAP commands run");
+
+#define COMMAND_MAX_CLEAR 4096 /* bytes of a command before login, literals included (RFC 7888, 7) */
+
+static const struct setting rows[] = {
+	{ "idle_timeout", SETTING_DURATION, "30m", "30m", "24h", offsetof(struct imap_conf, idle_ms),
+		"Silence before we part; less than 30 minutes is against RFC 3501.", 0 },
+	{ "login_timeout", SETTING_DURATION, "1m", "1s", "1h", offsetof(struct imap_conf, login_ms),
+		"Silence before login.", 0 },
+	{ "errors_max", SETTING_NUMBER, "20", "1", "1000", offsetof(struct imap_conf, errors_max),
+		"Wrong commands in a session before it is ended.", 0 },
+	{ "command_max", SETTING_SIZE, "60000", "8K", "64000", offsetof(struct imap_conf, command_max),
+		"The longest command, its literals included; the message of APPEND apart.", 0 },
+	{ "append_max", SETTING_SIZE, "50M", "64K", "1G", offsetof(struct imap_conf, append_max),
+		"The largest message taken by APPEND.", 0 },
+	{ 0 },
+};
+
+const struct settings imap_settings = {
+	.section = "imap", .size = sizeof(struct imap_conf), .rows = rows, .text = "Mailboxes over IMAP."
+};
+
+const struct imap_conf *imap_conf(const struct imap *s)
+{
+	return conf_section(s->snapshot, &imap_settings);
+}
+
+const struct login_conf *imap_login_conf(const struct imap *s)
+{
+	return conf_section(s->snapshot, &login_settings);
+}
+
+/* ---- what is sent ---- */
+
+void imap_untagged(struct imap *s, const char *fmt, ...)
+{
+	struct buf *out = conn_out(s->conn);
+	va_list ap;
+
+	buf_add(out, "* ", 2);
+	va_start(ap, fmt);
+	buf_vprintf(out, fmt, ap);
+	va_end(ap);
+	buf_add(out, "\r\n", 2);
+	conn_wrote(s->conn);
+}
+
+/* The tagged reply; the command is over. */
+static enum next tagged(struct imap *s, const char *status, const char *fmt, va_list ap)
+{
+	struct buf *out;
+
+	if (s->state == SELECTED && s->command)
+		imap_news(s, !(s->command->besides & KEEPS_SEQS));
+	out = conn_out(s->conn);
+	buf_printf(out, "%s %s ", s->tag ? s->tag : "*", status);
+	buf_vprintf(out, fmt, ap);
+	buf_add(out, "\r\n", 2);
+	conn_wrote(s->conn);
+	s->command = NULL;
+	s->tag = NULL;
+	s->continuation = NULL;
+	s->session.doing = s->state == SELECTED ? "selected" : s->state == KNOWN ? "authenticated" : "greeted";
+	arena_free(&s->arena);
+	return DONE;
+}
+
+enum next imap_ok(struct imap *s, const char *fmt, ...)
+{
+	enum next next;
+	va_list ap;
+
+	va_start(ap, fmt);
+	next = tagged(s, "OK", fmt, ap);
+	va_end(ap);
+	return next;
+}
+
+enum next imap_no(struct imap *s, const char *fmt, ...)
+{
+	enum next next;
+	va_list ap;
+
+	va_start(ap, fmt);
+	next = tagged(s, "NO", fmt, ap);
+	va_end(ap);
+	return next;
+}
+
+enum next imap_bad(struct imap *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tagged(s, "BAD", fmt, ap);
+	va_end(ap);
+	if (++s->errors <= (unsigned)imap_conf(s)->errors_max)
+		return DONE;
+	log_warn("imap", conn_id(s->conn), "too many errors, closing peer=%s", conn_peer(s->conn));
+	imap_untagged(s, "BYE too many errors");
+	return CLOSE;
+}
+
+enum next imap_outcome(struct imap *s, enum err e)
+{
+	switch (e) {
+	case OK:
+		return imap_ok(s, "%s done", s->command->word);
+	case ERR_ABSENT:
+		return imap_no(s, "[NONEXISTENT] there is no such mailbox");
+	case ERR_EXISTS:
+		return imap_no(s, "[ALREADYEXISTS] there is one already");
+	case ERR_DENIED:
+		return imap_no(s, "[NOPERM] not permitted");
+	case ERR_MISTAKE:
+	case ERR_NEVER:
+		return imap_no(s, "[CANNOT] that cannot be");
+	case ERR_TOO_BIG:
+		return imap_no(s, "[LIMIT] over a limit");
+	default:
+		return imap_no(s, "[UNAVAILABLE] not now, try again");
+	}
+}
+
+void imap_write_string(struct buf *out, struct str s)
+{
+	bool quoted = s.len <= 1000;
+
+	for (size_t i = 0; i < s.len && quoted; i++)
+		quoted = s.p[i] != '\r' && s.p[i] != '\n' && (unsigned char)s.p[i] < 0x80;
+	if (!quoted) {
+		buf_printf(out, "{%zu}\r\n", s.len);
+		buf_add_str(out, s);
+		return;
+	}
+	buf_add_char(out, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, s.p[i]);
+	}
+	buf_add_char(out, '"');
+}
+
+void imap_write_nstring(struct buf *out, struct str s)
+{
+	if (s.p)
+		imap_write_string(out, s);
+	else
+		buf_add_str(out, STR("NIL"));
+}
+
+void imap_write_mailbox(struct buf *out, struct str utf8)
+{
+	struct buf name = { 0 };
+
+	utf7_encode(utf8, &name);
+	imap_write_string(out, buf_str(&name));
+	buf_free(&name);
+}
+
+/* ---- the session ---- */
+
+void imap_enter(struct imap *s, enum imap_state state)
+{
+	s->state = state;
+	log_debug("imap", conn_id(s->conn), "state=%s",
+		state == GREETED ? "greeted"
+		: state == KNOWN ? "authenticated"
+				 : "selected");
+}
+
+static void imap_free(struct imap *s)
+{
+	login_cancel(s->login);
+	call_cancel(s->waiting);
+	imap_fetch_drop(s);
+	imap_append_drop(s);
+	session_close(s->worker, &s->session);
+	selected_free(s->mailbox);
+	account_free(s->account);
+	arena_free(&s->arena);
+	conn_free(s->conn);
+	conf_unref(s->snapshot);
+	free(s);
+}
+
+static void imap_next(struct imap *s, enum next next)
+{
+	if (next == DONE && s->farewell && !s->command) {
+		imap_untagged(s, "BYE %s", s->farewell);
+		next = CLOSE;
+	}
+	if (next != DONE)
+		conn_rest(s->conn);
+	if (next == CLOSE)
+		conn_close(s->conn);
+}
+
+void imap_resume(struct imap *s, enum next next)
+{
+	imap_next(s, next);
+	if (next == DONE && !s->farewell)
+		conn_resume(s->conn);
+}
+
+/* Tag and word of a command, and the rest to the row of the table that does it. */
+static enum next run_command(struct imap *s, struct str bytes)
+{
+	struct args a = args_of(arena_str(&s->arena, bytes), &s->arena); /* the input may go before the answer comes */
+	struct str tag = args_tag(&a), word;
+	bool uid;
+
+	args_space(&a);
+	if (a.bad) {
+		arena_free(&s->arena);
+		return imap_bad(s, "a command is a tag, a space and a word");
+	}
+	s->tag = arena_dup(&s->arena, tag);
+	uid = args_word(&a, STR("UID "));
+	word = args_atom(&a);
+	s->command = imap_command_find(word, uid);
+	counter_add(&imap_commands, 1);
+	if (!s->command)
+		return imap_bad(s, "unknown command");
+	if (!(s->state & s->command->states)) {
+		const char *why = s->state == GREETED             ? "log in first"
+		                  : s->command->states == GREETED ? "you are logged in"
+		                                                  : "select a mailbox first";
+
+		s->command = NULL;
+		return imap_bad(s, "%s", why);
+	}
+	s->session.doing = s->command->word;
+	log_debug("imap", conn_id(s->conn), "command=%s", s->command->word);
+	return s->command->run(s, &a);
+}
+
+static size_t command_max(const struct imap *s)
+{
+	return s->state == GREETED ? COMMAND_MAX_CLEAR : (size_t)imap_conf(s)->command_max;
+}
+
+/* The tag of a command that is refused before it is whole. */
+static void take_tag(struct imap *s, struct str so_far)
+{
+	struct args a = args_of(so_far, &s->arena);
+	struct str tag = args_tag(&a);
+
+	if (!a.bad)
+		s->tag = arena_dup(&s->arena, tag);
+}
+
+/* A literal comes: invites its bytes, or refuses the command. False: nothing more can be done with this input. */
+static bool take_literal(struct imap *s, struct buf *in, enum next *next)
+{
+	struct imap_parser *p = &s->parser;
+	bool refused = false;
+
+	if (imap_append_begins(s, str_cut(buf_str(in), 0, p->scanned), &refused)) {
+		buf_take(in, p->scanned);
+		*p = (struct imap_parser){ 0 };
+		s->literal_invited = false;
+		return true;
+	}
+	if (refused || p->literal_len > command_max(s) || p->scanned + p->literal_len > command_max(s)) {
+		if (!s->tag)
+			take_tag(s, str_cut(buf_str(in), 0, p->scanned));
+		*next = imap_bad(s, "%s", refused ? "not in this state" : "[TOOBIG] the literal is too long");
+		if (!p->synchronising && *next == DONE) { /* its bytes come whatever we say: RFC 7888, 4 */
+			imap_untagged(s, "BYE the literal is too long");
+			*next = CLOSE;
+		}
+		buf_take(in, p->scanned);
+		*p = (struct imap_parser){ 0 };
+		return true;
+	}
+	if (!s->literal_invited && p->synchronising) {
+		conn_printf(s->conn, "+ go on\r\n");
+		s->literal_invited = true;
+	}
+	return false;
+}
+
+/* Runs the command at the front of the input; false: more must come. */
+static bool take_command(struct imap *s, struct buf *in, enum next *next)
+{
+	ptrdiff_t used;
+
+	if (!s->parser.literal)
+		s->literal_invited = false;
+	used = imap_parse(&s->parser, buf_str(in));
+	if (used == 0 && s->parser.literal)
+		return take_literal(s, in, next);
+	if (used < 0 || buf_len(in) - s->parser.scanned > command_max(s) || (size_t)used > command_max(s)) {
+		if (used <= 0) {
+			imap_untagged(s,
+				used ? "BYE a command ends in CRLF and holds no NUL" : "BYE the command is too long");
+			*next = CLOSE;
+			return true;
+		}
+	}
+	if (!used)
+		return false;
+	s->parser = (struct imap_parser){ 0 };
+	*next = run_command(s, str_cut(buf_str(in), 0, (size_t)used));
+	buf_take(in, (size_t)used);
+	return true;
+}
+
+/* A line for whoever asked for one; false: more must come. */
+static bool take_line(struct imap *s, struct buf *in, enum next *next)
+{
+	struct str bytes = buf_str(in);
+	ptrdiff_t lf = str_find(bytes, '\n');
+	struct str line;
+
+	if (lf < 0 && bytes.len < COMMAND_MAX_CLEAR)
+		return false;
+	if (lf < 1 || bytes.p[lf - 1] != '\r') {
+		imap_untagged(s, "BYE a line ends in CRLF, soon");
+		*next = CLOSE;
+		return true;
+	}
+	line = arena_str(&s->arena, str_cut(bytes, 0, (size_t)lf - 1));
+	buf_take(in, (size_t)lf + 1);
+	*next = s->continuation(s, line);
+	return true;
+}
+
+static void on_input(void *user, struct buf *in)
+{
+	struct imap *s = user;
+	enum next next = DONE;
+
+	while (next == DONE && buf_len(in)) {
+		bool moved = true;
+
+		if (s->append) {
+			next = imap_append_input(s, in);
+			moved = next != DONE || !s->append || !buf_len(in);
+		} else if (s->continuation) {
+			moved = take_line(s, in, &next);
+		} else {
+			moved = take_command(s, in, &next);
+		}
+		if (!moved)
+			return;
+		imap_next(s, next);
+		if (s->farewell && next == DONE && !s->command)
+			return; /* imap_next said BYE */
+	}
+}
+
+static void on_room(void *user)
+{
+	struct imap *s = user;
+
+	if (s->fetch)
+		imap_fetch_on(s);
+	else if (s->watching && s->news_due)
+		imap_news(s, true);
+}
+
+static void on_idle(void *user)
+{
+	struct imap *s = user;
+
+	log_info("imap", conn_id(s->conn), "idle, closing peer=%s", conn_peer(s->conn));
+	imap_untagged(s, "BYE idle for too long");
+	imap_next(s, CLOSE);
+}
+
+static void on_end(void *user, enum conn_end why)
+{
+	struct imap *s = user;
+
+	log_debug("imap", conn_id(s->conn), "end why=%d", (int)why);
+	imap_free(s);
+}
+
+static void farewell(struct session *session, const char *why)
+{
+	struct imap *s = (struct imap *)session;
+
+	s->farewell = why;
+	if (s->command && !s->continuation && !s->append)
+		return; /* in the middle of an answer: imap_next will say it */
+	imap_append_drop(s);
+	imap_untagged(s, "BYE %s", why);
+	imap_next(s, CLOSE);
+}
+
+static const struct conn_events events = {
+	.on_input = on_input, .on_room = on_room, .on_idle = on_idle, .on_end = on_end
+};
+
+static void imap_open(struct worker *w, const struct service *service, int fd)
+{
+	struct imap *s = mem_new(struct imap);
+	struct buf *out;
+
+	counter_add(&imap_sessions, 1);
+	s->worker = w;
+	s->snapshot = conf_ref(w->conf);
+	s->conn = conn_new(w, fd, &events, s);
+	s->session = (struct session){ .service = service,
+		.conn = s->conn,
+		.started_ms = worker_wall_ms(w),
+		.account = "",
+		.doing = "greeted",
+		.farewell = farewell };
+	session_open(w, &s->session);
+	imap_enter(s, GREETED);
+	conn_idle(s->conn, imap_conf(s)->login_ms);
+	if (service->tls && conn_start_tls(s->conn, w->tls)) {
+		imap_free(s);
+		return;
+	}
+	log_info("imap", conn_id(s->conn), "open role=%s peer=%s", service->role, conn_peer(s->conn));
+	out = conn_out(s->conn);
+	buf_add_str(out, STR("* OK [CAPABILITY "));
+	imap_capabilities(s, out);
+	buf_add_str(out, STR("] Postern IMAP here\r\n"));
+	conn_wrote(s->conn);
+}
+
+const struct service imap_service = { .role = "imap", .component = "imap", .port = 143, .open = imap_open };
+const struct service imaps_service = {
+	.role = "imaps", .component = "imap", .tls = true, .port = 993, .open = imap_open
+};

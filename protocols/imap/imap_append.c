@@ -1,0 +1,152 @@
+/* imap_append.c - APPEND (RFC 3501, 6.3.11): its message is not kept with the command but goes into a draft as it comes. */
+#include "core/mem.h"
+#include "protocols/imap/imap_session.h"
+#include <stdlib.h>
+
+struct appending {
+	struct str mailbox; /* in the session's arena, like the keywords */
+	struct flag_words flags;
+	int64_t date;
+	struct draft *draft; /* ours; NULL: too long, its bytes are passed over */
+	uint64_t left;       /* bytes of the literal still to come */
+};
+
+void imap_append_drop(struct imap *s)
+{
+	if (!s->append)
+		return;
+	draft_free(s->append->draft);
+	free(s->append);
+	s->append = NULL;
+}
+
+/* "APPEND mailbox [flags] [date] {" of a line whose literal is the message. */
+static bool parse_append(struct args *a, struct appending *p)
+{
+	args_space(a);
+	p->mailbox = args_mailbox(a);
+	args_space(a);
+	if (args_peek(a, '(')) {
+		args_flags(a, &p->flags);
+		args_space(a);
+	}
+	if (args_peek(a, '"')) {
+		p->date = args_date_time(a);
+		args_space(a);
+	}
+	return args_peek(a, '{');
+}
+
+bool imap_append_begins(struct imap *s, struct str so_far, bool *refused)
+{
+	struct args a = args_of(arena_str(&s->arena, so_far), &s->arena);
+	struct str tag = args_tag(&a);
+	struct appending p = { 0 };
+	bool synchronising = s->parser.synchronising;
+
+	args_space(&a);
+	if (!args_word(&a, STR("APPEND")) || !parse_append(&a, &p)) {
+		arena_reset(&s->arena);
+		return false;
+	}
+	s->tag = arena_dup(&s->arena, tag);
+	if (s->state == GREETED) {
+		*refused = true;
+		return false;
+	}
+	s->command = imap_command_find(STR("APPEND"), false);
+	s->session.doing = s->command->word;
+	p.left = s->parser.literal_len;
+	if (p.left > (uint64_t)imap_conf(s)->append_max && synchronising) {
+		imap_no(s, "[TOOBIG] a message is at most %lld bytes", (long long)imap_conf(s)->append_max);
+		return true;
+	}
+	if (p.left <= (uint64_t)imap_conf(s)->append_max)
+		p.draft = draft_new(s->worker, FORM_NORMALISE, (uint64_t)imap_conf(s)->append_max * 2);
+	s->append = mem_copy(&p, sizeof(p));
+	if (synchronising)
+		conn_printf(s->conn, "+ go on\r\n");
+	return true;
+}
+
+/* The line of an APPEND that had no message as it should: imap_append_begins takes the others. */
+enum next cmd_append(struct imap *s, struct args *a)
+{
+	(void)a;
+	return imap_bad(s, "APPEND wants a mailbox name, flags, a date and a message");
+}
+
+static void appended(void *user, enum err e, uint32_t uidvalidity, uint32_t uid)
+{
+	struct imap *s = user;
+
+	s->waiting = NULL;
+	imap_append_drop(s);
+	if (!e)
+		imap_resume(s, imap_ok(s, "[APPENDUID %u %u] APPEND done", uidvalidity, uid));
+	else if (e == ERR_ABSENT)
+		imap_resume(s, imap_no(s, "[TRYCREATE] there is no such mailbox"));
+	else
+		imap_resume(s, imap_outcome(s, e));
+}
+
+static void draft_whole(void *user, enum err e)
+{
+	struct imap *s = user;
+	struct appending *p = s->append;
+	struct append append = { .mailbox = p->mailbox, .draft = p->draft, .flags = p->flags, .date = p->date };
+
+	if (!e) {
+		s->waiting = store_append(s->worker, s->account, &append, appended, s);
+		return;
+	}
+	imap_append_drop(s);
+	if (e == ERR_MISTAKE)
+		imap_resume(s, imap_bad(s, "a message holds no NUL"));
+	else
+		imap_resume(s, imap_outcome(s, e));
+}
+
+static void on_draft_room(void *user)
+{
+	imap_resume(user, DONE);
+}
+
+/* All bytes of the literal are there, and the line that it stands in ends. */
+static enum next append_ends(struct imap *s)
+{
+	struct appending *p = s->append;
+
+	if (!p->draft) {
+		imap_append_drop(s);
+		return imap_no(s, "[TOOBIG] a message is at most %lld bytes", (long long)imap_conf(s)->append_max);
+	}
+	draft_end(p->draft, draft_whole, s);
+	return WAIT;
+}
+
+enum next imap_append_input(struct imap *s, struct buf *in)
+{
+	struct appending *p = s->append;
+	size_t len = buf_len(in) < p->left ? buf_len(in) : (size_t)p->left;
+
+	if (p->draft)
+		draft_feed(p->draft, str_cut(buf_str(in), 0, len));
+	buf_take(in, len);
+	p->left -= len;
+	if (p->draft && draft_is_behind(p->draft)) {
+		draft_on_room(p->draft, on_draft_room, s);
+		return WAIT;
+	}
+	if (p->left || !buf_len(in))
+		return DONE;
+	if (str_starts(buf_str(in), STR("\r\n"))) {
+		buf_take(in, 2);
+		return append_ends(s);
+	}
+	if (str_eq(buf_str(in), STR("\r")))
+		return DONE;
+	imap_append_drop(s);
+	imap_bad(s, "a line end was expected behind the message");
+	return CLOSE; /* where the next command begins cannot be told */
+}

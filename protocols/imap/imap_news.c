@@ -1,0 +1,131 @@
+/* imap_news.c - what a client is told of its mailbox unasked (RFC 3501, 7.2 to 7.4). */
+#include "protocols/imap/imap_session.h"
+
+static void write_words(const struct imap *s, uint32_t flags, uint64_t keywords, bool recent, struct buf *out)
+{
+	static const struct {
+		uint32_t flag;
+		const char *word;
+	} words[] = {
+		{ FLAG_ANSWERED, "\\Answered " },
+		{ FLAG_FLAGGED, "\\Flagged " },
+		{ FLAG_DELETED, "\\Deleted " },
+		{ FLAG_SEEN, "\\Seen " },
+		{ FLAG_DRAFT, "\\Draft " },
+	};
+	size_t before = buf_len(out);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (flags & words[i].flag)
+			buf_add_str(out, str_of(words[i].word));
+	if (recent)
+		buf_add_str(out, STR("\\Recent "));
+	for (unsigned bit = 0; keywords; bit++, keywords >>= 1) {
+		const char *word = keywords & 1 ? selected_keyword(s->mailbox, bit) : NULL;
+
+		if (word)
+			buf_printf(out, "%s ", word);
+	}
+	if (buf_len(out) > before)
+		buf_cut(out, buf_len(out) - 1);
+}
+
+void imap_write_flags(const struct imap *s, const struct message *m, struct buf *out)
+{
+	buf_add_str(out, STR("FLAGS ("));
+	write_words(s, m->flags & FLAG_SYSTEM, m->keywords, selected_is_recent(s->mailbox, m), out);
+	buf_add_char(out, ')');
+}
+
+void imap_tell_flags(struct imap *s)
+{
+	unsigned count = selected_keyword_count(s->mailbox);
+	uint64_t all = count >= 64 ? UINT64_MAX : (1ull << count) - 1;
+	struct buf *out = conn_out(s->conn);
+
+	buf_add_str(out, STR("* FLAGS ("));
+	write_words(s, FLAG_SYSTEM, all, false, out);
+	buf_add_str(out, STR(")\r\n* OK [PERMANENTFLAGS ("));
+	if (!s->read_only) {
+		write_words(s, FLAG_SYSTEM, all, false, out);
+		buf_add_str(out, count < KEYWORDS_MAX ? STR(" \\*") : STR(""));
+	}
+	buf_add_str(out, STR(")] what can be kept\r\n"));
+	conn_wrote(s->conn);
+}
+
+static void on_expunge(void *user, uint32_t seq)
+{
+	imap_untagged(user, "%u EXPUNGE", seq);
+}
+
+static void on_exists(void *user, uint32_t exists, uint32_t recent)
+{
+	imap_untagged(user, "%u EXISTS", exists);
+	imap_untagged(user, "%u RECENT", recent);
+}
+
+static void on_flags(void *user, uint32_t seq, const struct message *m)
+{
+	struct imap *s = user;
+	struct buf *out;
+
+	if (s->silent_count && set_holds(&(struct set){ s->silent, s->silent_count }, m->uid, UINT32_MAX))
+		return;
+	out = conn_out(s->conn);
+	buf_printf(out, "* %u FETCH (", seq);
+	if (s->command && s->command->besides & IS_UID) /* RFC 3501, 6.4.8: UID is there in answer to a UID command */
+		buf_printf(out, "UID %u ", m->uid);
+	imap_write_flags(s, m, out);
+	buf_add_str(out, STR(")\r\n"));
+	conn_wrote(s->conn);
+}
+
+static void on_keywords(void *user)
+{
+	imap_tell_flags(user);
+}
+
+static void changed(void *user)
+{
+	struct imap *s = user;
+
+	s->news_due = true;
+	if (conn_has_room(s->conn)) /* else on_room: a client that does not read is told once it does */
+		imap_news(s, true);
+}
+
+void imap_news(struct imap *s, bool may_expunge)
+{
+	static const struct selected_news news = {
+		.on_expunge = on_expunge, .on_exists = on_exists, .on_flags = on_flags, .on_keywords = on_keywords
+	};
+
+	s->news_due = false;
+	if (!s->mailbox)
+		return;
+	selected_sync(s->mailbox, may_expunge, &news, s);
+	s->silent_count = 0;
+	if (s->watching)
+		selected_watch(s->mailbox, changed, s);
+}
+
+void imap_watch(struct imap *s, bool watching)
+{
+	s->watching = watching;
+	if (!s->mailbox)
+		return;
+	if (watching)
+		imap_news(s, true);
+	else
+		selected_watch(s->mailbox, NULL, NULL);
+}
+
+void imap_leave(struct imap *s)
+{
+	if (!s->mailbox)
+		return;
+	selected_free(s->mailbox);
+	s->mailbox = NULL;
+	imap_enter(s, KNOWN);
+}

@@ -1,0 +1,157 @@
+/* The syntax of IMAP: where commands end, what their arguments say, mailbox names in modified UTF-7. */
+#include "protocols/imap/imap_args.h"
+#include "protocols/imap/imap_parse.h"
+#include "protocols/imap/imap_utf7.h"
+#include "t/tap.h"
+
+static const struct {
+	const char *what, *input;
+	ptrdiff_t used;
+} commands[] = {
+	{ "a line ends in CRLF", "a NOOP\r\n", 8 },
+	{ "a literal waits for its bytes", "a X {3}\r\nab", 0 },
+	{ "a literal and the line behind it", "a X {3}\r\nabc d\r\nb", 16 },
+	{ "a literal may hold what looks like an end", "a X {2}\r\n\r\n\r\n", 13 },
+	{ "two literals", "a X {1}\r\na {1+}\r\nb\r\n", 20 },
+	{ "an empty literal", "a X {0}\r\n\r\n", 11 },
+	{ "a brace in a quoted string is none", "a X \"{3}\"\r\n", 11 },
+	{ "nor one with letters in it", "a X {3x}\r\n", 10 },
+	{ "a bare LF can never become right", "a NOOP\n", -1 },
+	{ "a CR within a line neither", "a NO\rOP\r\n", -1 },
+	{ "nor a literal of more than 32 bits", "a X {4294967296}\r\n", -1 },
+};
+
+/* Fed whole, then byte by byte: the answer may not differ. */
+static void test_commands(void)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		struct str in = str_of(commands[i].input);
+		struct imap_parser whole = { 0 }, slow = { 0 };
+		ptrdiff_t used = imap_parse(&whole, in), slowly = 0;
+
+		for (size_t len = 1; len <= in.len && !slowly; len++)
+			slowly = imap_parse(&slow, str_cut(in, 0, len));
+		ok(used == commands[i].used && slowly == used, "%s", commands[i].what);
+	}
+}
+
+static const struct {
+	const char *what, *input;
+	bool good;
+	const char *value;
+} astrings[] = {
+	{ "an atom", "INBOX", true, "INBOX" },
+	{ "a quoted string", "\"a \\\"b\\\\\"", true, "a \"b\\" },
+	{ "a quoted string that does not end", "\"abc", false, "" },
+	{ "a literal", "{3}\r\na b", true, "a b" },
+	{ "a literal cut short", "{4}\r\na b", false, "" },
+	{ "nothing", "", false, "" },
+	{ "a parenthesis", "(", false, "" },
+};
+
+static void test_astrings(void)
+{
+	for (size_t i = 0; i < sizeof(astrings) / sizeof(*astrings); i++) {
+		struct arena arena = { 0 };
+		struct args a = { str_of(astrings[i].input), &arena, false };
+		struct str value = args_astring(&a);
+
+		ok(args_end(&a) == astrings[i].good && str_eq(value, str_of(astrings[i].value)), "%s",
+			astrings[i].what);
+		arena_free(&arena);
+	}
+}
+
+static const struct {
+	const char *what, *input;
+	size_t count; /* of ranges; 0: not a set */
+	uint32_t first, last;
+} sets[] = {
+	{ "a number", "7", 1, 7, 7 },
+	{ "a range", "2:4", 1, 2, 4 },
+	{ "a range the other way round", "4:2", 1, 2, 4 },
+	{ "to the end", "3:*", 1, 3, UINT32_MAX },
+	{ "from the end", "*:3", 1, 3, UINT32_MAX },
+	{ "several", "1,3:5,9", 3, 1, 1 },
+	{ "zero is no number", "0", 0, 0, 0 },
+	{ "nothing behind a comma", "1,", 0, 0, 0 },
+	{ "nothing behind a colon", "1:", 0, 0, 0 },
+};
+
+static void test_sets(void)
+{
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
+		struct arena arena = { 0 };
+		struct args a = { str_of(sets[i].input), &arena, false };
+		struct set set;
+
+		args_set(&a, &set);
+		ok(set.count == sets[i].count && args_end(&a) == (set.count > 0) &&
+				(!set.count ||
+					(set.ranges[0].first == sets[i].first && set.ranges[0].last == sets[i].last)),
+			"a set: %s", sets[i].what);
+		arena_free(&arena);
+	}
+	ok(set_holds(&(struct set){ &(struct uid_range){ 9, UINT32_MAX }, 1 }, 5, 5),
+		"9:* holds the last, if that is 5");
+	ok(!set_holds(&(struct set){ &(struct uid_range){ 9, UINT32_MAX }, 1 }, 4, 5), "and no other");
+}
+
+static void test_flags(void)
+{
+	struct arena arena = { 0 };
+	struct args a = { STR("(\\Seen \\deleted $Forwarded work)"), &arena, false };
+	struct flag_words words;
+
+	args_flags(&a, &words);
+	ok(args_end(&a) && words.flags == (FLAG_SEEN | FLAG_DELETED) && words.count == 2 &&
+			str_eq(words.keywords[0], STR("$Forwarded")),
+		"flags and keywords are told apart");
+	a = (struct args){ STR("\\Nonsense"), &arena, false };
+	args_flags(&a, &words);
+	ok(!args_end(&a), "a system flag that is none is refused");
+	arena_free(&arena);
+}
+
+static const struct {
+	const char *what, *utf7, *utf8;
+} names[] = {
+	{ "plain names", "Archive/2026", "Archive/2026" },
+	{ "an ampersand", "Q&-A", "Q&A" },
+	{ "the example of RFC 3501, 5.1.3", "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+		"~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/"
+		"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
+	{ "a surrogate pair", "&2D3eAA-", "\xf0\x9f\x98\x80" },
+	{ "letters with marks among others", "Entw&APw-rfe", "Entw\xc3\xbcrfe" },
+};
+
+static const char *const no_names[] = { "&", "&Jjo", "&Jjo!-", "&AGE-", "&2D0-", "a&3gA-", "&U,BTFx-", "\xff" };
+
+static void test_utf7(void)
+{
+	struct buf out = { 0 };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		buf_clear(&out);
+		ok(!utf7_decode(str_of(names[i].utf7), &out) && str_eq(buf_str(&out), str_of(names[i].utf8)),
+			"%s, read", names[i].what);
+		buf_clear(&out);
+		utf7_encode(str_of(names[i].utf8), &out);
+		ok(str_eq(buf_str(&out), str_of(names[i].utf7)), "%s, written", names[i].what);
+	}
+	for (size_t i = 0; i < sizeof(no_names) / sizeof(*no_names); i++) {
+		buf_clear(&out);
+		ok(utf7_decode(str_of(no_names[i]), &out) == ERR_MISTAKE, "%s is no name", no_names[i]);
+	}
+	buf_free(&out);
+}
+
+int main(void)
+{
+	test_commands();
+	test_astrings();
+	test_sets();
+	test_flags();
+	test_utf7();
+	return done();
+}
