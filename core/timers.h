@@ -23,7 +23,10 @@ void timers_free(struct timers *ts); /* NULL is fine; those still running just s
 int64_t timers_now_ms(const struct timers *ts);   /* monotonic, shifted */
 int64_t timers_wall_ms(const struct timers *ts);  /* since 1970, UTC, shifted */
 void timers_shift(struct timers *ts, int64_t ms); /* the clock jumps */
-void timers_turn(struct timers *ts);              /* reads the clock: once at the start of each turn of the loop */
+
+/* Reads the clock: in each turn of the loop, once it has woken and before it serves anything (an ev_check), so that
+ * input is not taken to have come when the sleep began. */
+void timers_turn(struct timers *ts);
 
 /* Fires once, `ms` from now; starting a running timer moves it. */
 void timer_start(struct timers *ts, struct timer *t, int64_t ms, void (*fire)(void *user), void *user);
