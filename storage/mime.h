@@ -42,7 +42,8 @@ struct mime_part {
 
 struct mime; /* a parse under way */
 
-struct mime *mime_new(struct arena *a, const struct mime_limits *limits); /* limits: must outlive it */
+/* The limits must outlive it. What the caller takes from the arena meanwhile counts as kept. */
+struct mime *mime_new(struct arena *a, const struct mime_limits *limits);
 void mime_feed(struct mime *m, const void *bytes, size_t len);
 const struct mime_part *mime_end(struct mime *m); /* the root; the parse is freed, the tree lives in the arena */
 void mime_free(struct mime *m);                   /* gives a parse up; NULL is fine */
