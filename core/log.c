@@ -18,13 +18,17 @@ struct own_level {
 	enum level level;
 };
 
-static struct {
-	int fd;
+struct levels {
 	enum level level;
 	struct own_level own[COMPONENTS_MAX];
 	unsigned owns;
+};
+
+static struct {
+	int fd;
+	struct levels levels;
 	int64_t shift_ms;
-} log_state = { .fd = 2, .level = LEVEL_INFO };
+} log_state = { .fd = 2, .levels.level = LEVEL_INFO };
 
 void log_to(int fd)
 {
@@ -46,42 +50,56 @@ static bool level_of(struct str word, enum level *level)
 	return false;
 }
 
-enum err log_set_levels(const char *levels)
+static bool levels_read(const char *text, struct levels *l)
 {
-	struct own_level own[COMPONENTS_MAX];
-	unsigned owns = 0;
-	enum level level = LEVEL_INFO;
-	struct str left = str_trim(str_of(levels));
+	struct str left = str_trim(str_of(text));
 
+	*l = (struct levels){ .level = LEVEL_INFO };
 	while (left.len) {
 		ptrdiff_t space = str_find(left, ' ');
 		struct str word = str_cut(left, 0, space < 0 ? left.len : (size_t)space);
 		ptrdiff_t equals = str_find(word, '=');
 
 		if (equals < 0) {
-			if (!level_of(word, &level))
-				return ERR_MISTAKE;
+			if (!level_of(word, &l->level))
+				return false;
 		} else {
-			if (owns == COMPONENTS_MAX || equals == 0 || equals >= NAME_MAX_BYTES ||
-				!level_of(str_cut(word, (size_t)equals + 1, word.len), &own[owns].level))
-				return ERR_MISTAKE;
-			snprintf(own[owns].component, NAME_MAX_BYTES, STR_FMT, (int)equals, word.p);
-			owns++;
+			if (l->owns == COMPONENTS_MAX || equals == 0 || equals >= NAME_MAX_BYTES ||
+				!level_of(str_cut(word, (size_t)equals + 1, word.len), &l->own[l->owns].level))
+				return false;
+			snprintf(l->own[l->owns].component, NAME_MAX_BYTES, STR_FMT, (int)equals, word.p);
+			l->owns++;
 		}
 		left = str_trim(str_cut(left, word.len, left.len));
 	}
-	log_state.level = level;
-	memcpy(log_state.own, own, owns * sizeof(*own));
-	log_state.owns = owns;
+	return true;
+}
+
+bool log_levels_valid(const char *text)
+{
+	struct levels l;
+
+	return levels_read(text, &l);
+}
+
+enum err log_set_levels(const char *text)
+{
+	struct levels l;
+
+	if (!levels_read(text, &l))
+		return ERR_MISTAKE;
+	log_state.levels = l;
 	return OK;
 }
 
 bool log_wants(enum level level, const char *component)
 {
-	for (unsigned i = 0; i < log_state.owns; i++)
-		if (!strcmp(log_state.own[i].component, component))
-			return level <= log_state.own[i].level;
-	return level <= log_state.level;
+	const struct levels *l = &log_state.levels;
+
+	for (unsigned i = 0; i < l->owns; i++)
+		if (!strcmp(l->own[i].component, component))
+			return level <= l->own[i].level;
+	return level <= l->level;
 }
 
 /* Copies text to line[at..], control characters as \xNN; answers the new length. */

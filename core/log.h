@@ -16,7 +16,8 @@ enum level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 void log_to(int fd);
 
 /* Levels: "info" or "info imap=debug journal=warn". ERR_MISTAKE leaves all as it was. */
-enum err log_set_levels(const char *levels);
+enum err log_set_levels(const char *text);
+bool log_levels_valid(const char *text);
 bool log_wants(enum level level, const char *component);
 
 /* Milliseconds to add to the clock in every line: the scratch server's moved clock. */

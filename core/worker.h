@@ -37,6 +37,23 @@ struct worker {
 /* Wall clock in ms, UTC, as of this turn of the loop, moved with the scratch server's clock. */
 int64_t worker_wall_ms(const struct worker *w);
 
+/* What a worker process is born with: made by the master, inherited over the fork. */
+struct listeners;
+struct birth {
+	struct shm *shm;
+	unsigned slot;
+	struct conf *conf;
+	struct tls *tls; /* NULL: none */
+	const uint8_t *ticket_key;
+	const struct listeners *listeners;
+	int directory, log_fd;
+	int orders;       /* the socket by which the master is heard */
+	int64_t clock_ms; /* how far the clock was moved */
+};
+
+/* The body of a worker process: returns its exit status. */
+int worker_run(const struct birth *birth);
+
 /* Asking the master. done runs in a later turn, when every worker has taken it up: ERR_DENIED if this server does
  * not permit it, and with text, a line each, whatever there is to say (why a reload failed, what it changes). One
  * who goes away first cancels by his `user`. */

@@ -1,0 +1,172 @@
+/* accept.c - see accept.h. */
+#include "core/accept.h"
+#include "core/counter.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/worker.h"
+#include <errno.h>
+#include <ev.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BATCH        4     /* accepted per wake-up of a listener */
+#define BATCH_RESTED 16    /* and after a rest, when the others may be worse off than we */
+#define REST_MS      20    /* left to the others */
+#define NO_ROOM_MS   100   /* out of descriptors: until it is tried again */
+#define LOG_MS       10000 /* and until it is logged again */
+#define SHARE_MORE   16    /* connections above an eighth more than the average that are still a fair share */
+#define LAG_US       20000 /* a loop that lags so much, and twice as much as the best, rests */
+
+COUNTER(connections_accepted, "connections.accepted", "connections taken in");
+COUNTER(connections_rests, "connections.rests", "times that new connections were left to other workers");
+
+struct door {
+	struct ev_io io; /* first: libev gives us its address */
+	struct door *next;
+	struct accepts *accepts;
+	const struct service *service;
+	char *address;
+};
+
+struct accepts {
+	struct worker *w;
+	struct door *doors;
+	struct timer rest;
+	bool rested; /* the next wake-up takes what there is */
+	int64_t logged_ms;
+};
+
+static void rest_over(void *user)
+{
+	struct accepts *a = user;
+
+	a->rested = true;
+	for (struct door *d = a->doors; d; d = d->next)
+		ev_io_start(a->w->loop, &d->io);
+}
+
+static void rest(struct accepts *a, int64_t ms)
+{
+	for (struct door *d = a->doors; d; d = d->next)
+		ev_io_stop(a->w->loop, &d->io);
+	timer_start(a->w->timers, &a->rest, ms, rest_over, a);
+}
+
+/* Whether another worker would serve a new connection better. */
+static bool others_first(const struct worker *w)
+{
+	const struct slot *mine = shm_slot(w->shm, w->slot);
+	uint32_t lag = mine->lag_us, least = UINT32_MAX;
+	uint64_t sum = 0, serving = 0;
+
+	for (unsigned i = 0; i < w->workers; i++) {
+		const struct slot *slot = shm_slot(w->shm, i);
+
+		if (slot->state != SLOT_SERVING)
+			continue;
+		serving++;
+		sum += slot->connections;
+		if (i != w->slot && slot->lag_us < least)
+			least = slot->lag_us;
+	}
+	if (serving < 2)
+		return false;
+	return mine->connections > sum / serving + sum / serving / 8 + SHARE_MORE || (lag > LAG_US && least < lag / 2);
+}
+
+static void no_room(struct accepts *a, const struct door *d)
+{
+	int64_t now_ms = timers_now_ms(a->w->timers);
+
+	if (!a->logged_ms || now_ms - a->logged_ms > LOG_MS) {
+		err_errno("accept role=%s address=%s", d->service->role, d->address);
+		a->logged_ms = now_ms;
+	}
+	rest(a, NO_ROOM_MS);
+}
+
+static void on_ready(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	struct door *d = (struct door *)io;
+	struct accepts *a = d->accepts;
+	struct worker *w = a->w;
+	int batch = a->rested ? BATCH_RESTED : BATCH, on = 1;
+
+	(void)loop, (void)events;
+	if (!a->rested && others_first(w)) {
+		counter_add(&connections_rests, 1);
+		rest(a, REST_MS);
+		return;
+	}
+	a->rested = false;
+	while (batch-- > 0) {
+		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+				no_room(a, d);
+			if (errno != EINTR && errno != ECONNABORTED)
+				break;
+			continue;
+		}
+		if (!d->service->local)
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		counter_add(&connections_accepted, 1);
+		atomic_fetch_add(&shm_slot(w->shm, w->slot)->connections, 1);
+		d->service->open(w, d->service, fd);
+	}
+}
+
+struct accepts *accepts_new(struct worker *w)
+{
+	struct accepts *a = mem_new(struct accepts);
+
+	a->w = w;
+	return a;
+}
+
+void accepts_add(struct accepts *a, const struct service *service, const char *address, int fd)
+{
+	struct door *d = mem_new(struct door);
+
+	d->accepts = a;
+	d->service = service;
+	d->address = str_dup(str_of(address));
+	d->next = a->doors;
+	a->doors = d;
+	ev_io_init(&d->io, on_ready, fd, EV_READ);
+	if (!timer_runs(&a->rest))
+		ev_io_start(a->w->loop, &d->io);
+}
+
+static void door_close(struct accepts *a, struct door **link)
+{
+	struct door *d = *link;
+
+	*link = d->next;
+	ev_io_stop(a->w->loop, &d->io);
+	close(d->io.fd);
+	free(d->address);
+	free(d);
+}
+
+void accepts_drop(struct accepts *a, const struct service *service, const char *address)
+{
+	for (struct door **link = &a->doors; *link; link = &(*link)->next)
+		if ((*link)->service == service && !strcmp((*link)->address, address)) {
+			door_close(a, link);
+			return;
+		}
+}
+
+void accepts_free(struct accepts *a)
+{
+	if (!a)
+		return;
+	timer_stop(a->w->timers, &a->rest);
+	while (a->doors)
+		door_close(a, &a->doors);
+	free(a);
+}

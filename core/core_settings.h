@@ -1,0 +1,30 @@
+/* core_settings.h - the settings of the process itself: where the store is, how many workers, log, certificate and
+ * what listens where. */
+#ifndef CORE_CORE_SETTINGS_H
+#define CORE_CORE_SETTINGS_H
+
+#include "core/settings.h"
+
+struct core_conf { /* outside any section */
+	const char *directory;
+	int64_t workers; /* 0: one per CPU */
+	const char *user;
+	bool scratch;
+};
+
+struct log_conf {
+	const char *file; /* "": standard error */
+	const char *levels;
+};
+
+struct tls_conf { /* both "": no TLS */
+	const char *certificate, *key;
+};
+
+struct listen_conf { /* titled by role */
+	struct setting_list address;
+};
+
+extern const struct settings core_settings, log_settings, tls_settings, listen_settings;
+
+#endif
