@@ -119,6 +119,11 @@ void call_cancel(struct call *c)
 {
 	if (!c)
 		return;
+	if (c->dropped) {
+		c->dropped(c->user);
+		free(c);
+		return;
+	}
 	assert(c->done);
 	c->done = NULL;
 	if (c->stage == UNDER_WAY || c->stage == RUNNING) {
@@ -195,6 +200,22 @@ struct call *call_later(struct worker *w, call_done *run, void *user)
 	c->user = user;
 	to_run(c);
 	return c;
+}
+
+struct call *call_steps(void (*dropped)(void *user), void *user)
+{
+	struct call *c = mem_new(struct call);
+
+	assert(dropped);
+	c->dropped = dropped;
+	c->user = user;
+	return c;
+}
+
+void call_steps_end(struct call *c)
+{
+	assert(c->dropped);
+	free(c);
 }
 
 void event_send(struct worker *w, unsigned to, const struct call_type *type, struct str bytes)

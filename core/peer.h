@@ -19,6 +19,7 @@ struct call {
 	const struct call_type *type; /* NULL: call_later */
 	call_done *done;              /* NULL: nobody waits */
 	void *user;
+	void (*dropped)(void *user); /* of call_steps: nothing else of it is used */
 	struct timer deadline;
 	enum stage stage;
 	bool event;

@@ -247,6 +247,21 @@ static void test_cancel(void)
 	end();
 }
 
+static void drop(void *user)
+{
+	(*(int *)user)++;
+}
+
+static void test_steps(void)
+{
+	int dropped = 0;
+
+	call_cancel(call_steps(drop, &dropped));
+	ok(dropped == 1, "what takes several steps is given up by cancelling its handle");
+	call_steps_end(call_steps(drop, &dropped));
+	ok(dropped == 1, "and not when it came to its end");
+}
+
 static void test_deadline(void)
 {
 	struct heard h = { 0 };
@@ -698,6 +713,7 @@ int main(void)
 	test_simple();
 	test_later();
 	test_cancel();
+	test_steps();
 	test_deadline();
 	test_credits();
 	test_long();
