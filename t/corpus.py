@@ -8,17 +8,17 @@ import os
 import re
 import shutil
 import smtplib
-import subprocess
 import tempfile
 
-import corpus
+import real_mail
 import tap
+import terminal
 from mail import append, done, fetch_all, flags_of, imap_session, retrieve_all, send, texts
 from postern import Server
 
 SENT, APPENDED = "test0000", "test0001"  # whose INBOX is filled which way
 ARCHIVE = "Archive/2026"
-MESSAGES = corpus.messages()
+MESSAGES = real_mail.messages()
 
 
 def check_in_and_out(server):
@@ -32,7 +32,7 @@ def check_in_and_out(server):
                 got = fetch(server, account)
                 assert len(got) == len(MESSAGES), len(got)
                 for (name, sent), text in zip(MESSAGES, got):
-                    same = text == sent if how == "APPEND" else text != sent and corpus.came_back(sent, text)
+                    same = text == sent if how == "APPEND" else text != sent and real_mail.came_back(sent, text)
                     assert same, f"{name}: {tap.difference(sent, text[max(0, len(text) - len(sent)):])}"
     with tap.test("RFC822.SIZE is the size"):
         for _, about, text in fetch_all(server, SENT) + fetch_all(server, APPENDED):
@@ -40,7 +40,7 @@ def check_in_and_out(server):
 
 
 def check_nul(server):
-    name, text = corpus.message_with_nul()
+    name, text = real_mail.message_with_nul()
     with tap.test("a message with a NUL is refused by SMTP (RFC 5321, 4.5.2) and leaves nothing"):
         try:
             send(server, [SENT], [text])
@@ -75,7 +75,7 @@ def differing(want, got):
 def check_mailbox_module(server, account):
     with tap.test(f"Python's mailbox module reads the mbox of {account}"):
         box = mailbox.mbox(server.mailbox_file(account), create=False)
-        got = [corpus.without_state(box.get_bytes(key), b"\n") for key in box.keys()]
+        got = [real_mail.without_state(box.get_bytes(key), b"\n") for key in box.keys()]
         wrong = differing([stored(text) for text in texts(server, account)], got)
         assert not wrong, wrong
 
@@ -84,22 +84,26 @@ def body_of(text):
     return text.partition(b"\n\n")[2].strip(b"\n")
 
 
+def has_header(text):
+    """Whether everybody agrees where the header ends."""
+    return re.match(rb"(?:[!-9;-~]+:.*\n(?:[ \t].*\n)*)+\n", text)
+
+
 def check_mutt(server, account):
     """mutt copies every message to a Maildir; it rewrites headers when it does, so bodies are compared."""
     with tap.test(f"mutt reads the mbox of {account}"), tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        settings = "set mbox_type=Maildir confirmcreate=no confirmappend=no quit=yes"
-        keys = f"<tag-pattern>~A<enter><tag-prefix><copy-message>{out}<enter><exit>"
-        subprocess.run(["script", "-qec", f"mutt -n -F /dev/null -R -e '{settings}' -e 'push {keys}' "
-                        f"-f {server.mailbox_file(account)}", "/dev/null"],
-                       env={**os.environ, "TERM": "xterm", "HOME": folder}, check=True, timeout=60,
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        settings = f"set folder={folder} mbox_type=Maildir confirmcreate=no confirmappend=no quit=yes"
+        terminal.drive(["mutt", "-n", "-F", "/dev/null", "-R", "-e", settings, "-f", server.mailbox_file(account)],
+                       {"HOME": folder}, [("Msgs:", f"T~A\n;C{out}\nq")])
         got = []
         for entry in [*os.scandir(f"{out}/cur"), *os.scandir(f"{out}/new")]:
             with open(entry.path, "rb") as file:
                 got.append(body_of(file.read()))
-        wrong = differing(sorted(body_of(stored(text)) for text in texts(server, account)), sorted(got))
-        assert not wrong, wrong
+        want = [stored(text) for text in texts(server, account)]
+        assert len(got) == len(want), f"{len(want)} and {len(got)} messages"
+        missing = [text for text in want if has_header(text) and body_of(text) not in got]
+        assert not missing, f"{len(missing)} bodies differ, the first of: {missing[0][:300]}"
 
 
 # Loss and death ----------------------------------------------------------------------------------------------------
@@ -160,7 +164,7 @@ def check_kept(server):
 
 
 def main():
-    tap.need("mutt", "script")
+    tap.need("mutt")
     with Server(users=2) as server:
         check_in_and_out(server)
         check_nul(server)

@@ -1,6 +1,7 @@
 """curl.py - curl sends and reads: smtp, imap, pop3, plain and over TLS."""
 
 import subprocess
+import tempfile
 
 import tap
 from mail import fetch_all, flags_of, texts
@@ -31,7 +32,10 @@ with Server(users=1) as server:
         got = texts(server, "test0000")
         assert len(got) == 2 and all(text.endswith(TEXT) for text in got), got
     with tap.test("curl appends by IMAP"):
-        curl(f"imap://{host}:{ports['imap']}/INBOX", *login, "-T", "-", body=TEXT)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(TEXT)
+            file.flush()
+            curl(f"imap://{host}:{ports['imap']}/INBOX", *login, "-T", file.name)
         assert texts(server, "test0000")[2:] == [TEXT]
     with tap.test("curl lists, searches and fetches by IMAP over TLS"):
         url = f"imaps://localhost:{ports['imaps']}"

@@ -1,4 +1,4 @@
-"""corpus.py - the real mail of t/data/mail, prepared once, and how to recognise it after a delivery."""
+"""real_mail.py - the real mail of t/data/mail, prepared once, and how to recognise it after a delivery."""
 
 import glob
 import os
@@ -46,8 +46,7 @@ def message_with_nul():
 
 def every_message():
     top = os.path.join(TOP, "t", "data", "mail")
-    files = sorted(glob.glob("**/*.eml", root_dir=top, recursive=True) +
-                   glob.glob("**/*.txt", root_dir=top, recursive=True))
+    files = sorted(name for name in glob.glob("*/*.*", root_dir=top) if not name.startswith("LICENSES/"))
     found = []
     for name in files:
         with open(os.path.join(top, name), "rb") as file:
