@@ -44,7 +44,7 @@ LIBS      = $(SSL_LIBS) -lev -lleveldb -lconfuse -ljansson -lcrypt
 BUILD_PACKAGES := gcc libc6-dev libcrypt-dev libev-dev libleveldb-dev libconfuse-dev libjansson-dev \
 	android-libboringssl-dev
 RUN_PACKAGES   := python3 openssl swaks curl mutt
-CHECK_PACKAGES := perl libnet-ssleay-perl clang libclang-rt-14-dev isync fetchmail util-linux
+CHECK_PACKAGES := perl clang libclang-rt-14-dev isync fetchmail util-linux
 BENCH_PACKAGES := dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix
 LINT_PACKAGES  := clang-format cppcheck
 
@@ -98,6 +98,10 @@ install: all  ## put program, sample configuration, manual and systemd unit in p
 	install -D -m 644 conf/postern.conf $(DESTDIR)$(PREFIX)/share/doc/postern/postern.conf
 	test -e $(DESTDIR)$(SYSCONFDIR)/postern/postern.conf || \
 		install -D -m 640 conf/postern.conf $(DESTDIR)$(SYSCONFDIR)/postern/postern.conf
+
+pages: all  ## write conf/postern.conf and conf/postern.conf.5 anew, after a change of settings
+	$(BUILD)/postern help sample >conf/postern.conf
+	$(BUILD)/postern help manual >conf/postern.conf.5
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 format: deps-lint  ## lay out all C sources as .clang-format says
@@ -159,6 +163,6 @@ deps-run deps-check deps-bench deps-lint:
 	@t/deps $(PACKAGES)
 
 -include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(UNITS:=.d) $(FUZZERS:=.d)
-.PHONY: all run check unit crash bench fuzz install format lint clean help
+.PHONY: all run check unit crash bench fuzz install pages format lint clean help
 .PHONY: units threaded fuzzers deps deps-run deps-check deps-bench deps-lint FORCE
 .SECONDARY:

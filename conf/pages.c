@@ -103,6 +103,7 @@ static void sample_section(const struct settings *table, struct buf *out)
 {
 	buf_printf(out, "\n# %s\n", table->text);
 	if (!*table->section) {
+		buf_add_char(out, '\n');
 		sample_rows(table, "#", out);
 	} else if (!table->titled) {
 		row_header(table, out);

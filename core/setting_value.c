@@ -300,7 +300,11 @@ static void print_default_list(struct str words, struct buf *out)
 
 void setting_print_default(const struct setting *row, struct buf *out)
 {
-	if (row->type == SETTING_TEXT)
+	int64_t truth;
+
+	if (row->type == SETTING_BOOL && read_bool(row->def, &truth))
+		buf_printf(out, truth ? "true" : "false");
+	else if (row->type == SETTING_TEXT)
 		setting_print_quoted(row->def, out);
 	else if (row->type == SETTING_LIST)
 		print_default_list(str_of(row->def), out);

@@ -4,6 +4,9 @@
 #include "conf/conf.h"
 #include "core/core_settings.h"
 #include "core/worker.h"
+#include "protocols/cli/commands.h"
+#include "protocols/cli/control.h"
+#include "storage/login.h"
 #include <stddef.h>
 
 static const struct settings *const settings[] = {
@@ -11,18 +14,22 @@ static const struct settings *const settings[] = {
 	&log_settings,
 	&tls_settings,
 	&listen_settings,
+	&login_settings,
 	NULL,
 };
 
 static const struct service *const services[] = {
+	&control_service,
 	NULL,
 };
 
 static const struct call_type *const calls[] = {
+	control_calls,
 	NULL,
 };
 
 static const struct command *const commands[] = {
+	cli_commands,
 	conf_commands,
 	NULL,
 };

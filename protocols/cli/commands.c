@@ -1,0 +1,44 @@
+/* commands.c - see commands.h: what the commands are called and what --help says. */
+#include "protocols/cli/commands.h"
+
+const struct command cli_commands[] = {
+	{ "check", "[FILE]",
+		"Tells whether a configuration file is right: every error as file:line: reason, and exit status 1. If "
+		"a server "
+		"runs on the file's directory, tells what a reload would change.",
+		check_run },
+	{ "status", "[--json]",
+		"Shows the server and each worker: process, loop lag, connections, lanes, journal, certificate.",
+		status_run },
+	{ "stats", "[--json]", "Shows what the server counted since it started.", stats_run },
+	{ "who", "[--json]", "Lists the sessions: who is connected from where, since when, doing what.", who_run },
+	{ "reload", "",
+		"Has the server read its configuration again and tells what changed. If anything in the file is wrong, "
+		"tells that, "
+		"and nothing changes. No session is dropped.",
+		reload_run },
+	{ "stop", "", "Has the server finish what it is doing and stop, and waits until it has.", stop_run },
+	{ "clock", "+TIME",
+		"Moves the clock of a scratch server forward: +500ms, +1801s, +30m, +2h or +1d. Other servers refuse.",
+		clock_run },
+	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
+		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
+		"domain with "
+		"accounts is not deleted.",
+		domain_run },
+	{ "account",
+		"add USER@DOMAIN [--admin] [--password TEXT | --password-stdin | --hash HASH]\n"
+		"passwd USER@DOMAIN [--password TEXT | --password-stdin | --hash HASH]\n"
+		"delete USER@DOMAIN\n"
+		"list [DOMAIN]\n"
+		"add --batch",
+		"Makes, changes, deletes or lists accounts. Also works while no server runs. Without a password on the "
+		"command line it is asked for; --password-stdin takes a line of standard input. --hash takes a "
+		"crypt(3) hash of "
+		"another system as it is, such as '$6$...'; it is renewed at the first login. --admin makes an "
+		"administrator. "
+		"--batch takes USER@DOMAIN and a password from each line of standard input. delete removes all mail "
+		"too.",
+		account_run },
+	{ 0 },
+};

@@ -1,0 +1,20 @@
+/* commands.h - the administration commands, for the house's list; they ask the server by its control socket. */
+#ifndef PROTOCOLS_CLI_COMMANDS_H
+#define PROTOCOLS_CLI_COMMANDS_H
+
+#include "core/house.h"
+
+extern const struct command cli_commands[];
+
+/* Each in a file of its family. */
+int check_run(int argc, char **argv, const char *conf_path);  /* check.c */
+int status_run(int argc, char **argv, const char *conf_path); /* server_commands.c ... */
+int stats_run(int argc, char **argv, const char *conf_path);
+int who_run(int argc, char **argv, const char *conf_path);
+int reload_run(int argc, char **argv, const char *conf_path);
+int stop_run(int argc, char **argv, const char *conf_path);
+int clock_run(int argc, char **argv, const char *conf_path);
+int domain_run(int argc, char **argv, const char *conf_path); /* account_commands.c */
+int account_run(int argc, char **argv, const char *conf_path);
+
+#endif

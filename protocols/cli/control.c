@@ -1,0 +1,183 @@
+/* control.c - the control socket's engine: takes a line, runs its request, rests until that is answered, sends. */
+#include "core/mem.h"
+#include "protocols/cli/control_session.h"
+#include <assert.h>
+#include <stdlib.h>
+
+static const struct control_request *const tables[] = { control_server_requests, NULL };
+
+void control_add_line(struct buf *out, json_t *line)
+{
+	size_t room = json_dumpb(line, NULL, 0, JSON_COMPACT);
+	char *at = buf_room(out, room + 1);
+
+	assert(room > 0); /* an object; its texts went through control_json */
+	json_dumpb(line, at, room, JSON_COMPACT);
+	at[room] = '\n';
+	buf_added(out, room + 1);
+	json_decref(line);
+}
+
+json_t *control_json(struct str text)
+{
+	json_t *j = json_stringn(text.p ? text.p : "", text.len);
+	char *plain;
+
+	if (j)
+		return j;
+	plain = mem_copy(text.p, text.len);
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)plain[i] >= 0x80)
+			plain[i] = '?';
+	j = json_stringn(plain, text.len);
+	free(plain);
+	return j;
+}
+
+struct str control_text(const struct control *c, const char *name)
+{
+	json_t *value = json_object_get(c->request, name);
+
+	if (!json_is_string(value))
+		return STR("");
+	return (struct str){ json_string_value(value), json_string_length(value) };
+}
+
+static void send_line(struct control *c, json_t *line)
+{
+	control_add_line(conn_out(c->conn), line);
+	conn_wrote(c->conn);
+}
+
+void control_item(struct control *c, json_t *item)
+{
+	send_line(c, json_pack("{s:o}", "item", item));
+}
+
+/* The request is answered: input flows again. */
+static void answered(struct control *c, json_t *line)
+{
+	assert(c->request);
+	send_line(c, line);
+	json_decref(c->request);
+	c->request = NULL;
+	c->session.doing = "idle";
+	if (c->leaving)
+		conn_close(c->conn);
+	else
+		conn_resume(c->conn);
+}
+
+void control_done(struct control *c)
+{
+	answered(c, json_pack("{s:b}", "done", 1));
+}
+
+void control_error(struct control *c, enum err e, struct str why)
+{
+	json_t *line = json_pack("{s:s}", "error", err_text(e));
+
+	if (why.len)
+		json_object_set_new(line, "why", control_json(why));
+	answered(c, line);
+}
+
+void control_end(struct control *c, enum err e, struct str why)
+{
+	if (e)
+		control_error(c, e, why);
+	else
+		control_done(c);
+}
+
+static const struct control_request *request_named(const char *name)
+{
+	for (const struct control_request *const *t = tables; *t; t++)
+		for (const struct control_request *r = *t; r->name; r++)
+			if (!strcmp(r->name, name))
+				return r;
+	return NULL;
+}
+
+/* Runs the request of one line; the session may be answered already when it returns. */
+static void take_line(struct control *c, struct str line)
+{
+	const struct control_request *r = NULL;
+	const char *name;
+
+	c->request = json_loadb(line.p, line.len, JSON_REJECT_DUPLICATES, NULL);
+	name = json_string_value(json_object_get(c->request, "do"));
+	if (name)
+		r = request_named(name);
+	if (!c->request)
+		c->request = json_object();
+	if (!r) {
+		control_error(c, ERR_MISTAKE, STR("no such request: {\"do\": \"status\"} would be one"));
+		return;
+	}
+	c->session.doing = r->name;
+	r->handle(c);
+}
+
+static void on_input(void *user, struct buf *in)
+{
+	struct control *c = user;
+	ptrdiff_t end;
+
+	while (!c->request && !c->leaving && conn_has_room(c->conn) && (end = str_find(buf_str(in), '\n')) >= 0) {
+		take_line(c, str_cut(buf_str(in), 0, (size_t)end));
+		buf_take(in, (size_t)end + 1);
+	}
+	if (c->request) {
+		conn_rest(c->conn);
+	} else if (!c->leaving && buf_len(in) >= CONTROL_LINE_MAX && str_find(buf_str(in), '\n') < 0) {
+		c->leaving = true;
+		c->request = json_object();
+		control_error(c, ERR_TOO_BIG, STR("a line is longer than 64 KiB"));
+	}
+}
+
+static void control_free(struct control *c)
+{
+	if (c->asked_master)
+		worker_ask_cancel(c->worker, c);
+	call_cancel(c->waiting);
+	json_decref(c->request);
+	session_close(c->worker, &c->session);
+	conn_free(c->conn);
+	free(c);
+}
+
+static void on_end(void *user, enum conn_end why)
+{
+	(void)why;
+	control_free(user);
+}
+
+static void farewell(struct session *s, const char *why)
+{
+	struct control *c = (struct control *)s;
+
+	(void)why;
+	c->leaving = true;
+	if (!c->request)
+		conn_close(c->conn);
+}
+
+static void control_open(struct worker *w, const struct service *service, int fd)
+{
+	static const struct conn_events events = { .on_input = on_input, .on_end = on_end };
+	struct control *c = mem_new(struct control);
+
+	c->worker = w;
+	c->conn = conn_new(w, fd, &events, c);
+	c->session = (struct session){ .service = service,
+		.conn = c->conn,
+		.started_ms = worker_wall_ms(w),
+		.account = "",
+		.doing = "idle",
+		.farewell = farewell };
+	session_open(w, &c->session);
+}
+
+const struct service control_service = { .role = "control", .component = "cli", .local = true, .open = control_open };

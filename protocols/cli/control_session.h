@@ -1,0 +1,44 @@
+/* control_session.h - one connection to the control socket, and what its requests are made with (control*.c alone).
+ * A handler answers by items and then, now or in a later turn, by exactly one of control_done and control_error. The
+ * request's JSON stays until then. */
+#ifndef PROTOCOLS_CLI_CONTROL_SESSION_H
+#define PROTOCOLS_CLI_CONTROL_SESSION_H
+
+#include "core/conn.h"
+#include "core/worker.h"
+#include "protocols/cli/control.h"
+#include <jansson.h>
+
+struct control { /* made by control_open, ended by control_free alone */
+	struct session session;
+	struct worker *worker;
+	struct conn *conn;    /* ours */
+	json_t *request;      /* under way; NULL while input flows; ours */
+	struct call *waiting; /* the answer it rests for; ours */
+	bool asked_master;    /* or the master's answer */
+	unsigned next_worker; /* whom to ask next, when all are asked */
+	bool leaving;         /* closes when the request under way is answered */
+};
+
+struct control_request {
+	const char *name; /* NULL ends the table */
+	void (*handle)(struct control *c);
+};
+
+extern const struct control_request control_server_requests[];  /* control_server.c */
+extern const struct control_request control_account_requests[]; /* control_account.c */
+
+void control_item(struct control *c, json_t *item); /* takes the item */
+void control_done(struct control *c);
+void control_error(struct control *c, enum err e, struct str why); /* why: STR_NONE if the kind says it all */
+void control_end(struct control *c, enum err e, struct str why);   /* one of both */
+
+/* A text of the request; "" if it has none. Valid until the request is answered. */
+struct str control_text(const struct control *c, const char *name);
+/* Text as JSON, which is UTF-8: bytes that are not become question marks. */
+json_t *control_json(struct str text);
+
+/* Adds an object as a line; takes it. For lines made in another worker, which are sent on as they come. */
+void control_add_line(struct buf *out, json_t *line);
+
+#endif

@@ -1,0 +1,95 @@
+"""pages.py - what comes from the rows of settings: the sample, the manual, the help, and `postern check`."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import tap
+from postern import TOP, binary
+
+
+def run(*words, status=0):
+    """What `postern WORDS` printed, standard error too; its exit status must be this one."""
+    done = subprocess.run([binary(), *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, f"status {done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def committed(name):
+    with open(os.path.join(TOP, "conf", name)) as file:
+        return file.read()
+
+
+def check(text, status=1):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "f")
+        with open(path, "w") as file:
+            file.write(text)
+        return run("check", path, status=status).replace(folder + "/", "")
+
+
+for words, name in (("sample", "postern.conf"), ("manual", "postern.conf.5")):
+    with tap.test(f"conf/{name} is what the rows say; if not: build/postern help {words} >conf/{name}"):
+        assert run("help", words) == committed(name)
+
+with tap.test("the sample is a configuration"):
+    assert run("check", os.path.join(TOP, "conf", "postern.conf")).startswith(TOP), "FILE: fine"
+
+with tap.test("the sample is one too with every setting uncommented, but for what one alone cannot have"):
+    text = re.sub(r"(?m)^(\s*)#(?=[^ #\n])", r"\1", committed("postern.conf"))
+    assert re.search(r"(?m)^directory = ", text) and re.search(r"(?m)^\tfail_delay = ", text)
+    assert check(text, status=0) == "f: fine\n"
+
+commands = re.findall(r"(?m)^  (\w+) ", run("help"))
+
+with tap.test("help lists the commands"):
+    assert {"run", "check", "status", "stats", "who", "reload", "stop", "clock", "domain", "account", "help"} <= set(
+        commands), commands
+
+with tap.test("help tells of each, and so does --help"):
+    for command in commands:
+        assert run("help", command).startswith(f"Usage: postern [-c FILE] {command}"), command
+        if command not in ("run", "help"):
+            assert run(command, "--help") == run("help", command), command
+
+with tap.test("postern(8) tells of each"):
+    for command in commands:
+        assert re.search(rf'(?m)^\.(B|BR|BI) "?{command}\b', committed("postern.8")), command
+
+with tap.test("both pages are good roff"):
+    if shutil.which("groff"):
+        for name in ("postern.8", "postern.conf.5"):
+            done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", os.path.join(TOP, "conf", name)],
+                                  capture_output=True, text=True)
+            assert not done.stderr, done.stderr
+
+with tap.test("help settings tells all of them, or a section's"):
+    assert "login {" in run("help", "settings") and "log {" in run("help", "settings")
+    assert "log {" not in run("help", "settings", "login")
+    assert "these are: log," in run("help", "settings", "nothing", status=1)
+
+with tap.test("what help does not know is said"):
+    assert "there is no command fly" in run("help", "fly", status=1)
+
+with tap.test("check tells errors with file, line and reason"):
+    assert check("\nworkerz = 2\n") == "f:2: no such option 'workerz'\n"
+    assert check("workers = -1\nlogin {\n\tfail_delay = 2\n}\n").splitlines() == [
+        'f:1: workers: "-1" is not a number, from 0 to 64',
+        'f:3: login.fail_delay: "2" is not a duration such as 500ms, 30s, 5m, 2h or 1d, from 0s to 30s']
+    assert check('listen "imop" {\n}\n').startswith("f:2: listen \"imop\": ")
+    assert check('tls {\n\tkey = "/k"\n}\n').startswith("f:3: tls: ")
+    assert check('directory = "here"\n').startswith("f:1: directory: ")
+
+with tap.test("check tells of a file that is not there"):
+    assert run("check", "/nowhere/f", status=1) == "/nowhere/f: cannot be read: No such file or directory\n"
+
+with tap.test("a wrong use is said, with exit status 2"):
+    for words in (["check", "a", "b"], ["status", "--yaml"], ["who", "me"], ["clock"], ["clock", "2h"], ["domain"],
+                  ["domain", "add"], ["domain", "fly", "x"], ["account"], ["account", "add"], ["account", "fly", "x"],
+                  ["account", "add", "a@b.test", "--password"], ["account", "passwd", "a@b.test", "--admin"],
+                  ["account", "add", "a@b.test", "--password", "x", "--hash", "y"]):
+        assert f"`postern {words[0]} --help`" in run(*words, status=2), words
+
+tap.done()
