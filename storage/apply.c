@@ -50,14 +50,6 @@ struct files {
 
 typedef char path_text[PATH_BYTES_MAX + sizeof(PUT_SUFFIX)];
 
-struct files *files_new(int directory)
-{
-	struct files *f = mem_new(struct files);
-
-	f->directory = directory;
-	return f;
-}
-
 static void close_file(struct open_file *o)
 {
 	free(o->path);
@@ -143,6 +135,15 @@ static int note_filesystem(struct files *f, struct str path, const dev_t *device
 	f->systems = mem_resize(f->systems, (f->system_count + 1) * sizeof(*f->systems));
 	f->systems[f->system_count++] = (struct filesystem){ st.st_dev, fd };
 	return 0;
+}
+
+struct files *files_new(int directory)
+{
+	struct files *f = mem_new(struct files);
+
+	f->directory = directory;
+	note_filesystem(f, STR("."), NULL); /* tried again before a sync */
+	return f;
 }
 
 /* Closes the file of this path, and those below it. */

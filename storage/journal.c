@@ -79,11 +79,14 @@ void journal_append(
 	if (batch_size(BATCH_ENTRY_HEAD + entry_bytes(e)) > segment - j->keep)
 		e->e = ERR_TOO_BIG;
 	else
-		e->e = journal_room(j, class, entry_cost(e));
+		e->e = j->failing || j->refused.first ? ERR_AGAIN : journal_room(j, class, entry_cost(e));
 	if (e->e) {
 		struct entry_list alone = { e, e };
 
-		refuse(j, &alone);
+		if (j->failing && !track_stuck(j->track))
+			list_move(&j->failed, &alone);
+		else
+			refuse(j, &alone);
 		return;
 	}
 	j->taken_ms = timers_now_ms(j->w->timers);
@@ -118,14 +121,17 @@ static void space_work(struct job *job)
 	struct statvfs st;
 
 	if (fstatvfs(s->store, &st) == 0)
-		s->free = (uint64_t)st.f_bavail * st.f_frsize;
+		s->measured = (uint64_t)st.f_bavail * st.f_frsize;
 	else
 		log_error("journal", NULL, "cannot ask for free space error=\"%s\"", strerror(errno));
 }
 
 static void space_done(struct job *job)
 {
-	((struct space *)job)->running = false;
+	struct space *s = (struct space *)job;
+
+	s->running = false;
+	s->free = s->measured;
 }
 
 static void tick(void *user)
@@ -202,6 +208,7 @@ static void journal_init(struct journal *j)
 	j->taken_ms = timers_now_ms(w->timers);
 	j->space = (struct space){ .job = { space_work, space_done, NULL }, .store = w->directory };
 	space_work(&j->space.job);
+	space_done(&j->space.job);
 	write_init(j);
 	application_init(j);
 	checkpoint_init(j);

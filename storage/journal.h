@@ -67,7 +67,8 @@ typedef void entry_done(void *user, enum err e);
 
 /* Takes the entry. synced (may be NULL): OK: it is durable; any other: it is not and never will be (ERR_AGAIN: no room, or the
  * write failed; ERR_TOO_BIG: longer than a segment). applied (may be NULL) runs after synced(OK) when the files are
- * written; it does not run after an error. Both run in later turns. */
+ * written; it does not run after an error. Both run in later turns. What is appended after an entry that fails, and before
+ * that was told, fails too: it may have built upon it. */
 void journal_append(struct journal *j, struct entry *e, enum entry_class class, entry_done *synced, entry_done *applied,
 	void *user);
 

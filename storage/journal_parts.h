@@ -98,7 +98,8 @@ struct space { /* a job of the slow lane */
 	struct job job;
 	bool running;
 	int store;
-	uint64_t free;
+	uint64_t measured; /* by the job */
+	uint64_t free;     /* taken over by the loop */
 };
 
 struct journal {
@@ -121,9 +122,10 @@ struct journal {
 	int64_t taken_ms; /* when the last entry came */
 	struct entry_list pending, to_apply;
 	uint64_t unsynced_bytes;   /* of those pending and being written */
-	struct entry_list failed;  /* told when the next batch says on the disk that they did */
+	struct entry_list failed;  /* in their order; told when the next batch says on the disk that they did */
 	struct entry_list refused; /* told in a later turn */
 	bool cancel;               /* a batch is due for the failed ones' sake */
+	bool failing;              /* until they are told, whatever is appended fails too */
 	bool blocked;              /* the first pending entry waits for a checkpoint */
 	bool closing;
 	struct write write;

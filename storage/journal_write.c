@@ -1,6 +1,7 @@
 /* journal_write.c - entries become batches, one at a time; what came meanwhile is the next.
- * After a failed write the segment is abandoned and what was in the batch fails. It may still be whole on the disk:
- * so the next batch, in a fresh segment, says that it is void, and only when that is synced are the askers told. */
+ * After a failed write the segment is abandoned and what was in the batch fails. It may still be whole on the disk: so
+ * the next batch, in a fresh segment, says that it is void, and only when that is synced (or failed as well) are the
+ * askers told. What they appended meanwhile may build upon what failed (an offset behind it), so it fails too. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -73,6 +74,18 @@ static void write_succeeded(struct journal *j, const struct entry_list *entries)
 	tell_slot(j);
 }
 
+/* Nothing will come of those pending. */
+static void give_up_pending(struct journal *j)
+{
+	for (struct entry *e = j->pending.first; e; e = e->next) {
+		j->unsynced_bytes -= entry_cost(e);
+		j->bytes_taken -= entry_cost(e);
+		e->e = ERR_AGAIN;
+	}
+	j->blocked = false;
+	list_move(&j->failed, &j->pending);
+}
+
 static void write_failed(struct journal *j, struct entry_list *entries)
 {
 	const struct write *w = &j->write;
@@ -85,7 +98,8 @@ static void write_failed(struct journal *j, struct entry_list *entries)
 	}
 	track_spoil(j->track);
 	list_move(&j->failed, entries);
-	j->cancel = true;
+	give_up_pending(j);
+	j->cancel = j->failing = true;
 }
 
 void tell_refused(struct entry_list *entries)
@@ -133,6 +147,9 @@ static void write_done(struct job *job)
 	}
 	write_start(j); /* before anybody is told: the disk need not wait for them */
 	tell_refused(&failed_before);
+	j->failing = j->cancel;
+	if (!j->failing)
+		refuse(j, &j->failed); /* appended while those were told */
 	tell_synced(j, &entries);
 }
 
@@ -213,14 +230,8 @@ void write_start(struct journal *j)
 
 void write_fail_all(struct journal *j)
 {
-	for (struct entry *e = j->pending.first; e; e = e->next) {
-		j->bytes_taken -= entry_cost(e);
-		j->unsynced_bytes -= entry_cost(e);
-		e->e = ERR_AGAIN;
-	}
-	j->blocked = false;
+	give_up_pending(j);
 	refuse(j, &j->failed);
-	refuse(j, &j->pending);
 }
 
 void write_init(struct journal *j)

@@ -28,6 +28,7 @@ struct replay {
 	struct marks *spools;  /* to be unlinked */
 	uint64_t sequence;     /* being replayed */
 	uint64_t applied;
+	bool set_aside; /* one was at least */
 	enum err error;
 };
 
@@ -129,6 +130,12 @@ static enum err apply_valid(struct replay *r, struct str entry)
 	return u.bad ? ERR_NEVER : worst;
 }
 
+static enum err put_aside(struct replay *r, struct str entry, const char *why)
+{
+	r->set_aside = true;
+	return entry_set_aside(r->dir, r->sequence, entry, why);
+}
+
 static enum err apply_again(void *user, uint64_t sequence, struct str entry)
 {
 	struct replay *r = user;
@@ -136,14 +143,14 @@ static enum err apply_again(void *user, uint64_t sequence, struct str entry)
 
 	r->sequence = sequence;
 	if (r->note && note_kills(r->note, sequence))
-		return entry_set_aside(r->dir, sequence, entry, "it killed replay twice");
+		return put_aside(r, entry, "it killed replay twice");
 	if (r->note)
 		note_begin(r->note, sequence);
 	e = apply_valid(r, entry);
 	r->applied++;
 	if (e != ERR_NEVER)
 		return e;
-	return r->note ? entry_set_aside(r->dir, sequence, entry, "it cannot be applied") : OK; /* or it was before */
+	return r->note ? put_aside(r, entry, "it cannot be applied") : OK; /* a serving worker's was before */
 }
 
 static void cut_file(void *user, struct str path, uint64_t end)
@@ -206,7 +213,7 @@ static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 	r->note = &note;
 	r->files = files_new(r->store);
 	e = passes(r, s, UINT64_MAX);
-	if (!e) {
+	if (!e && !s->lost && !r->set_aside) { /* else a file may rightly be longer than we know */
 		marks_each(r->ends, cut_file, r);
 		e = r->error;
 	}
