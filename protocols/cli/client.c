@@ -4,6 +4,7 @@
 #include "core/core_settings.h"
 #include "core/mem.h"
 #include "protocols/cli/control.h"
+#include "protocols/cli/lines.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -141,17 +142,16 @@ static enum err kind_of(const char *text)
 
 enum err client_ask(struct client *c, json_t *request, json_t **items, struct buf *why)
 {
-	char *text = json_dumps(request, JSON_COMPACT);
-	bool sent = send_all(c, str_of(text)) && send_all(c, STR("\n"));
+	struct buf line = { 0 };
 	enum err e = ERR_KINDS;
 
-	free(text);
-	json_decref(request);
+	lines_add_json(&line, request);
 	*items = json_array();
-	if (!sent) {
+	if (!send_all(c, buf_str(&line))) {
 		buf_printf(why, "%s", strerror(errno));
-		return ERR_AGAIN;
+		e = ERR_AGAIN;
 	}
+	buf_free(&line);
 	while (e == ERR_KINDS) {
 		json_t *line = next_line(c, why), *item = json_object_get(line, "item");
 		const char *error = json_string_value(json_object_get(line, "error"));

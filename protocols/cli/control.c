@@ -1,22 +1,11 @@
 /* control.c - the control socket's engine: takes a line, runs its request, rests until that is answered, sends. */
 #include "core/mem.h"
 #include "protocols/cli/control_session.h"
+#include "protocols/cli/lines.h"
 #include <assert.h>
 #include <stdlib.h>
 
 static const struct control_request *const tables[] = { control_server_requests, NULL };
-
-void control_add_line(struct buf *out, json_t *line)
-{
-	size_t room = json_dumpb(line, NULL, 0, JSON_COMPACT);
-	char *at = buf_room(out, room + 1);
-
-	assert(room > 0); /* an object; its texts went through control_json */
-	json_dumpb(line, at, room, JSON_COMPACT);
-	at[room] = '\n';
-	buf_added(out, room + 1);
-	json_decref(line);
-}
 
 json_t *control_json(struct str text)
 {
@@ -45,7 +34,7 @@ struct str control_text(const struct control *c, const char *name)
 
 static void send_line(struct control *c, json_t *line)
 {
-	control_add_line(conn_out(c->conn), line);
+	lines_add_json(conn_out(c->conn), line);
 	conn_wrote(c->conn);
 }
 

@@ -5,6 +5,7 @@
 #include "core/house.h"
 #include "core/tls.h"
 #include "protocols/cli/control_session.h"
+#include "protocols/cli/lines.h"
 #include <time.h>
 #include <unistd.h>
 
@@ -86,7 +87,7 @@ static void who_handle(struct worker *w, struct request *rq, struct str args)
 	for (const struct session *s = w->sessions; s && left; s = s->next) {
 		if (s->service->local)
 			continue;
-		control_add_line(&lines,
+		lines_add_json(&lines,
 			json_pack("{s:{s:o, s:s, s:o, s:o, s:o, s:I}}", "item", "id",
 				control_json(str_of(conn_id(s->conn))), "service", s->service->role, "peer",
 				control_json(str_of(conn_peer(s->conn))), "account", control_json(str_of(s->account)),

@@ -38,7 +38,4 @@ struct str control_text(const struct control *c, const char *name);
 /* Text as JSON, which is UTF-8: bytes that are not become question marks. */
 json_t *control_json(struct str text);
 
-/* Adds an object as a line; takes it. For lines made in another worker, which are sent on as they come. */
-void control_add_line(struct buf *out, json_t *line);
-
 #endif

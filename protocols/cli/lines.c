@@ -1,10 +1,23 @@
 /* lines.c - see lines.h. */
 #include "protocols/cli/lines.h"
 #include "core/mem.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define COLUMNS_MAX 16 /* more are not printed */
+
+void lines_add_json(struct buf *out, json_t *line)
+{
+	size_t room = json_dumpb(line, NULL, 0, JSON_COMPACT);
+	char *at = buf_room(out, room + 1);
+
+	assert(room > 0); /* an object can always be written */
+	json_dumpb(line, at, room, JSON_COMPACT);
+	at[room] = '\n';
+	buf_added(out, room + 1);
+	json_decref(line);
+}
 
 static int by_text(const void *a, const void *b)
 {

@@ -43,12 +43,16 @@ static pid_t serve(int listener, struct str answer, size_t piece)
 {
 	pid_t pid = fork();
 	char line[1000];
+	size_t got = 0;
+	ssize_t n;
 	int fd;
 
 	if (pid)
 		return pid;
 	fd = accept(listener, NULL, NULL);
-	if (fd < 0 || recv(fd, line, sizeof(line), 0) <= 0)
+	while ((n = recv(fd, line + got, sizeof(line) - got, 0)) > 0 && line[(got += (size_t)n) - 1] != '\n')
+		;
+	if (n <= 0)
 		_exit(1);
 	for (size_t at = 0; at < answer.len; at += piece)
 		if (send(fd, answer.p + at, answer.len - at < piece ? answer.len - at : piece, MSG_NOSIGNAL) < 0)
