@@ -33,7 +33,7 @@ START_S = 60  # how long a start may take; sanitizers and a busy machine are slo
 STOP_S = 60
 
 # What a scratch server has unless it is to be strict: a test logs in in clear text, often, and at once.
-LENIENT = {"login.clear_text": "loopback", "login.fail_delay": "0s"}
+LENIENT = {"login.clear_text": "loopback", "login.fail_delay": "0s", "login.fails_max": "100"}
 # Scratch stores are many and short-lived.
 SMALL = {"journal.segment": "8M", "journal.size": "64M"}
 # What no log may hold at the end of a test: a sanitizer's report, a failed assertion.
@@ -222,6 +222,7 @@ class Server:
             names["user"] = options["user"]
         if not options["strict"]:
             names.update(LENIENT)
+            names["login.default_domain"] = options["domain"]
         hosts = [HOST, "[::1]"] if has_ipv6() else [HOST]
         for role, port in self.ports.items():
             names[f"listen.{role}.address"] = "{" + ", ".join(f'"{host}:{port}"' for host in hosts) + "}"
