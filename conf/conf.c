@@ -140,8 +140,7 @@ static int take_section(cfg_t *cfg, cfg_opt_t *opt)
 	return enough();
 }
 
-/* 0, or errno's number; EFBIG for what is larger than a configuration may be. */
-static int read_file(const char *path, struct buf *text)
+int conf_read_file(const char *path, struct buf *text)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), number;
 	ssize_t got = 0;
@@ -179,7 +178,7 @@ static int take_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 	path = beside(now->file, argv[0]);
 	if (now->depth > CONF_INCLUDE_DEPTH)
 		complain(cfg->line, "include: files within files, more than %d deep", CONF_INCLUDE_DEPTH);
-	else if ((number = read_file(path, &text)))
+	else if ((number = conf_read_file(path, &text)))
 		complain(cfg->line, "include: %s: %s", path, strerror(number));
 	else
 		fine = read_text(buf_str(&text), path, cfg);
@@ -340,7 +339,7 @@ struct conf *conf_read(const char *path, struct buf *why)
 {
 	struct buf text = { 0 };
 	struct conf *c = NULL;
-	int number = read_file(path, &text);
+	int number = conf_read_file(path, &text);
 
 	if (number)
 		buf_printf(why, "%s: cannot be read: %s\n", path, strerror(number));

@@ -18,4 +18,7 @@ struct conf *conf_read(const char *path, struct buf *why);
 /* The same of a text; name stands for its file in errors and for relative includes. */
 struct conf *conf_parse(struct str text, const char *name, struct buf *why);
 
+/* The bytes of a file. 0, or errno's number: EFBIG for what is larger than CONF_BYTES_MAX. */
+int conf_read_file(const char *path, struct buf *text);
+
 #endif

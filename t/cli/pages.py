@@ -27,7 +27,7 @@ def check(text, status=1):
         path = os.path.join(folder, "f")
         with open(path, "w") as file:
             file.write(text)
-        return run("check", path, status=status).replace(folder + "/", "")
+        return run("check", path, status=status).replace(path, "f")
 
 
 for words, name in (("sample", "postern.conf"), ("manual", "postern.conf.5")):
@@ -84,6 +84,20 @@ with tap.test("check tells errors with file, line and reason"):
 
 with tap.test("check tells of a file that is not there"):
     assert run("check", "/nowhere/f", status=1) == "/nowhere/f: cannot be read: No such file or directory\n"
+
+with tap.test("check tries certificate and key"):
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = []
+        for name in "ab":
+            pairs.append((os.path.join(folder, f"{name}.cert"), os.path.join(folder, f"{name}.key")))
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                            "-nodes", "-subj", "/CN=localhost", "-out", pairs[-1][0], "-keyout", pairs[-1][1]],
+                           check=True, stderr=subprocess.DEVNULL)
+        (first, key), (_, other) = pairs
+        text = 'tls {\n\tcertificate = "%s"\n\tkey = "%s"\n}\n'
+        assert check(text % (first, key), status=0) == "f: fine\n"
+        assert f"({first}, {other})" in check(text % (first, other))
+        assert check(text % (first, folder + "/none")) == f"f: tls: {folder}/none: No such file or directory\n"
 
 with tap.test("a wrong use is said, with exit status 2"):
     for words in (["check", "a", "b"], ["status", "--yaml"], ["who", "me"], ["clock"], ["clock", "2h"], ["domain"],
