@@ -117,7 +117,7 @@ int home_lock(int directory, const struct owner *o, pid_t *holder, struct buf *w
 		return -1;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-		if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len)
+		if (pwrite(fd, text, (size_t)len, 0) == len && ftruncate(fd, len) == 0) /* never empty to a reader */
 			return fd;
 		fail(why, "cannot write in the store", PID_FILE);
 	} else if (errno == EWOULDBLOCK) {

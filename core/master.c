@@ -346,7 +346,6 @@ static void end(struct master *m)
 	buf_free(&m->chain);
 	buf_free(&m->key);
 	free(m->program);
-	log_info("core", NULL, "server has stopped pid=%d", (int)getpid());
 }
 
 static enum err start(struct master *m)
@@ -387,6 +386,7 @@ int master_run(const char *conf_path, char **argv)
 	} else {
 		begin(m);
 		loop(m);
+		log_info("core", NULL, "server has stopped pid=%d", (int)getpid());
 	}
 	status = m->status;
 	end(m);
