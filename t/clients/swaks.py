@@ -1,0 +1,41 @@
+"""swaks.py - swaks sends, plain, pipelined, over TLS and by LMTP, and attachments of 2 MB."""
+
+import os
+import subprocess
+import tempfile
+
+import tap
+from mail import texts
+from postern import Server
+
+tap.need("swaks")
+
+
+def swaks(server, role, *options):
+    run = subprocess.run(["swaks", "--server", f"{server.host}:{server.ports[role]}", "--from", "a@example.test",
+                          "--to", server.address("test0000"), "--ehlo", "client.test", *options], capture_output=True,
+                         text=True, timeout=120, stdin=subprocess.DEVNULL)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+with Server(users=2) as server, tempfile.TemporaryDirectory() as folder:
+    big = os.path.join(folder, "big")
+    with open(big, "wb") as file:
+        file.write(os.urandom(2_000_000))
+    for name, role, options in (
+            ("plain", "smtp", []),
+            ("pipelined, to two recipients", "smtp", ["--pipeline", "--to", ",".join(map(server.address, (
+                "test0000", "test0001")))]),
+            ("over TLS", "submissions", ["--tls-on-connect"]),
+            ("by LMTP", "lmtp", ["--protocol", "LMTP"]),
+            ("with 2 MB attached", "smtp", ["--attach", f"@{big}"])):
+        with tap.test(f"swaks sends {name}"):
+            before = len(texts(server, "test0000"))
+            swaks(server, role, "--body", f"sent {name}", *options)
+            got = texts(server, "test0000")
+            assert len(got) == before + 1 and f"sent {name}".encode() in got[-1]
+    with tap.test("the second recipient has one"):
+        assert len(texts(server, "test0001")) == 1
+    with tap.test("the 2 MB are all there"):
+        assert len(texts(server, "test0000")[-1]) > 2_000_000 * 4 / 3
+tap.done()

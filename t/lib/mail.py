@@ -1,0 +1,83 @@
+"""mail.py - putting mail into a scratch server and getting it out again, by Python's own clients."""
+
+import imaplib
+import poplib
+import re
+import smtplib
+import ssl
+
+from postern import PASSWORD
+
+poplib._MAXLINE = 1 << 20  # real mail has longer lines than Python expects
+SENDER = "sender@example.test"
+
+
+def tls(server):
+    """A context that trusts the server's certificate, for connections to "localhost"."""
+    return ssl.create_default_context(cafile=server.certificate)
+
+
+def done(answer):
+    """The lines of an IMAP answer that is OK."""
+    status, lines = answer
+    assert status == "OK", lines
+    return lines
+
+
+def imap_session(server, account, mailbox="INBOX"):
+    imap = imaplib.IMAP4(server.host, server.ports["imap"], timeout=60)
+    imap.login(server.address(account), PASSWORD)
+    done(imap.select(f'"{mailbox}"'))
+    return imap
+
+
+def send(server, accounts, texts):
+    """Messages to every one of these accounts, over one connection."""
+    with smtplib.SMTP(server.host, server.ports["smtp"], timeout=60) as smtp:
+        for text in texts:
+            smtp.sendmail(SENDER, [server.address(account) for account in accounts], text,
+                          mail_options=["BODY=8BITMIME"])
+
+
+def append(server, account, texts, mailbox="INBOX"):
+    with imap_session(server, account) as imap:
+        for text in texts:
+            done(imap.append(f'"{mailbox}"', None, None, text))
+
+
+def literals(answers):
+    """[(all that FETCH says of a message but its literal, the literal)]"""
+    found = []
+    for place, answer in enumerate(answers):
+        if isinstance(answer, tuple):
+            rest = answers[place + 1]
+            found.append((answer[0] + (rest if isinstance(rest, bytes) else b""), answer[1]))
+    return found
+
+
+def fetch_all(server, account, mailbox="INBOX"):
+    """[(UID, what FETCH says besides, message)] of a mailbox in its order."""
+    with imap_session(server, account, mailbox) as imap:
+        answers = done(imap.uid("FETCH", "1:*", "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"))
+    return [(int(re.search(rb"UID (\d+)", about)[1]), about, text) for about, text in literals(answers)]
+
+
+def flags_of(about):
+    """The flags that a FETCH told, as a sorted tuple, without \\Recent."""
+    return tuple(sorted(set(re.search(rb"FLAGS \(([^)]*)\)", about)[1].split()) - {rb"\Recent"}))
+
+
+def texts(server, account, mailbox="INBOX"):
+    return [text for _, _, text in fetch_all(server, account, mailbox)]
+
+
+def retrieve_all(server, account):
+    """Every message of an INBOX, by POP3."""
+    pop = poplib.POP3(server.host, server.ports["pop3"], timeout=60)
+    pop.user(server.address(account))
+    pop.pass_(PASSWORD)
+    count, size = pop.stat()
+    found = [b"".join(line + b"\r\n" for line in pop.retr(place)[1]) for place in range(1, count + 1)]
+    assert sum(map(len, found)) == size, "STAT says another size"
+    pop.quit()
+    return found
