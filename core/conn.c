@@ -66,7 +66,7 @@ int64_t conn_due_ms(const struct conn *c)
 {
 	if (c->limit_ms)
 		return c->limit_ms;
-	return c->idle_ms && !c->resting ? c->active_ms + c->idle_ms : -1;
+	return c->idle_ms && (!c->resting || c->full) ? c->active_ms + c->idle_ms : -1;
 }
 
 void conn_arm(struct conn *c)
@@ -184,8 +184,11 @@ void conn_wrote(struct conn *c)
 		buf_free(&c->out);
 		return;
 	}
-	if (buf_len(&c->out) >= CONN_OUT_MAX)
+	if (buf_len(&c->out) >= CONN_OUT_MAX && !c->full) {
 		c->full = true;
+		c->active_ms = conn_now_ms(c);
+		conn_arm(c);
+	}
 	if (!c->blocked)
 		conn_make_dirty(c);
 }

@@ -49,7 +49,9 @@ void conn_wrote(struct conn *c);
 size_t conn_waiting(const struct conn *c); /* bytes written and not yet sent */
 bool conn_has_room(const struct conn *c);  /* conn_waiting is below CONN_OUT_MAX */
 
-void conn_rest(struct conn *c);           /* no on_input until conn_resume; the idle time does not run */
+/* No on_input until conn_resume. The idle time does not run meanwhile, unless there is no room: then it is the peer who
+ * is slow. */
+void conn_rest(struct conn *c);
 void conn_resume(struct conn *c);         /* on_input runs again, in a later turn, if input is there */
 size_t conn_unread(const struct conn *c); /* bytes in the input buffer */
 

@@ -426,6 +426,15 @@ static void test_idle(void)
 	ok(e.idles == 3, "from when it resumes ...");
 	clock_moves(REST_MS);
 	ok(e.idles == 4, "... it counts again");
+	conn_rest(e.c);
+	clock_moves(MOST_MS);
+	e.to_send = LARGE;
+	send_more(&e);
+	turns(4);
+	clock_moves(MOST_MS);
+	ok(e.idles == 4, "a reader rests and there is no room any more: the time begins");
+	clock_moves(REST_MS);
+	ok(e.idles == 5, "and it is the peer who is slow");
 	pair_free(&e, &p);
 }
 
