@@ -114,7 +114,6 @@ static void on_ready(struct ev_loop *loop, struct ev_io *io, int events)
 		if (!d->service->local)
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		counter_add(&connections_accepted, 1);
-		atomic_fetch_add(&shm_slot(w->shm, w->slot)->connections, 1);
 		d->service->open(w, d->service, fd);
 	}
 }

@@ -173,7 +173,7 @@ static void child_died(struct master *m, unsigned slot, int status)
 	bool served = c->serving;
 
 	log_death(m, slot, status);
-	close(c->orders);
+	close_if_open(c->orders);
 	slot_clear(shm_slot(m->shm, slot));
 	atomic_fetch_add(&shm_slot(m->shm, slot)->generation, 1);
 	for (unsigned i = 0; i < m->workers; i++)
@@ -255,7 +255,7 @@ void children_order(struct master *m, const struct order *o)
 	for (unsigned i = 0; i < m->workers; i++) {
 		struct child *c = &m->children[i];
 
-		if (!c->pid)
+		if (c->orders < 0)
 			continue;
 		if (o->number)
 			c->owes = o->number;

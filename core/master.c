@@ -180,10 +180,14 @@ static void hear(struct master *m, unsigned slot)
 	enum order_came came;
 	struct order o;
 
-	while (c->orders >= 0 && (came = order_receive(c->orders, &o, bytes)) == ORDER_CAME) {
+	while ((came = order_receive(c->orders, &o, bytes)) == ORDER_CAME) {
 		if (o.fd >= 0)
 			close(o.fd); /* nothing that a worker says needs one */
 		heard(m, slot, &o);
+	}
+	if (came == ORDER_GONE) { /* it dies; SIGCHLD may take its time, if memory is written out */
+		close(c->orders);
+		c->orders = -1;
 	}
 }
 
@@ -196,7 +200,8 @@ void master_state(struct master *m, enum master_state state)
 	m->state = state;
 	m->state_ms = master_now_ms();
 	if (state == STOPPING) {
-		manager_tell("STOPPING=1");
+		if (!m->handed_over)
+			manager_tell("STOPPING=1");
 		for (unsigned i = 0; i < m->workers; i++)
 			m->children[i].start_ms = 0;
 		children_order(m, &ORDER(ORDER_STOP, .number = ++m->orders));
@@ -225,7 +230,7 @@ static int wait_ms(const struct master *m, int64_t look_ms)
 	return until_ms > now_ms ? (int)(until_ms - now_ms) : 0;
 }
 
-static void wait(struct master *m, int ms)
+static void await(struct master *m, int ms)
 {
 	struct pollfd fds[WORKERS_MAX + 2];
 	unsigned count = 0;
@@ -259,7 +264,7 @@ static void loop(struct master *m)
 			look_ms = master_now_ms() + LOOK_MS;
 		}
 		if (m->state < ENDING || children_any(m))
-			wait(m, wait_ms(m, look_ms));
+			await(m, wait_ms(m, look_ms));
 	}
 }
 
@@ -338,7 +343,7 @@ static void begin(struct master *m)
 
 static void end(struct master *m)
 {
-	if (!m->handed_over)
+	if (m->lock >= 0 && !m->handed_over)
 		listen_remove_local(&m->listeners, m->directory, &m->owner);
 	listen_close(&m->listeners, &(struct listeners){ 0 });
 	tls_unref(m->tls);

@@ -264,6 +264,9 @@ static void change_begin(struct master *m, const struct asked *asked)
 
 void change_ask(struct master *m, const struct asked *asked)
 {
+	for (unsigned i = 0; i < m->asked_count; i++)
+		if (asked->asker == NOBODY && m->asked[i].asker == NOBODY)
+			return; /* one HUP that waits is as good as ten */
 	if (m->asked_count == ASKED_MAX) {
 		log_warn("core", NULL, "too many reloads asked for at once");
 		if (asked->asker != NOBODY)

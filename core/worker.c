@@ -62,6 +62,7 @@ static void on_before(struct ev_loop *loop, struct ev_prepare *p, int events)
 	turn_us = b->slept_us - b->woke_us;
 	lag_add(b, turn_us, turn_us);
 	slot->turned_ms = b->slept_us / 1000;
+	slot->connections = (uint32_t)conns_count(b->w.conns);
 	slot->lag_us = (uint32_t)b->lag_us;
 	if (turn_us > slot->lag_max_us)
 		slot->lag_max_us = (uint32_t)turn_us;
@@ -122,7 +123,6 @@ static void on_second(void *user)
 	struct slot *slot = own_slot(b);
 	struct lane *lanes[] = { w->journal, w->files, w->index, w->slow };
 
-	slot->connections = (uint32_t)conns_count(w->conns);
 	for (unsigned i = 0; i < 4; i++)
 		slot->lane_depth[i] = (uint32_t)lane_depth(lanes[i]);
 	timer_start(w->timers, &b->second, SECOND_MS, on_second, b);
