@@ -51,18 +51,29 @@ __attribute__((unused)) static void store_begin(void)
 		abort();
 }
 
-/* Removes a tree that this test made. */
-__attribute__((unused)) static void store_end(void)
+__attribute__((unused)) static void tree_remove(char *path)
 {
-	char *const words[] = { "rm", "-rf", store_path, NULL };
+	char *const words[] = { "rm", "-rf", path, NULL };
 	pid_t pid = fork();
 
-	close(worker.directory);
 	if (pid == 0) {
 		execvp(words[0], words);
 		_exit(1);
 	}
 	waitpid(pid, NULL, 0);
+}
+
+__attribute__((unused)) static void store_end(void)
+{
+	close(worker.directory);
+	tree_remove(store_path);
+}
+
+/* What these tests do to the journal is logged loudly; VERBOSE=1 shows it. */
+__attribute__((unused)) static void log_quietly(void)
+{
+	if (!getenv("VERBOSE"))
+		log_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
 }
 
 /* One turn of the loop; waits for a lane or a timer if there is nothing to do. */

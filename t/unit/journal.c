@@ -295,6 +295,7 @@ static void test_sync_fails(void)
 
 int main(void)
 {
+	log_quietly();
 	worker_begin();
 	store_begin();
 	ok(journal_begin(), "a journal is made");

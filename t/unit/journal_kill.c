@@ -188,7 +188,7 @@ int main(void)
 	assert(ledger != MAP_FAILED);
 	srand(1);
 	store_begin();
-	log_set_levels("error");
+	log_quietly();
 	for (int i = 0; i < KILLS && right; i++) {
 		pid_t pid = fork();
 		int status;

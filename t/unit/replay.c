@@ -181,7 +181,6 @@ static void test_damage(void)
 	size = BATCH_HEAD + middle.head.length;
 	if (pread(fd, bytes, size, (off_t)middle.offset) != (ssize_t)size)
 		abort();
-	log_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
 	for (size_t at = 0; at < size; at++) {
 		char damaged = (char)(bytes[at] ^ 0x10);
 
@@ -191,7 +190,6 @@ static void test_damage(void)
 		if (pwrite(fd, bytes + at, 1, (off_t)(middle.offset + at)) < 0)
 			abort();
 	}
-	log_to(2);
 	ok(right, "damage to any of the %zu bytes of a batch costs that batch alone", size);
 	if (pwrite(fd, "\xff", 1, (off_t)middle.offset) < 0)
 		abort();
@@ -389,6 +387,7 @@ static void test_void(void)
 
 int main(void)
 {
+	log_quietly();
 	worker_begin();
 	store_begin();
 	ok(journal_begin(), "a journal is made");
