@@ -94,6 +94,7 @@ static struct conf *conf_on(const char *role, const char *one, const char *two)
 		!conf_set(c, "listen", role, "address", one, &why) ||
 		(two && !conf_set(c, "listen", role, "address", two, &why)))
 		abort();
+	buf_free(&why);
 	return c;
 }
 
