@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define PEM_BYTES_MAX (1u << 20)
+#define CLOCK_MAX_MS  (100 * 365 * 86400000ll) /* a scratch server's clock is moved no further, nor back before now */
 
 static enum err fail(struct buf *why, const char *what, const char *path)
 {
@@ -254,6 +255,8 @@ static void change_begin(struct master *m, const struct asked *asked)
 		c->e = reload(m, c->number, &c->text);
 	} else if (!core->scratch) {
 		c->e = ERR_DENIED;
+	} else if (asked->value > CLOCK_MAX_MS - m->clock_ms || asked->value < -m->clock_ms) {
+		c->e = ERR_MISTAKE;
 	} else {
 		m->clock_ms += asked->value;
 		log_shift(m->clock_ms);

@@ -4,6 +4,7 @@ The server here serves SMTP alone, on a store without accounts: what is tested i
 """
 
 import contextlib
+import datetime
 import os
 import pwd
 import re
@@ -441,6 +442,33 @@ def test_notify():
             assert manager.recv(1000) == b"STOPPING=1"
 
 
+def test_clock():
+    def clock(server, by):
+        return subprocess.run([binary(), "-c", server.conf, "clock", by], capture_output=True, text=True,
+                              timeout=20 * SLOW)
+
+    def lag(server):
+        """How far the last line of the log is ahead of the real clock, in seconds."""
+        last = server.text().splitlines()[-1].split()[0]
+        return datetime.datetime.fromisoformat(last).timestamp() - time.time()
+
+    with Plain(scratch="true").start() as server:
+        with tap.test("the clock of a scratch server moves, for every worker and for those to come"):
+            assert clock(server, "+1801s").returncode == 0
+            assert clock(server, "+1h").returncode == 0
+            for slot in (0, 1):
+                old = server.of_slot(slot)
+                os.kill(old, signal.SIGKILL)
+                server.wait(lambda: server.of_slot(slot) != old, "a new worker")
+                assert 5390 < lag(server) < 5410, lag(server)
+        with tap.test("but not by more than a hundred years"):
+            answer = clock(server, "+36501d")
+            assert answer.returncode != 0, answer
+    with Plain().start() as server, tap.test("the clock of any other server does not move"):
+        answer = clock(server, "+1801s")
+        assert answer.returncode != 0 and "scratch" in answer.stderr, answer
+
+
 still = test_still()
 test_death()
 test_one_store()
@@ -450,5 +478,6 @@ test_reload()
 test_log()
 test_handover()
 test_notify()
+test_clock()
 test_still_over(*still)
 tap.done()

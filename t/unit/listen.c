@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -188,7 +189,11 @@ static void test_accept(void)
 		.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV) };
 	struct slot *mine = shm_slot(w.shm, 0), *other = shm_slot(w.shm, 1);
 	struct accepts *a = accepts_new(&w);
+	struct rlimit limit, none_left;
+	struct sockaddr_storage sa;
 	unsigned before;
+	socklen_t len;
+	int late;
 
 	mine->state = other->state = SLOT_SERVING;
 	for (size_t i = 0; i < second.count; i++)
@@ -219,6 +224,23 @@ static void test_accept(void)
 	connects(addresses[1]);
 	turn(&w, 0);
 	ok(opened - before == 9, "but not where the others lag as well");
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none_left = limit;
+	none_left.rlim_cur = (rlim_t)dup(0);
+	close((int)none_left.rlim_cur);
+	late = socket(AF_INET, SOCK_STREAM, 0);
+	listen_address(addresses[1], &sa, &len);
+	if (connect(late, (struct sockaddr *)&sa, len) || setrlimit(RLIMIT_NOFILE, &none_left))
+		abort();
+	log_to(-1);
+	turn(&w, 0);
+	turn(&w, 50);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	turn(&w, 0);
+	ok(opened - before == 9, "out of descriptors it rests");
+	turn(&w, 50);
+	ok(opened - before == 10, "and goes on when there are some again");
+	close(late);
 	accepts_drop(a, &smtp, addresses[1]);
 	ok(!connects(addresses[1]) && connects(addresses[2]), "an address that is dropped is closed");
 	accepts_free(a);
