@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NAME_BYTES_MAX 512 /* of a login name; longer ones are wrong without being looked up */
+#define NAME_BYTES_MAX 512 /* of a login name; no account's is so long, and what is cut off does not matter */
 
 COUNTER(logins, "login.right", "logins that succeeded");
 COUNTER(logins_failed, "login.wrong", "logins that failed");
@@ -70,22 +70,38 @@ static void delay_over(void *user)
 	finish(user, ERR_DENIED, NULL);
 }
 
-static void login_answered(void *user, enum err e, struct account *account)
+/* The name as one word: programs that read the log must not take a part of it for the peer. */
+static void make_word(char *name)
 {
-	struct login *l = user;
+	for (; *name; name++)
+		if (*name == ' ' || *name == '"')
+			*name = '?';
+}
+
+static void log_outcome(struct login *l, enum err e)
+{
 	const char *component = l->session->service->component, *id = conn_id(l->session->conn);
 	const char *peer = conn_peer(l->session->conn), *secure = conn_secure(l->session->conn) ? "yes" : "no";
 
-	l->call = NULL;
 	if (!e) {
-		counter_add(&logins, 1);
-		log_info(component, id, "login account=%s peer=%s mechanism=%s tls=%s", account->address, peer,
-			l->mechanism, secure);
-	} else {
-		counter_add(&logins_failed, 1);
-		log_warn(component, id, "login failed account=%s peer=%s mechanism=%s tls=%s reason=\"%s\"", l->name,
-			peer, l->mechanism, secure, e == ERR_DENIED ? "wrong name or password" : err_text(e));
+		log_info(component, id, "login account=%s peer=%s mechanism=%s tls=%s", l->name, peer, l->mechanism,
+			secure);
+		return;
 	}
+	make_word(l->name);
+	log_warn(component, id, "login failed account=%s peer=%s mechanism=%s tls=%s reason=\"%s\"", l->name, peer,
+		l->mechanism, secure, e == ERR_DENIED ? "wrong name or password" : err_text(e));
+}
+
+static void login_answered(void *user, enum err e, struct account *account)
+{
+	struct login *l = user;
+
+	l->call = NULL;
+	counter_add(e ? &logins_failed : &logins, 1);
+	if (!e)
+		snprintf(l->name, sizeof(l->name), "%s", account->address);
+	log_outcome(l, e);
 	if (e == ERR_DENIED && l->delay_ms)
 		timer_start(l->worker->timers, &l->delay, l->delay_ms, delay_over, l);
 	else

@@ -40,6 +40,7 @@ static bool read_piece(struct wire *w)
 		return false;
 	}
 	w->at += (uint32_t)(buf_len(&w->stored) - before);
+	w->failed = buf_len(&w->stored) == before; /* the mailbox has less of it than the view said */
 	return true;
 }
 

@@ -1,4 +1,4 @@
-/* pop3.c - the engine: reads lines, runs commands, rests while an answer is awaited, and sends. */
+/* pop3.c - the engine: reads lines, runs commands, rests while an answer is awaited or on its way, and sends. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -88,14 +88,14 @@ static void pop3_free(struct pop3 *s)
 
 static void pop3_next(struct pop3 *s, enum next next)
 {
-	if (next == DONE && s->farewell) {
-		pop3_err(s, "[SYS/TEMP] %s", s->farewell);
-		next = CLOSE;
-	}
+	if (next == DONE && s->farewell)
+		next = CLOSE; /* without a word: it would be taken for the answer to the next command */
 	if (next != DONE)
 		conn_rest(s->conn);
-	if (next == CLOSE)
+	if (next == CLOSE) {
+		s->parted = true;
 		conn_close(s->conn);
+	}
 }
 
 /* Runs the command at the front of the input; false: more must come. */
@@ -112,10 +112,12 @@ static bool run_line(struct pop3 *s, struct buf *in, enum next *next)
 		*next = CLOSE;
 		return true;
 	}
-	line = str_trim(str_cut(bytes, 0, (size_t)lf)); /* a bare LF hurts nobody here, and some clients send it */
+	line = str_cut(bytes, 0, (size_t)lf); /* a bare LF hurts nobody here, and some clients send it */
+	if (line.len && line.p[line.len - 1] == '\r')
+		line.len--;
 	while (verb < line.len && line.p[verb] != ' ')
 		verb++;
-	/* PASS may have spaces in its argument, at its end too: RFC 1939, 7 */
+	/* what follows the space is left as it is: a password may have spaces, at its end too (RFC 1939, 7) */
 	*next = pop3_command(s, str_cut(line, 0, verb), verb < line.len ? str_cut(line, verb + 1, line.len) : STR_NONE);
 	buf_take(in, (size_t)lf + 1);
 	return true;
@@ -126,14 +128,14 @@ static void on_input(void *user, struct buf *in)
 	struct pop3 *s = user;
 	enum next next = DONE;
 
-	while (next == DONE && buf_len(in) && run_line(s, in, &next))
+	while (next == DONE && !s->parted && buf_len(in) && conn_has_room(s->conn) && run_line(s, in, &next))
 		pop3_next(s, next);
 }
 
 void pop3_resume(struct pop3 *s, enum next next)
 {
 	pop3_next(s, next);
-	if (next == DONE && !s->farewell)
+	if (next == DONE && !s->parted)
 		conn_resume(s->conn);
 }
 
@@ -147,8 +149,7 @@ static void on_idle(void *user)
 	struct pop3 *s = user;
 
 	log_info("pop3", conn_id(s->conn), "idle, closing peer=%s", conn_peer(s->conn));
-	pop3_err(s, "[SYS/TEMP] idle for too long");
-	pop3_next(s, CLOSE);
+	pop3_next(s, CLOSE); /* without a response: RFC 1939, 3 */
 }
 
 static void on_end(void *user, enum conn_end why)
@@ -164,7 +165,7 @@ static void farewell(struct session *session, const char *why)
 	struct pop3 *s = (struct pop3 *)session;
 
 	s->farewell = why;
-	if (!s->waiting && !s->login && !s->send.wire.mailbox) /* not in the middle of an answer */
+	if (!s->parted && !s->waiting && !s->login && !s->send.kind) /* not in the middle of an answer */
 		pop3_next(s, DONE);
 }
 

@@ -11,7 +11,7 @@ static enum next cmd_capa(struct pop3 *s, struct str rest)
 {
 	(void)rest;
 	pop3_ok(s, "what we can do");
-	conn_printf(s->conn, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n");
+	conn_printf(s->conn, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
 	if (s->state == AUTHORIZATION && login_permitted(s->login_conf, s->conn))
 		conn_printf(s->conn, "USER\r\n");
 	conn_printf(s->conn, "IMPLEMENTATION Postern\r\n.\r\n");
@@ -81,7 +81,7 @@ static enum next cmd_pass(struct pop3 *s, struct str rest)
 	return WAIT;
 }
 
-static bool is_deleted(const struct pop3 *s, uint32_t n)
+bool pop3_is_deleted(const struct pop3 *s, uint32_t n)
 {
 	return s->deleted && s->deleted[(n - 1) / 8] & 1u << (n - 1) % 8;
 }
@@ -98,7 +98,7 @@ static bool take_number(struct pop3 *s, struct str *rest, uint32_t *n, enum next
 		*next = pop3_wrong(s, "a message number is wanted");
 	else if (*n < 1 || *n > s->messages)
 		*next = pop3_wrong(s, "there is no such message, only %u", s->messages);
-	else if (is_deleted(s, *n))
+	else if (pop3_is_deleted(s, *n))
 		*next = pop3_wrong(s, "message %u is deleted", *n);
 	else
 		return true;
@@ -111,40 +111,19 @@ static enum next cmd_stat(struct pop3 *s, struct str rest)
 	return pop3_ok(s, "%u %llu", s->messages - s->deleted_count, (unsigned long long)(s->bytes - s->deleted_bytes));
 }
 
-static void list_one(struct pop3 *s, uint32_t n, const struct message *m, bool uidl, struct buf *out)
-{
-	if (uidl) /* UIDVALIDITY and UID: the same for ever, and never another message's (RFC 1939, 7) */
-		buf_printf(out, "%u %u.%u\r\n", n, selected_uidvalidity(s->maildrop), m->uid);
-	else
-		buf_printf(out, "%u %u\r\n", n, m->wire);
-}
-
 static enum next list_or_uidl(struct pop3 *s, struct str rest, bool uidl)
 {
-	struct message m;
 	struct buf *out;
 	enum next next;
 	uint32_t n;
 
-	if (rest.len) {
-		if (!take_number(s, &rest, &n, &next))
-			return next;
-		selected_message(s->maildrop, n, &m);
-		out = conn_out(s->conn);
-		buf_add(out, "+OK ", 4);
-		list_one(s, n, &m, uidl, out);
-		conn_wrote(s->conn);
-		return DONE;
-	}
-	pop3_ok(s, "%u messages", s->messages - s->deleted_count);
+	if (!rest.len)
+		return pop3_send_list(s, uidl);
+	if (!take_number(s, &rest, &n, &next))
+		return next;
 	out = conn_out(s->conn);
-	for (n = 1; n <= s->messages; n++) {
-		if (is_deleted(s, n))
-			continue;
-		selected_message(s->maildrop, n, &m);
-		list_one(s, n, &m, uidl, out);
-	}
-	buf_add(out, ".\r\n", 3);
+	buf_add_str(out, STR("+OK "));
+	pop3_write_listing(s, n, uidl, out);
 	conn_wrote(s->conn);
 	return DONE;
 }
@@ -168,10 +147,7 @@ static enum next cmd_retr(struct pop3 *s, struct str rest)
 	if (!take_number(s, &rest, &n, &next))
 		return next;
 	selected_message(s->maildrop, n, &m);
-	pop3_ok(s, "%u octets", m.wire);
-	if (!(m.flags & FLAG_SEEN))
-		store_seen(s->worker, s->account, s->maildrop, &(struct uid_range){ m.uid, m.uid }, 1);
-	return pop3_send(s, &m, -1);
+	return pop3_send_message(s, &m);
 }
 
 static enum next cmd_top(struct pop3 *s, struct str rest)
@@ -185,8 +161,7 @@ static enum next cmd_top(struct pop3 *s, struct str rest)
 	if (!str_u32(rest, &lines))
 		return pop3_wrong(s, "TOP wants a message number and a number of lines");
 	selected_message(s->maildrop, n, &m);
-	pop3_ok(s, "the top of it");
-	return pop3_send(s, &m, lines);
+	return pop3_send_top(s, &m, lines);
 }
 
 static enum next cmd_dele(struct pop3 *s, struct str rest)
@@ -246,7 +221,7 @@ static struct uid_range *deleted_uids(const struct pop3 *s, size_t *count)
 	for (uint32_t n = 1; n <= s->messages; n++) {
 		struct message m;
 
-		if (!is_deleted(s, n))
+		if (!pop3_is_deleted(s, n))
 			continue;
 		selected_message(s->maildrop, n, &m);
 		if (previous && previous == n - 1)

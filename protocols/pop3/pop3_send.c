@@ -1,96 +1,109 @@
-/* pop3_send.c - RETR and TOP: a message on its way out, as fast as the client reads, dots stuffed (RFC 1939, 3). */
+/* pop3_send.c - answers of many lines, as fast as the client reads: messages, their tops, lists (RFC 1939, 3, 5, 7).
+ * "+OK" is said when the first of a message is at hand: one that cannot be read gets "-ERR". */
 #include "core/log.h"
 #include "protocols/pop3/pop3_session.h"
-
-/* How much of the piece belongs to TOP's answer: the header with its empty line, then so many lines. */
-static size_t top_part(struct pop3_send *t, struct str piece)
-{
-	size_t at = 0;
-
-	while (at < piece.len && (t->in_header || t->lines)) {
-		const char *lf = memchr(piece.p + at, '\n', piece.len - at);
-		size_t len = lf ? (size_t)(lf - piece.p) + 1 - at : piece.len - at;
-
-		at += len;
-		t->line_bytes += len;
-		if (!lf)
-			break;
-		if (!t->in_header)
-			t->lines--;
-		else if (t->line_bytes == 2) /* CRLF alone */
-			t->in_header = false;
-		t->line_bytes = 0;
-	}
-	if (!t->in_header && !t->lines)
-		t->cut = true;
-	return at;
-}
-
-/* Copies wire text to out with a dot more in front of each line that begins with one. */
-static void add_stuffed(struct pop3_send *t, struct str text, struct buf *out)
-{
-	size_t from = 0;
-
-	while (from < text.len) {
-		const char *lf = memchr(text.p + from, '\n', text.len - from);
-		size_t to = lf ? (size_t)(lf - text.p) + 1 : text.len;
-
-		if (t->at_line_start && text.p[from] == '.')
-			buf_add_char(out, '.');
-		buf_add(out, text.p + from, to - from);
-		t->at_line_start = lf != NULL;
-		from = to;
-	}
-}
 
 void pop3_send_drop(struct pop3 *s)
 {
 	wire_close(&s->send.wire);
 	buf_free(&s->send.piece);
-	s->send.wire.mailbox = NULL;
+	s->send.kind = NOTHING;
+}
+
+static void begin(struct pop3 *s)
+{
+	struct pop3_send *t = &s->send;
+	const struct message *m = &t->wire.message;
+
+	t->begun = true;
+	if (t->kind == TOP) {
+		pop3_ok(s, "the top of it");
+		return;
+	}
+	pop3_ok(s, "%u octets", m->wire);
+	if (!(m->flags & FLAG_SEEN))
+		store_seen(s->worker, s->account, s->maildrop, &(struct uid_range){ m->uid, m->uid }, 1);
+}
+
+static enum next cannot_read(struct pop3 *s)
+{
+	bool begun = s->send.begun;
+
+	log_error("pop3", conn_id(s->conn), "message cannot be read account=%s uid=%u", s->account->address,
+		s->send.wire.message.uid);
+	pop3_send_drop(s);
+	return begun ? CLOSE /* only that tells that the message is not whole */
+	             : pop3_err(s, "[SYS/TEMP] the message cannot be read now");
 }
 
 /* Sends while there is room. DONE: all of it went out; WAIT: for room or for the disk. */
-static enum next send_some(struct pop3 *s)
+static enum next send_message(struct pop3 *s)
 {
 	struct pop3_send *t = &s->send;
 
-	while (!t->cut) {
+	while (!t->text.cut) {
 		enum wire_step step;
-		struct str piece;
 
 		if (!conn_has_room(s->conn))
 			return WAIT;
-		step = wire_next(&t->wire, &t->piece);
-		if (step == WIRE_WAIT)
+		if ((step = wire_next(&t->wire, &t->piece)) == WIRE_WAIT)
 			return WAIT;
+		if (step == WIRE_FAILED)
+			return cannot_read(s);
+		if (!t->begun)
+			begin(s);
 		if (step == WIRE_END)
 			break;
-		if (step ==
-			WIRE_FAILED) { /* the reply has begun: only ending the connection says that it is not whole */
-			log_error("pop3", conn_id(s->conn), "message cannot be read account=%s uid=%u",
-				s->account->address, t->wire.message.uid);
-			return CLOSE;
-		}
-		piece = buf_str(&t->piece);
-		if (t->top)
-			piece.len = top_part(t, piece);
-		add_stuffed(t, piece, conn_out(s->conn));
+		pop3_text_add(&t->text, buf_str(&t->piece), conn_out(s->conn));
 		conn_wrote(s->conn);
 		buf_clear(&t->piece);
 	}
-	conn_printf(s->conn, t->at_line_start ? ".\r\n" : "\r\n.\r\n");
+	pop3_text_end(&t->text, conn_out(s->conn));
+	conn_wrote(s->conn);
 	pop3_send_drop(s);
 	return DONE;
+}
+
+void pop3_write_listing(const struct pop3 *s, uint32_t number, bool uidl, struct buf *out)
+{
+	struct message m;
+
+	selected_message(s->maildrop, number, &m);
+	if (uidl) /* UIDVALIDITY and UID: the same for ever, and never another message's (RFC 1939, 7) */
+		buf_printf(out, "%u %u.%u\r\n", number, selected_uidvalidity(s->maildrop), m.uid);
+	else
+		buf_printf(out, "%u %u\r\n", number, m.wire);
+}
+
+static enum next send_list(struct pop3 *s)
+{
+	struct pop3_send *t = &s->send;
+
+	while (t->number < s->messages) {
+		if (!conn_has_room(s->conn))
+			return WAIT;
+		if (pop3_is_deleted(s, ++t->number))
+			continue;
+		pop3_write_listing(s, t->number, t->kind == UIDL, conn_out(s->conn));
+		conn_wrote(s->conn);
+	}
+	conn_printf(s->conn, ".\r\n");
+	pop3_send_drop(s);
+	return DONE;
+}
+
+static enum next send_on(struct pop3 *s)
+{
+	return s->send.kind == LIST || s->send.kind == UIDL ? send_list(s) : send_message(s);
 }
 
 void pop3_send_on(struct pop3 *s)
 {
 	enum next next;
 
-	if (!s->send.wire.mailbox)
+	if (s->send.kind == NOTHING || s->parted)
 		return;
-	next = send_some(s);
+	next = send_on(s);
 	if (next != WAIT)
 		pop3_resume(s, next);
 }
@@ -100,13 +113,26 @@ static void on_ready(void *user)
 	pop3_send_on(user);
 }
 
-enum next pop3_send(struct pop3 *s, const struct message *m, int64_t lines)
+static enum next send_start(struct pop3 *s, const struct message *m, struct pop3_send send)
 {
-	struct pop3_send *t = &s->send;
+	s->send = send;
+	if (m)
+		wire_open(&s->send.wire, s->maildrop, m, on_ready, s);
+	return send_on(s);
+}
 
-	*t = (struct pop3_send){
-		.top = lines >= 0, .lines = lines < 0 ? 0 : (uint64_t)lines, .in_header = true, .at_line_start = true
-	};
-	wire_open(&t->wire, s->maildrop, m, on_ready, s);
-	return send_some(s);
+enum next pop3_send_message(struct pop3 *s, const struct message *m)
+{
+	return send_start(s, m, (struct pop3_send){ .kind = MESSAGE });
+}
+
+enum next pop3_send_top(struct pop3 *s, const struct message *m, uint32_t lines)
+{
+	return send_start(s, m, (struct pop3_send){ .kind = TOP, .text = { .top = true, .lines = lines } });
+}
+
+enum next pop3_send_list(struct pop3 *s, bool uidl)
+{
+	pop3_ok(s, "%u messages", s->messages - s->deleted_count);
+	return send_start(s, NULL, (struct pop3_send){ .kind = uidl ? UIDL : LIST });
 }

@@ -5,6 +5,7 @@
 #include "core/conn.h"
 #include "protocols/login.h"
 #include "protocols/pop3/pop3.h"
+#include "protocols/pop3/pop3_text.h"
 #include "storage/wire.h"
 
 enum pop3_state { /* RFC 1939, 4 to 6; bits, so that the table can name several */
@@ -15,13 +16,15 @@ enum pop3_state { /* RFC 1939, 4 to 6; bits, so that the table can name several 
 
 enum next { DONE, WAIT, CLOSE }; /* what a command answers its engine */
 
-struct pop3_send { /* a message being sent; wire.mailbox is NULL when none is */
+enum pop3_answer { NOTHING, MESSAGE, TOP, LIST, UIDL };
+
+struct pop3_send { /* an answer of many lines on its way out */
+	enum pop3_answer kind;
+	bool begun; /* "+OK" is said */
 	struct wire wire;
-	struct buf piece;    /* decoded, not yet dot-stuffed */
-	bool top, in_header; /* TOP: of the body only `lines` lines */
-	uint64_t lines;
-	size_t line_bytes;       /* of the line so far, for TOP */
-	bool at_line_start, cut; /* cut: the lines asked for are through */
+	struct buf piece; /* decoded, not yet dot-stuffed */
+	struct pop3_text text;
+	uint32_t number; /* LIST, UIDL: the last one told */
 };
 
 struct pop3 { /* made by pop3_open, ended by pop3_free alone */
@@ -33,6 +36,7 @@ struct pop3 { /* made by pop3_open, ended by pop3_free alone */
 	const struct login_conf *login_conf;
 	enum pop3_state state; /* only pop3_enter changes it */
 	const char *farewell;  /* why we part as soon as we may; NULL */
+	bool parted;           /* all is said */
 	unsigned errors, fails;
 	char name[256];            /* what USER said; "" without */
 	struct login *login;       /* under way; ours */
@@ -56,10 +60,14 @@ void pop3_resume(struct pop3 *s, enum next next); /* an answer came: goes on as 
 
 /* pop3_command.c */
 enum next pop3_command(struct pop3 *s, struct str verb, struct str rest);
+bool pop3_is_deleted(const struct pop3 *s, uint32_t number);
 
-/* pop3_send.c: starts sending; lines < 0: all of it. */
-enum next pop3_send(struct pop3 *s, const struct message *m, int64_t lines);
+/* pop3_send.c: each starts sending. */
+enum next pop3_send_message(struct pop3 *s, const struct message *m);
+enum next pop3_send_top(struct pop3 *s, const struct message *m, uint32_t lines);
+enum next pop3_send_list(struct pop3 *s, bool uidl);
 void pop3_send_on(struct pop3 *s); /* there is room again */
 void pop3_send_drop(struct pop3 *s);
+void pop3_write_listing(const struct pop3 *s, uint32_t number, bool uidl, struct buf *out); /* a line of them */
 
 #endif

@@ -66,6 +66,15 @@ enum next smtp_reply(struct smtp *s, const char *fmt, ...)
 	return DONE;
 }
 
+enum next smtp_count(struct smtp *s)
+{
+	if (++s->errors <= (unsigned)s->conf->errors_max)
+		return DONE;
+	log_warn("smtp", conn_id(s->conn), "too many errors, closing peer=%s", conn_peer(s->conn));
+	smtp_reply(s, "421 4.7.0 %s too many errors", smtp_hostname(s));
+	return CLOSE;
+}
+
 enum next smtp_wrong(struct smtp *s, const char *fmt, ...)
 {
 	va_list ap;
@@ -73,11 +82,7 @@ enum next smtp_wrong(struct smtp *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	reply(s, fmt, ap);
 	va_end(ap);
-	if (++s->errors <= (unsigned)s->conf->errors_max)
-		return DONE;
-	log_warn("smtp", conn_id(s->conn), "too many errors, closing peer=%s", conn_peer(s->conn));
-	smtp_reply(s, "421 4.7.0 %s too many errors", smtp_hostname(s));
-	return CLOSE;
+	return smtp_count(s);
 }
 
 void smtp_enter(struct smtp *s, enum smtp_state state)
@@ -101,7 +106,8 @@ void smtp_reset(struct smtp *s)
 	free(s->recipients);
 	s->recipients = NULL;
 	s->recipient_count = 0;
-	s->sender = s->asked = s->trace = STR_NONE;
+	s->sender = s->asked = s->received = STR_NONE;
+	s->size = 0;
 	arena_reset(&s->transaction);
 	if (s->state != GREETED)
 		smtp_enter(s, HELLO);
@@ -119,38 +125,37 @@ static void smtp_free(struct smtp *s)
 	free(s);
 }
 
-/* The reply to a line that is none, or too long. How many bytes it took; 0: more must come to know its end. */
-static size_t bad_line(struct smtp *s, struct buf *in, ptrdiff_t used, size_t skip, enum next *next)
+/* A line that is longer than it may be gets its reply as soon as that is seen, and its end is waited for. */
+static void pass_line(struct smtp *s, struct buf *in)
 {
-	if (used > 0 && (size_t)used > (size_t)s->conf->line_max) {
-		*next = smtp_wrong(s, "500 5.5.6 line too long");
-		return (size_t)used;
-	}
-	if (used < 0) {
-		*next = smtp_wrong(s, "500 5.5.2 a line ends in CRLF and holds no other CR, LF or NUL");
-		return skip;
-	}
-	if (!used && buf_len(in) > (size_t)s->conf->line_max) { /* no end in sight: nothing sensible can follow */
-		smtp_reply(s, "500 5.5.6 line too long");
-		*next = CLOSE;
-		return buf_len(in);
-	}
-	return 0;
+	ptrdiff_t lf = str_find(buf_str(in), '\n');
+
+	s->passing = lf < 0;
+	buf_take(in, lf < 0 ? buf_len(in) : (size_t)lf + 1);
 }
 
 /* Runs the command at the front of the input; false: more must come. */
 static bool run_line(struct smtp *s, struct buf *in, enum next *next)
 {
+	size_t max = (size_t)s->conf->line_max, size = buf_len(in);
 	struct smtp_line line;
-	size_t skip = 0, bad;
-	ptrdiff_t used = smtp_parse_line(buf_str(in), &line, &skip);
+	ptrdiff_t used;
 
-	if ((bad = bad_line(s, in, used, skip, next)) || !used) {
-		buf_take(in, bad);
-		return bad > 0;
+	if (s->passing) {
+		pass_line(s, in);
+		return true;
 	}
-	*next = smtp_command(s, &line); /* the spans of line lie in `in`, which nobody touches meanwhile */
-	buf_take(in, (size_t)used);
+	used = smtp_parse_line(buf_str(in), &line, &size);
+	if (!used && size <= max)
+		return false;
+	if (size > max) {
+		*next = smtp_wrong(s, "500 5.5.6 a line has at most %zu bytes", max);
+		pass_line(s, in);
+		return true;
+	}
+	*next = used < 0 ? smtp_wrong(s, "500 5.5.2 a line ends in CRLF and holds no other CR, LF or NUL")
+	                 : smtp_command(s, &line); /* its spans lie in `in`, which nobody touches meanwhile */
+	buf_take(in, size);
 	return true;
 }
 
@@ -160,10 +165,10 @@ static void smtp_next(struct smtp *s, enum next next)
 		smtp_reply(s, "421 4.3.2 %s %s", smtp_hostname(s), s->farewell);
 		next = CLOSE;
 	}
-	if (next == WAIT) {
+	if (next != DONE)
 		conn_rest(s->conn);
-	} else if (next == CLOSE) {
-		conn_rest(s->conn);
+	if (next == CLOSE) {
+		s->parted = true;
 		conn_close(s->conn);
 	}
 }
@@ -173,7 +178,7 @@ static void on_input(void *user, struct buf *in)
 	struct smtp *s = user;
 	enum next next = DONE;
 
-	while (next == DONE && buf_len(in)) {
+	while (next == DONE && !s->parted && buf_len(in) && conn_has_room(s->conn)) {
 		if (s->draft) {
 			smtp_data_input(s, in); /* rests by itself when it must */
 			return;
@@ -181,15 +186,13 @@ static void on_input(void *user, struct buf *in)
 		if (!run_line(s, in, &next))
 			return;
 		smtp_next(s, next);
-		if (s->farewell)
-			return;
 	}
 }
 
 void smtp_resume(struct smtp *s, enum next next)
 {
 	smtp_next(s, next);
-	if (next == DONE && !s->farewell)
+	if (next == DONE && !s->parted)
 		conn_resume(s->conn);
 }
 
@@ -215,11 +218,10 @@ static void farewell(struct session *session, const char *why)
 	struct smtp *s = (struct smtp *)session;
 
 	s->farewell = why;
-	if (!s->waiting && !s->delivering) { /* not in the middle of an answer */
-		smtp_data_drop(s);
-		smtp_enter(s, HELLO);
-		smtp_next(s, DONE);
-	}
+	if (s->parted || s->waiting || s->ended) /* not in the middle of an answer: what ends it says it */
+		return;
+	smtp_reset(s);
+	smtp_next(s, DONE);
 }
 
 static const struct conn_events events = { .on_input = on_input, .on_idle = on_idle, .on_end = on_end };

@@ -14,26 +14,30 @@ enum { /* besides: for whom the row is */
 	LMTP_ONLY = 2,
 };
 
-/* What the client calls itself goes into the trace: printing characters alone. */
-static void take_hello(struct smtp *s, struct str name)
+/* What the client calls itself goes into the trace. Many give no domain: that is taken, but nothing of it that could
+ * look like another part of the Received field. */
+static void take_hello(struct smtp *s, struct str rest)
 {
-	snprintf(s->hello, sizeof(s->hello), STR_FMT, STR_ARG(name));
-	for (char *c = s->hello; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	struct str name;
+	size_t len = 0;
+
+	if (address_domain(&s->transaction, rest, 0, &name))
+		name = rest;
+	for (; len < name.len && len < sizeof(s->hello) - 1; len++) {
+		char c = ascii_lower(name.p[len]);
+
+		s->hello[len] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("-._:[]", c) ? c : '?';
+	}
+	s->hello[len] = '\0';
 }
 
 /* EHLO and LHLO (RFC 5321, 4.1.1.1) */
 static enum next cmd_ehlo(struct smtp *s, struct str rest)
 {
-	struct str name;
-
 	if (!rest.len)
 		return smtp_wrong(s, "501 5.5.4 say who you are");
 	smtp_reset(s);
-	if (address_domain(&s->transaction, rest, ADDRESS_UTF8, &name))
-		name = rest; /* many clients give no domain: kept for the trace, and trusted for nothing */
-	take_hello(s, name);
+	take_hello(s, rest);
 	s->extended = true;
 	smtp_enter(s, HELLO);
 	smtp_reply(s, "250-%s greets you", smtp_hostname(s));
@@ -57,12 +61,10 @@ static enum next cmd_helo(struct smtp *s, struct str rest)
 /* SIZE (RFC 1870) and BODY (RFC 6152); false: the reply is sent, in *next. */
 static bool mail_parameter(struct smtp *s, const struct smtp_parameter *p, enum next *next)
 {
-	uint64_t size;
-
 	if (str_eq_nocase(p->name, STR("SIZE"))) {
-		if (!str_u64(p->value, &size))
+		if (!str_u64(p->value, &s->size))
 			*next = smtp_wrong(s, "501 5.5.4 SIZE wants a number");
-		else if (size > (uint64_t)s->conf->message_max)
+		else if (s->size > (uint64_t)s->conf->message_max)
 			*next = smtp_reply(
 				s, "552 5.3.4 a message is at most %lld bytes", (long long)s->conf->message_max);
 		else
@@ -90,7 +92,7 @@ static enum next cmd_mail(struct smtp *s, struct str rest)
 	enum next next;
 	enum err e;
 
-	arena_reset(&s->transaction); /* of a MAIL that was refused */
+	smtp_reset(s); /* of a MAIL that was refused */
 	e = smtp_parse_path(rest, STR("FROM:"), ADDRESS_NULL, &s->transaction, &line);
 	if (e)
 		return bad_path(s, e, "MAIL FROM:<address>");
@@ -101,6 +103,14 @@ static enum next cmd_mail(struct smtp *s, struct str rest)
 	snprintf(s->id, sizeof(s->id), "%s.%u", conn_id(s->conn), ++s->messages);
 	smtp_enter(s, SENDER);
 	return smtp_reply(s, "250 2.1.0 sender <" STR_FMT ">", STR_ARG(s->sender));
+}
+
+/* <postmaster> alone is ours, whatever we are called (RFC 5321, 4.5.1). */
+static struct str bare_domain(const struct smtp *s)
+{
+	const struct login_conf *login = conf_section(s->snapshot, &login_settings);
+
+	return str_of(*login->default_domain ? login->default_domain : smtp_hostname(s));
 }
 
 static void rcpt_done(void *user, enum err e, struct str account);
@@ -114,13 +124,14 @@ static enum next cmd_rcpt(struct smtp *s, struct str rest)
 		return bad_path(s, e, "RCPT TO:<address>");
 	if (line.count)
 		return smtp_wrong(s, "555 5.5.4 unknown parameter " STR_FMT, STR_ARG(line.parameters[0].name));
+	/* No mistake: the client sends to those that were taken, and again to the others (RFC 5321, 4.5.3.1.10). */
 	if (s->recipient_count >= (size_t)s->conf->recipients_max || s->transaction.used > TRANSACTION_BYTES_MAX)
-		return smtp_wrong(
+		return smtp_reply(
 			s, "452 4.5.3 a message has at most %lld recipients", (long long)s->conf->recipients_max);
 	if (!line.path.domain.len)
-		return smtp_reply(s, "550 5.1.1 say which domain's postmaster");
+		line.path.domain = bare_domain(s);
 	s->asked = address_text(&s->transaction, &line.path);
-	s->waiting = store_recipient(s->worker, s->asked, 0, rcpt_done, s);
+	s->waiting = store_recipient(s->worker, s->asked, s->size, rcpt_done, s);
 	return WAIT;
 }
 
@@ -130,17 +141,21 @@ static enum next recipient_refused(struct smtp *s, enum err e)
 		STR_ARG(s->asked), STR_ARG(s->sender), conn_peer(s->conn), err_text(e));
 	switch (e) {
 	case ERR_ABSENT:
-		return smtp_wrong(s, "550 5.1.1 <" STR_FMT "> is not known here", STR_ARG(s->asked));
+		smtp_reply(s, "550 5.1.1 <" STR_FMT "> is not known here", STR_ARG(s->asked));
+		break;
 	case ERR_DENIED:
-		return smtp_wrong(s, "550 5.7.1 <" STR_FMT "> is not ours, and we do not relay", STR_ARG(s->asked));
-	case ERR_TOO_BIG:
-		return smtp_reply(s, "552 5.2.2 <" STR_FMT "> has no room", STR_ARG(s->asked));
+		smtp_reply(s, "550 5.7.1 <" STR_FMT "> is not ours, and we do not relay", STR_ARG(s->asked));
+		break;
 	case ERR_MISTAKE:
 	case ERR_NEVER:
-		return smtp_wrong(s, "553 5.1.3 <" STR_FMT "> cannot be an address here", STR_ARG(s->asked));
+		smtp_reply(s, "553 5.1.3 <" STR_FMT "> cannot be an address here", STR_ARG(s->asked));
+		break;
+	case ERR_TOO_BIG:
+		return smtp_reply(s, "552 5.2.2 <" STR_FMT "> has no room", STR_ARG(s->asked));
 	default:
 		return smtp_reply(s, "451 4.3.0 <" STR_FMT "> cannot be had now, try again", STR_ARG(s->asked));
 	}
+	return s->lmtp ? DONE : smtp_count(s); /* an MTA behind LMTP has to ask, it does not know who is here */
 }
 
 static void rcpt_done(void *user, enum err e, struct str account)

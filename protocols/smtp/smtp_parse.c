@@ -1,15 +1,15 @@
 /* smtp_parse.c - see smtp_parse.h. */
 #include "protocols/smtp/smtp_parse.h"
 
-ptrdiff_t smtp_parse_line(struct str bytes, struct smtp_line *line, size_t *skip)
+ptrdiff_t smtp_parse_line(struct str bytes, struct smtp_line *line, size_t *size)
 {
 	ptrdiff_t lf = str_find(bytes, '\n');
 	struct str text;
 	size_t verb = 0;
 
+	*size = lf < 0 ? bytes.len : (size_t)lf + 1;
 	if (lf < 0)
 		return 0;
-	*skip = (size_t)lf + 1;
 	if (lf == 0 || bytes.p[lf - 1] != '\r')
 		return -1;
 	text = str_cut(bytes, 0, (size_t)lf - 1);

@@ -10,9 +10,9 @@ struct smtp_line {
 	struct str rest; /* what follows it, without white space around */
 };
 
-/* One line at the front of bytes: how many bytes it took, its CRLF included; 0: more must come; -1: this can never
- * be a line (it ends in LF alone, or has a NUL or a CR within) and *skip bytes of it are to be passed over. */
-ptrdiff_t smtp_parse_line(struct str bytes, struct smtp_line *line, size_t *skip);
+/* One line at the front of bytes: how many bytes it took, its CRLF included; 0: more must come; -1: this can never be a
+ * line, for it ends in LF alone or has a NUL or a CR within. *size: how many bytes it has with its LF, or so far. */
+ptrdiff_t smtp_parse_line(struct str bytes, struct smtp_line *line, size_t *size);
 
 #define SMTP_PARAMETERS_MAX 10
 

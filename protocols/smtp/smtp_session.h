@@ -37,6 +37,8 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	enum smtp_state state; /* only smtp_enter changes it */
 	bool extended;         /* EHLO or LHLO, not HELO */
 	const char *farewell;  /* why we part as soon as we may; NULL */
+	bool parted;           /* all is said */
+	bool passing;          /* the rest of a line that was too long is passed over */
 	unsigned errors, messages;
 	char hello[256];      /* what the client calls itself */
 	struct call *waiting; /* the answer we rest for; ours */
@@ -44,18 +46,22 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	/* the transaction, from MAIL to its end */
 	struct arena transaction;
 	struct str sender;                 /* "" for <> */
+	uint64_t size;                     /* as the client declares it; 0: it does not */
 	struct smtp_recipient *recipients; /* a growing array, malloc'd; ours */
-	size_t recipient_count, delivering;
+	size_t recipient_count;
 	struct str asked; /* the address that RCPT waits for */
 	struct smtp_dot dot;
-	struct draft *draft; /* ours; NULL unless DATA */
-	struct str trace;    /* the Received field, stored form */
-	char id[64];         /* of the message, for trace and log */
+	struct draft *draft;       /* ours; NULL unless DATA */
+	bool ended;                /* the last dot has come */
+	size_t started, delivered; /* deliveries begun and answered */
+	struct str received;       /* the Received field, stored form */
+	char id[64];               /* of the message, for trace and log */
 };
 
 /* smtp.c */
 enum next smtp_reply(struct smtp *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same for a client's mistake: counted, and one too many ends the session. */
+/* A mistake of the client's is counted, and one too many ends the session; smtp_wrong replies to it first. */
+enum next smtp_count(struct smtp *s);
 enum next smtp_wrong(struct smtp *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void smtp_enter(struct smtp *s, enum smtp_state state);
 void smtp_reset(struct smtp *s);                  /* ends the transaction, if there is one */

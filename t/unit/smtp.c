@@ -22,8 +22,8 @@ static void test_lines(void)
 {
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
 		struct smtp_line line = { STR_NONE, STR_NONE };
-		size_t skip;
-		ptrdiff_t used = smtp_parse_line(str_of(lines[i].input), &line, &skip);
+		size_t size;
+		ptrdiff_t used = smtp_parse_line(str_of(lines[i].input), &line, &size);
 
 		ok(used == lines[i].used, "%s", lines[i].what);
 		if (used > 0)
