@@ -45,7 +45,6 @@ BUILD_PACKAGES := gcc libc6-dev libcrypt-dev libev-dev libleveldb-dev libconfuse
 	android-libboringssl-dev
 RUN_PACKAGES   := python3 openssl swaks curl mutt
 CHECK_PACKAGES := perl libnet-ssleay-perl clang libclang-rt-14-dev isync fetchmail util-linux
-BENCH_PACKAGES := dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix
 LINT_PACKAGES  := clang-format cppcheck
 
 SOURCES := $(shell find core conf dns storage protocols sip -name '*.c' 2>/dev/null | sort)
@@ -79,8 +78,8 @@ crash: deps-check  ## kill the server N times (1,000) under load and look for ev
 	@$(MAKE) $(PARALLEL) all
 	BUILD=$(BUILD) KILLS=$(or $(N),1000) TEST_LIMIT=0 prove -v -e t/run $(wildcard t/crash/*.py)
 
-bench: deps-bench  ## run a benchmark: B=name, PEER=another server to compare with
-	@$(MAKE) $(PARALLEL) all
+bench: deps-run  ## run a benchmark: B=name, PEER=another server to compare with
+	@$(MAKE) $(PARALLEL) all $(BUILD)/bench/load
 	BUILD=$(BUILD) bench/run $(B) $(PEER)
 
 fuzz: deps-check  ## run each fuzz target for T seconds (20) from its corpus
@@ -139,6 +138,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BUILD)/libpostern.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libpostern.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 $(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BUILD)/libpostern.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -156,13 +158,12 @@ PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) --no-print-directory
 
 deps-run: PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES)
 deps-check: PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) $(CHECK_PACKAGES)
-deps-bench: PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) $(BENCH_PACKAGES)
 deps-lint: PACKAGES := $(LINT_PACKAGES)
 deps: deps-check
-deps-run deps-check deps-bench deps-lint:
+deps-run deps-check deps-lint:
 	@t/deps $(PACKAGES)
 
--include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(UNITS:=.d) $(FUZZERS:=.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(BUILD)/bench/load.d $(UNITS:=.d) $(FUZZERS:=.d)
 .PHONY: all run check unit crash bench fuzz install pages format lint clean help
-.PHONY: units threaded fuzzers deps deps-run deps-check deps-bench deps-lint FORCE
+.PHONY: units threaded fuzzers deps deps-run deps-check deps-lint FORCE
 .SECONDARY:

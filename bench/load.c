@@ -1,11 +1,13 @@
 /* load.c - a client for benchmarks: many connections, one thread, one scenario, and what it took.
  *   load smtp  PORT CONNECTIONS MESSAGES ACCOUNTS   messages of the sizes below, one transaction after the other
+ *   load lmtp  PORT CONNECTIONS MESSAGES ACCOUNTS   the same by LMTP
  *   load fetch PORT CONNECTIONS ROUNDS ITEMS        IMAP: SELECT, then `FETCH 1:* ITEMS` so often
  *   load pop3  PORT CONNECTIONS SESSIONS            POP3: USER PASS STAT UIDL LIST, RETR of all, QUIT
  *   load idle  PORT CONNECTIONS                     IMAP: LOGIN SELECT IDLE; says "ready", ends with its input
  * Connection n of fetch, pop3 and idle is account n modulo ACCOUNTS (environment, 10) of DOMAIN (example.test),
- * password PASSWORD (secret). With TLS=1 in the environment connections begin with TLS. All goes to 127.0.0.1. Prints
- * name=value lines: done, failed, seconds, rate, bytes, p50_us and p99_us of the wait that ends each operation. */
+ * password PASSWORD (secret). With TLS=1 in the environment connections begin with TLS; with SIZE=1000 every message
+ * has 1,000 bytes. All goes to 127.0.0.1. Prints name=value lines: done, failed, seconds, rate, bytes, p50_us and p99_us
+ * of the wait that ends each operation. */
 #include "core/buf.h"
 #include "core/mem.h"
 #include <arpa/inet.h>
@@ -52,6 +54,13 @@ static struct {
 	uint32_t *samples;
 	size_t sample_count;
 } load;
+
+static const char *setting(const char *name, const char *def)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : def;
+}
 
 static int64_t now_us(void)
 {
@@ -103,13 +112,13 @@ static void fail(struct client *c, struct str line)
 
 /* ---- smtp ---- */
 
-static struct str messages[4]; /* dot-stuffed and ended */
-static const unsigned char size_table[10] = { 0, 1, 1, 1, 1, 1, 2, 2, 2,
-	3 }; /* 10 % 1K, 50 % 4K, 30 % 16K, 10 % 128K */
+static struct str messages[4];                                                /* dot-stuffed and ended */
+static const unsigned char size_table[10] = { 0, 1, 1, 1, 1, 1, 2, 2, 2, 3 }; /* 20 kB on average */
 
 static void make_messages(void)
 {
 	static const size_t sizes[4] = { 1024, 4096, 16384, 131072 };
+	size_t size = (size_t)atoi(setting("SIZE", "0"));
 
 	for (size_t i = 0; i < 4; i++) {
 		struct buf b = { 0 };
@@ -118,12 +127,18 @@ static void make_messages(void)
 			"From: sender@example.test\r\nTo: somebody@example.test\r\nSubject: load\r\n"
 			"Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <load-%zu@example.test>\r\n\r\n",
 			i);
-		while (buf_len(&b) < sizes[i])
+		while (buf_len(&b) < (size ? size : sizes[i]))
 			buf_printf(&b, "%08zx The quick brown fox jumps over the lazy dog, and over again.\r\n",
 				buf_len(&b));
 		buf_add_str(&b, STR(".\r\n"));
 		messages[i] = buf_str(&b);
 	}
+}
+
+/* Each account gets messages of every size. */
+static unsigned recipient(unsigned message)
+{
+	return (message + message / load.accounts) % load.accounts;
 }
 
 static void next_message(struct client *c)
@@ -154,10 +169,10 @@ static void smtp_line(struct client *c, struct str line)
 	}
 	switch (c->step++) {
 	case 0:
-		say(c, "EHLO load.example.test\r\n");
+		say(c, "%s load.example.test\r\n", strcmp(load.scenario->name, "lmtp") ? "EHLO" : "LHLO");
 		break;
 	case 2:
-		say(c, "RCPT TO:<test%04u@%s>\r\n", c->message % load.accounts, load.domain);
+		say(c, "RCPT TO:<test%04u@%s>\r\n", recipient(c->message), load.domain);
 		break;
 	case 3:
 		say(c, "DATA\r\n");
@@ -297,6 +312,7 @@ static void pop3_line(struct client *c, struct str line)
 
 static const struct scenario scenarios[] = {
 	{ "smtp", 4, smtp_line },
+	{ "lmtp", 4, smtp_line },
 	{ "fetch", 4, fetch_line },
 	{ "pop3", 3, pop3_line },
 	{ "idle", 2, idle_line },
@@ -399,21 +415,15 @@ static void report(int64_t us)
 			load.samples[load.sample_count * 99 / 100]);
 }
 
-static const char *setting(const char *name, const char *def)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : def;
-}
-
 static bool configure(int argc, char **argv)
 {
 	for (size_t i = 0; argc > 1 && i < sizeof(scenarios) / sizeof(*scenarios); i++)
 		if (!strcmp(argv[1], scenarios[i].name) && argc == scenarios[i].args + 2)
 			load.scenario = &scenarios[i];
 	if (!load.scenario) {
-		fprintf(stderr, "load: smtp PORT CONNECTIONS MESSAGES ACCOUNTS | fetch PORT CONNECTIONS ROUNDS ITEMS | "
-				"pop3 PORT CONNECTIONS SESSIONS | idle PORT CONNECTIONS\n");
+		fprintf(stderr,
+			"load: smtp|lmtp PORT CONNECTIONS MESSAGES ACCOUNTS | fetch PORT CONNECTIONS ROUNDS ITEMS | "
+			"pop3 PORT CONNECTIONS SESSIONS | idle PORT CONNECTIONS\n");
 		return false;
 	}
 	load.port = (unsigned)atoi(argv[2]);
