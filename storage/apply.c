@@ -293,13 +293,18 @@ static enum err apply_directory(struct files *f, const struct operation *op)
 	return OK;
 }
 
+static bool absent(void) /* by errno */
+{
+	return errno == ENOENT || errno == ENOTDIR;
+}
+
 static enum err apply_rename(struct files *f, const struct operation *op)
 {
 	path_text from, to;
 	struct stat st;
 
 	if (fstatat(f->directory, text_of(op->path, from), &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT && (note_filesystem(f, op->other, NULL) == 0 || errno == ENOENT))
+		if (absent() && (note_filesystem(f, op->other, NULL) == 0 || absent()))
 			return OK; /* it was done before */
 		return failed(f, "look at", op->path);
 	}
@@ -325,7 +330,7 @@ static enum err apply_remove(struct files *f, const struct operation *op)
 
 	forget_open(f, op->path);
 	if (note_filesystem(f, op->path, NULL) < 0)
-		return errno == ENOENT ? OK : failed(f, "remove", op->path);
+		return absent() ? OK : failed(f, "remove", op->path);
 	if (mkdirat(f->directory, DELETED, DIRECTORY_MODE) < 0 && errno != EEXIST)
 		return failed(f, "make directory", STR(DELETED));
 	text_of(op->path, from);
@@ -338,7 +343,7 @@ static enum err apply_remove(struct files *f, const struct operation *op)
 		snprintf(to, sizeof(to), "%.*s." DELETED ".%s", parents, from, unique);
 		moved = renameat(f->directory, from, f->directory, to);
 	}
-	return moved < 0 && errno != ENOENT ? failed(f, "remove", op->path) : OK; /* not there: it was done before */
+	return moved < 0 && !absent() ? failed(f, "remove", op->path) : OK; /* not there: it was done before */
 }
 
 enum err apply_operation(struct files *f, const struct operation *op)

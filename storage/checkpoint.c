@@ -76,7 +76,7 @@ static void files_work(struct job *job)
 {
 	struct checkpoint *c = (struct checkpoint *)job;
 
-	c->e = c->again ? replay_again(c->store, c->dir, c->files, c->life, c->from, c->upto) : OK;
+	c->e = c->again ? replay_again(c->dir, c->files, c->life, c->from, *c->reached) : OK;
 	if (!c->e)
 		c->e = files_sync_list(c->files, &c->list);
 }
@@ -130,7 +130,6 @@ void checkpoint_consider(struct journal *j)
 	c->sequence = x;
 	c->bytes = j->bytes_applied;
 	c->from = j->checkpoint;
-	c->upto = j->application.running ? j->application.last + 1 : x;
 	c->job = (struct job){ files_work, files_done, NULL };
 	lane_add(j->w->files, &c->job);
 }
@@ -241,6 +240,7 @@ void checkpoint_init(struct journal *j)
 	c->store = j->w->directory;
 	c->dir = j->dir;
 	c->life = j->life;
+	c->reached = &j->application.reached;
 	c->last_ms = timers_now_ms(j->w->timers);
 	c->spools_end = &c->spools;
 	c->unlink = (struct job){ unlink_work, unlink_done, NULL };

@@ -54,13 +54,12 @@ void entry_make_directory(struct entry *e, struct str path)
 void entry_rename(struct entry *e, struct str from, struct str to)
 {
 	operation_pack(&e->operations, &(struct operation){ .kind = OP_RENAME, .path = from, .other = to });
-	e->has |= HAS_MOVES;
+	e->has |= HAS_RENAMES;
 }
 
 void entry_remove(struct entry *e, struct str path)
 {
 	operation_pack(&e->operations, &(struct operation){ .kind = OP_REMOVE, .path = path });
-	e->has |= HAS_MOVES;
 }
 
 void entry_settled(struct entry *e, uint64_t id)

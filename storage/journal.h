@@ -13,8 +13,8 @@
  *   - a file that is written to by entry_write only grows by it: what a crash left behind the last write is cut off;
  *   - what entry_rename moves is durable (synced, with its directory) before the entry is appended;
  *   - a file made outside of the journal to be renamed by it bears a name never used before;
- *   - a path that an entry moved away or removed is not made again by the same entry. A later entry that makes it
- *     again waits inside the journal for a checkpoint, and those behind it with it. */
+ *   - a path that an entry renamed is not made again by the same entry. A later entry that makes it again waits
+ *     inside the journal for a checkpoint, and those behind it with it. (After a remove nobody need wait.) */
 #ifndef STORAGE_JOURNAL_H
 #define STORAGE_JOURNAL_H
 

@@ -18,6 +18,7 @@ static void application_work(struct job *job)
 			a->e = entry_set_aside(a->dir, e->sequence, buf_str(&e->operations), "it cannot be applied");
 		if (a->e)
 			return;
+		a->reached = e->sequence + 1;
 		list_add(&a->done, list_take(&a->entries));
 	}
 }
@@ -82,7 +83,6 @@ void application_start(struct journal *j)
 
 		bytes += entry_bytes(e) + e->spooled;
 		list_add(&a->entries, e);
-		a->last = e->sequence;
 	}
 	a->running = true;
 	lane_add(j->w->files, &a->job);

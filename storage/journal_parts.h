@@ -22,7 +22,7 @@
 #define SHARE_PERCENT   50                /* of the journal: a checkpoint is due */
 #define KEEP_MARGIN     (4 * BATCH_ALIGN) /* the last segment has room for a checkpoint and this */
 
-enum { HAS_NAMES = 1, HAS_SPOOLS = 2, HAS_MOVES = 4 };
+enum { HAS_NAMES = 1, HAS_SPOOLS = 2, HAS_RENAMES = 4 };
 
 struct entry {
 	struct entry *next;
@@ -62,7 +62,7 @@ struct application { /* a job of the files lane */
 	struct files *files;
 	int dir;
 	struct entry_list entries, done;
-	uint64_t last; /* sequence of the last entry of the job */
+	uint64_t reached; /* behind the last entry applied: the files lane's, as long as there are jobs */
 	enum err e;
 	struct timer again;
 };
@@ -82,8 +82,9 @@ struct checkpoint { /* a job of the files lane, the index lane and the slow lane
 	uint64_t bytes;    /* of these entries since the start */
 	struct files *files;
 	int store, dir;
-	uint64_t life, from, upto;
-	bool again; /* a sync failed: from..upto is to be applied once more */
+	uint64_t life, from;
+	const uint64_t *reached; /* the application's */
+	bool again;              /* a sync failed: what was applied from there on is to be written once more */
 	struct sync_list list;
 	enum err e;
 	bool asked;

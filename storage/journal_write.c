@@ -172,7 +172,7 @@ static void fill(struct journal *j, uint64_t room)
 		list_add(&w->entries, list_take(&j->pending));
 		e->sequence = j->next++;
 		length = with;
-		if (e->has & HAS_MOVES)
+		if (e->has & HAS_RENAMES)
 			moved_add(j->moved, buf_str(&e->operations), e->sequence);
 		j->last_asked = j->next;
 	}

@@ -30,14 +30,9 @@ void moved_free(struct moved *m)
 	free(m);
 }
 
-static bool moves(const struct operation *op)
-{
-	return op->kind == OP_RENAME || op->kind == OP_REMOVE;
-}
-
 static void add_operation(struct moved *m, const struct operation *op, uint64_t sequence)
 {
-	if (!moves(op))
+	if (op->kind != OP_RENAME)
 		return;
 	marks_raise(m->paths, op->path, sequence + 1);
 	marks_raise_parents(m->above, op->path, sequence + 1);
@@ -69,8 +64,6 @@ static bool blocks_operation(const struct moved *m, const struct operation *op)
 	case OP_RENAME:
 		return marks_of_path(m->paths, op->other) > 0 || marks_get(m->above, op->other) > 0 ||
 		       marks_count(m->paths) >= MOVED_MAX;
-	case OP_REMOVE:
-		return marks_count(m->paths) >= MOVED_MAX;
 	default:
 		return false;
 	}
@@ -97,7 +90,7 @@ bool moved_contradicts(struct str operations)
 	bool does = false;
 
 	while (!does && operation_next(&u, &op)) {
-		does = op.kind != OP_REMOVE && blocks_operation(m, &op);
+		does = blocks_operation(m, &op);
 		add_operation(m, &op, 0);
 	}
 	moved_free(m);

@@ -1,7 +1,12 @@
 /* replay.c - see replay.h.
- * A rename or remove was done before the crash if, when replay begins, nothing is at the path it moved away. That can be
- * trusted because the journal makes a checkpoint before a path that was moved away is made again (moved.h), and
- * because what is renamed was durable before. Marks hold sequences counted from 1, so that 0 is none. */
+ * What was done before the crash is told by what is there when replay begins, before it changes anything:
+ *   - a rename was done if nothing is at its old place. The journal lets nobody make that path again before a
+ *     checkpoint (moved.h), and what is renamed was durable before.
+ *   - a remove was done if nothing is there, or if something is kept there: durable content that came later and that
+ *     replay would not make again, by a rename that was done or by writes settled since. Otherwise it is done again,
+ *     and whatever came later is made again after it.
+ * What came before a move that was done, at the path it took away or replaced, is void. Marks hold sequences counted
+ * from 1, so that 0 is none. */
 #include "storage/replay.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -20,14 +25,17 @@
 struct replay {
 	int store, dir;
 	struct files *files;
-	struct names *names;   /* NULL: they are known */
-	struct note *note;     /* NULL: a serving worker's lane, which keeps none */
+	struct names *names; /* NULL: they are known */
+	struct note note;
+	bool at_start; /* false: in a serving worker's lane: all moves are done, nothing is noted or set aside */
 	struct marks *settled; /* by mailbox id: the last entry that says so */
 	struct marks *moved;   /* by path: the last move, done already, that took it away or put another in its place */
+	struct marks *kept;    /* by path: the last entry whose content there is not made again, in it or below */
 	struct marks *ends;    /* by path: where the last write to it ends, counted from 1 */
 	struct marks *spools;  /* to be unlinked */
 	uint64_t sequence;     /* being replayed */
 	uint64_t applied;
+	bool removes;   /* there are such */
 	bool set_aside; /* one was at least */
 	enum err error;
 };
@@ -43,7 +51,13 @@ static bool is_there(int store, struct str path)
 	struct stat st;
 
 	snprintf(text, sizeof(text), STR_FMT, STR_ARG(path));
-	return fstatat(store, text, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+	return fstatat(store, text, &st, AT_SYMLINK_NOFOLLOW) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+static void keep(struct replay *r, struct str path, uint64_t sequence)
+{
+	marks_raise(r->kept, path, sequence + 1);
+	marks_raise_parents(r->kept, path, sequence + 1);
 }
 
 static enum err learn(void *user, uint64_t sequence, struct str entry)
@@ -58,14 +72,14 @@ static enum err learn(void *user, uint64_t sequence, struct str entry)
 			marks_raise(r->settled, id_key(&op.id), sequence + 1);
 			break;
 		case OP_RENAME:
-			if (!is_there(r->store, op.path)) {
-				marks_raise(r->moved, op.path, sequence + 1);
-				marks_raise(r->moved, op.other, sequence + 1);
-			}
+			if (r->at_start && is_there(r->store, op.path))
+				break;
+			marks_raise(r->moved, op.path, sequence + 1);
+			marks_raise(r->moved, op.other, sequence + 1);
+			keep(r, op.other, sequence);
 			break;
 		case OP_REMOVE:
-			if (!is_there(r->store, op.path))
-				marks_raise(r->moved, op.path, sequence + 1);
+			r->removes = true;
 			break;
 		case OP_SPOOL:
 			marks_raise(r->spools, op.other, 1);
@@ -84,13 +98,43 @@ static enum err learn(void *user, uint64_t sequence, struct str entry)
 	return OK;
 }
 
+static bool is_settled(const struct replay *r, const struct operation *op, uint64_t sequence)
+{
+	return (op->kind == OP_WRITE || op->kind == OP_SPOOL) && op->id &&
+	       marks_get(r->settled, id_key(&op->id)) > sequence + 1;
+}
+
+static enum err learn_kept(void *user, uint64_t sequence, struct str entry)
+{
+	struct unpack u = unpack_of(entry);
+	struct operation op;
+
+	while (operation_next(&u, &op))
+		if (is_settled(user, &op, sequence))
+			keep(user, op.path, sequence);
+	return OK;
+}
+
+static enum err learn_removed(void *user, uint64_t sequence, struct str entry)
+{
+	struct unpack u = unpack_of(entry);
+	struct replay *r = user;
+	struct operation op;
+
+	while (operation_next(&u, &op))
+		if (op.kind == OP_REMOVE &&
+			(!r->at_start || marks_get(r->kept, op.path) > sequence + 1 || !is_there(r->store, op.path)))
+			marks_raise(r->moved, op.path, sequence + 1);
+	return OK;
+}
+
 static bool is_void(const struct replay *r, const struct operation *op)
 {
-	bool writes = op->kind == OP_WRITE || op->kind == OP_SPOOL;
-
-	if (writes && op->id && marks_get(r->settled, id_key(&op->id)) > r->sequence + 1)
+	if (is_settled(r, op, r->sequence) || (op->path.len && marks_of_path(r->moved, op->path) > r->sequence + 1))
 		return true;
-	return op->path.len && marks_of_path(r->moved, op->path) > r->sequence + 1;
+	if (op->kind == OP_RENAME)
+		return !r->at_start;
+	return op->kind == OP_REMOVE && (!r->at_start || marks_get(r->kept, op->path) > r->sequence + 1);
 }
 
 static void keep_end(struct replay *r, const struct operation *op)
@@ -142,15 +186,15 @@ static enum err apply_again(void *user, uint64_t sequence, struct str entry)
 	enum err e;
 
 	r->sequence = sequence;
-	if (r->note && note_kills(r->note, sequence))
+	if (r->at_start && note_kills(&r->note, sequence))
 		return put_aside(r, entry, "it killed replay twice");
-	if (r->note)
-		note_begin(r->note, sequence);
+	if (r->at_start)
+		note_begin(&r->note, sequence);
 	e = apply_valid(r, entry);
 	r->applied++;
 	if (e != ERR_NEVER)
 		return e;
-	return r->note ? put_aside(r, entry, "it cannot be applied") : OK; /* a serving worker's was before */
+	return r->at_start ? put_aside(r, entry, "it cannot be applied") : OK; /* a serving worker's was before */
 }
 
 static void cut_file(void *user, struct str path, uint64_t end)
@@ -176,6 +220,7 @@ static void replay_begin(struct replay *r)
 {
 	r->settled = marks_new();
 	r->moved = marks_new();
+	r->kept = marks_new();
 	r->ends = marks_new();
 	r->spools = marks_new();
 }
@@ -184,6 +229,7 @@ static void replay_end(struct replay *r)
 {
 	marks_free(r->settled);
 	marks_free(r->moved);
+	marks_free(r->kept);
 	marks_free(r->ends);
 	marks_free(r->spools);
 }
@@ -192,6 +238,8 @@ static enum err passes(struct replay *r, struct scan *s, uint64_t upto)
 {
 	enum err e = scan_each(s, upto, learn, r);
 
+	if (!e && r->removes && !(e = scan_each(s, upto, learn_kept, r)))
+		e = scan_each(s, upto, learn_removed, r);
 	return e ? e : scan_each(s, upto, apply_again, r);
 }
 
@@ -206,11 +254,9 @@ static enum err sync_all(struct files *f)
 /* Everything that the scan found is in its files and durable when this answers OK. */
 static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 {
-	struct note note;
 	enum err e;
 
-	note_open(&note, r->dir, life);
-	r->note = &note;
+	note_open(&r->note, r->dir, life);
 	r->files = files_new(r->store);
 	e = passes(r, s, UINT64_MAX);
 	if (!e && !s->lost && !r->set_aside) { /* else a file may rightly be longer than we know */
@@ -220,7 +266,7 @@ static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 	if (!e)
 		e = sync_all(r->files);
 	files_free(r->files);
-	note_end(&note);
+	note_end(&r->note);
 	return e;
 }
 
@@ -243,7 +289,7 @@ static enum err begin_new(int dir, struct base *b, const struct names *names)
 
 enum err replay(int store, int dir, struct base *b, struct names *names)
 {
-	struct replay r = { .store = store, .dir = dir, .names = names };
+	struct replay r = { .store = store, .dir = dir, .names = names, .at_start = true };
 	struct scan s = { 0 };
 	enum err e = base_read(dir, b, names);
 
@@ -271,9 +317,9 @@ enum err replay(int store, int dir, struct base *b, struct names *names)
 	return e;
 }
 
-enum err replay_again(int store, int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto)
+enum err replay_again(int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto)
 {
-	struct replay r = { .store = store, .dir = dir, .files = f };
+	struct replay r = { .dir = dir, .files = f };
 	struct scan s = { 0 };
 	enum err e;
 

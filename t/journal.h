@@ -63,6 +63,15 @@ __attribute__((unused)) static void tree_remove(char *path)
 	waitpid(pid, NULL, 0);
 }
 
+/* A tree in the store. */
+__attribute__((unused)) static void tree_remove_below(const char *path)
+{
+	char whole[200];
+
+	snprintf(whole, sizeof(whole), "%s/%s", store_path, path);
+	tree_remove(whole);
+}
+
 __attribute__((unused)) static void store_end(void)
 {
 	close(worker.directory);

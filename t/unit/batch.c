@@ -200,7 +200,7 @@ static void test_moved(void)
 		{ "the directory above it", OP_DIRECTORY, "a", NULL, false },
 		{ "something named as it", OP_RENAME, "b", "a/old", true },
 		{ "something else in place of what it was in", OP_RENAME, "b", "a", true },
-		{ "removing it once more", OP_REMOVE, "a/old", NULL, false },
+		{ "removing it", OP_REMOVE, "a/old", NULL, false },
 	};
 	struct moved *m = moved_new();
 	struct buf b = { 0 };
@@ -216,17 +216,18 @@ static void test_moved(void)
 	ok(!moved_blocks(m, packed(&b, OP_PUT, "a/old", NULL)), "one behind it does");
 	for (unsigned i = 0; i < MOVED_MAX; i++) {
 		snprintf(path, sizeof(path), "gone%u", i);
-		moved_add(m, packed(&b, OP_REMOVE, path, NULL), 7);
+		moved_add(m, packed(&b, OP_RENAME, path, "to"), 7);
 	}
-	ok(moved_blocks(m, packed(&b, OP_REMOVE, "more", NULL)) && !moved_blocks(m, packed(&b, OP_PUT, "more", NULL)),
-		"after %d moves one more waits for a checkpoint", MOVED_MAX);
+	ok(moved_blocks(m, packed(&b, OP_RENAME, "more", "to")) &&
+			!moved_blocks(m, packed(&b, OP_REMOVE, "more", NULL)),
+		"after %d renames one more waits for a checkpoint", MOVED_MAX);
 	moved_free(m);
-	packed(&b, OP_REMOVE, "a", NULL);
+	packed(&b, OP_RENAME, "a", "c");
 	operation_pack(&b, &(struct operation){ .kind = OP_PUT, .path = STR("a/b") });
-	ok(moved_contradicts(buf_str(&b)), "an entry cannot remove a path and make it again");
-	packed(&b, OP_PUT, "a", NULL);
-	operation_pack(&b, &(struct operation){ .kind = OP_REMOVE, .path = STR("a") });
-	ok(!moved_contradicts(buf_str(&b)), "the other way round it can");
+	ok(moved_contradicts(buf_str(&b)), "an entry cannot rename a path and make it again");
+	packed(&b, OP_REMOVE, "a", NULL);
+	operation_pack(&b, &(struct operation){ .kind = OP_PUT, .path = STR("a") });
+	ok(!moved_contradicts(buf_str(&b)), "what it removed it may make again");
 	buf_free(&b);
 }
 

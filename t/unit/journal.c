@@ -225,14 +225,19 @@ static void test_moved(void)
 	ok(file_is("new/box", "first") && file_is("old/box", "second"), "and both are there");
 	first = journal->checkpoint;
 	e = entry_new();
-	entry_remove(e, STR("new/box"));
+	entry_rename(e, STR("new/box"), STR("new/2"));
 	append_applied(e);
-	e = entry_new();
-	entry_rename(e, STR("old"), STR("new/deep"));
-	ok(append_applied(e) && journal->checkpoint == first, "what lies beside is no such path");
+	ok(append_applied(entry_text("new/box2", 0, 0, "x")) && journal->checkpoint == first,
+		"what lies beside is no such path");
 	e = entry_new();
 	entry_make_directory(e, STR("new/box/below"));
 	ok(append_applied(e) && journal->checkpoint > first, "what lies below is");
+	first = journal->checkpoint;
+	e = entry_new();
+	entry_remove(e, STR("new/2"));
+	append_applied(e);
+	ok(append_applied(entry_text("new/2", 0, 0, "x")) && journal->checkpoint == first,
+		"what was removed may be made again at once");
 	ok(files_named("deleted", "1") == 1, "what was removed is in deleted/");
 }
 
@@ -274,8 +279,14 @@ static void test_write_fails(void)
 static void test_sync_fails(void)
 {
 	int bad = open(store_path, O_PATH | O_CLOEXEC);
+	struct entry *e = entry_new();
 	uint64_t before;
 
+	append_applied(entry_text("gone/box", 1, 0, "old"));
+	entry_remove(e, STR("gone"));
+	append_applied(e);
+	append_applied(entry_text("gone/box", 2, 0, "n"));
+	file_make("gone/box.2", "being made");
 	append_applied(entry_text("unsynced", 0, 0, "precious"));
 	before = journal->checkpoint;
 	file_make("unsynced", ""); /* as if the kernel had lost what it could not write */
@@ -290,6 +301,7 @@ static void test_sync_fails(void)
 	timers_shift(worker.timers, AGAIN_MS);
 	ok(settle() && journal->checkpoint > before, "it is tried again");
 	ok(file_is("unsynced", "precious"), "after everything since the last one was written once more");
+	ok(file_is("gone/box", "n") && file_is("gone/box.2", "being made"), "but nothing was moved once more");
 	close(bad);
 }
 

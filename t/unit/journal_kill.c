@@ -7,7 +7,8 @@
 #include <sys/mman.h>
 
 #define KILLS      60
-#define BOXES      3
+#define BOXES      4 /* 0 only grows, 1 and 2 are written anew, 3 is removed and made again */
+#define REMOVED    3
 #define LINE_BYTES 8   /* "1234567\n": a message is its number */
 #define UNDER_WAY  20  /* entries of a box */
 #define KEPT       5   /* messages that a new generation keeps */
@@ -16,6 +17,7 @@
 static struct ledger {                 /* shared with the child that is killed */
 	_Atomic unsigned told[BOXES];  /* messages that were told to be synced */
 	_Atomic unsigned given[BOXES]; /* that were ever appended */
+	_Atomic unsigned removed;      /* appended: messages of that box before this one went with it */
 	_Atomic unsigned put;          /* told, of the file that is put */
 	_Atomic unsigned rounds, failed;
 } * ledger;
@@ -26,6 +28,7 @@ static struct box {
 	unsigned first, next; /* messages first .. next are in the file */
 	unsigned synced, under_way, generation;
 	bool renewing;
+	uint64_t id;
 } boxes[BOXES];
 
 /* What is in the file must be numbers in a row, up to the last that was told at least. */
@@ -49,6 +52,8 @@ static bool box_read(struct box *b)
 		b->next = number + 1;
 	}
 	free(bytes);
+	if (len <= 0 && b->number == REMOVED)
+		b->first = b->next = ledger->removed;
 	b->synced = b->next;
 	if (b->next < told || b->next > given)
 		printf("# %s: has %u of %u told, %u given\n", b->path, b->next, told, given);
@@ -79,7 +84,7 @@ static void message_append(struct box *b)
 
 	snprintf(line, sizeof(line), "%07u\n", b->next);
 	ledger->given[b->number] = b->next + 1;
-	journal_append(journal, entry_text(b->path, b->number + 1, (uint64_t)(b->next - b->first) * LINE_BYTES, line),
+	journal_append(journal, entry_text(b->path, b->id, (uint64_t)(b->next - b->first) * LINE_BYTES, line),
 		ENTRY_MAIL, message_synced, message_applied, b);
 	b->next++;
 	b->under_way++;
@@ -109,10 +114,21 @@ static void renew(struct box *b)
 	fsync(fd);
 	fsync(worker.directory);
 	close(fd);
-	entry_settled(e, b->number + 1);
+	entry_settled(e, b->id);
 	entry_rename(e, str_of(path), str_of(b->path));
 	b->renewing = true;
 	journal_append(journal, e, ENTRY_SMALL, NULL, renewed, b);
+}
+
+/* And at once it is made again, with another id. */
+static void remove_box(struct box *b)
+{
+	struct entry *e = entry_new();
+
+	ledger->removed = b->first = b->next;
+	entry_remove(e, str_of(b->path));
+	journal_append(journal, e, ENTRY_SMALL, NULL, NULL, NULL);
+	b->id += BOXES;
 }
 
 static void put_synced(void *user, enum err e)
@@ -147,6 +163,7 @@ static bool store_is_right(unsigned *put)
 
 	for (unsigned i = 0; i < BOXES; i++) {
 		boxes[i].number = i;
+		boxes[i].id = 1 + i + BOXES * ledger->given[i]; /* never given before */
 		snprintf(boxes[i].path, sizeof(boxes[i].path), "box%u", i);
 		right &= box_read(&boxes[i]);
 	}
@@ -168,7 +185,9 @@ static void child(void)
 
 			while (!full && !b->renewing && b->under_way < UNDER_WAY)
 				message_append(b);
-			if (full && !b->under_way && !b->renewing)
+			if (full && b->number == REMOVED)
+				remove_box(b);
+			else if (full && !b->under_way && !b->renewing)
 				renew(b);
 		}
 		if (turns % 10 == 0)
@@ -207,7 +226,7 @@ int main(void)
 		messages += ledger->told[i];
 	ok(ledger->rounds > KILLS / 3 && messages > 1000, "%u times it came as far as to append: %u messages",
 		ledger->rounds, messages);
-	ok(boxes[1].first > 0, "mailboxes were written anew meanwhile");
+	ok(boxes[1].first > 0 && ledger->removed > 0, "mailboxes were written anew and removed meanwhile");
 	ok(!ledger->failed, "nothing was refused");
 	settle();
 	journal_free(journal);

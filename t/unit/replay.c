@@ -287,6 +287,62 @@ static void test_moves(void)
 	ok(journal_begin() && !file_exists("a") && file_is("b", "a's"), "a rename that was lost is done again");
 }
 
+static void append_remove(const char *path)
+{
+	struct entry *e = entry_new();
+
+	entry_remove(e, str_of(path));
+	append_applied(e);
+}
+
+/* A box that was removed and made again since the checkpoint; `settled`: and then written anew. */
+static void removed_and_made(bool settled)
+{
+	struct entry *e;
+
+	fresh_store();
+	append_applied(entry_text("d/box", 1, 0, "old and long"));
+	append_remove("d");
+	append_applied(entry_text("d/box", 2, 0, "new"));
+	append_applied(entry_text("d/box", 2, 3, "er"));
+	if (settled) {
+		file_make("d/box.2", "compact");
+		e = entry_new();
+		entry_settled(e, 2);
+		entry_rename(e, STR("d/box.2"), STR("d/box"));
+		append_applied(e);
+		append_applied(entry_text("d/box", 2, 7, "!"));
+	}
+	journal_crash();
+}
+
+static void test_removed(void)
+{
+	struct entry *e;
+
+	removed_and_made(false);
+	ok(journal_begin() && file_is("d/box", "newer"), "what was removed and made again is made again");
+	removed_and_made(true);
+	ok(journal_begin() && file_is("d/box", "compact!"), "if it was settled since, it stays");
+	removed_and_made(false);
+	tree_remove_below("d");
+	ok(journal_begin() && file_is("d/box", "newer"), "also if nothing of it was on the disk");
+	removed_and_made(false);
+	file_make("d/box", "old and long");
+	ok(journal_begin() && file_is("d/box", "newer"), "or if the old one still was");
+
+	fresh_store();
+	append_applied(entry_text("d/box", 1, 0, "old and long"));
+	append_remove("d");
+	append_applied(entry_text("d/box", 2, 0, "new"));
+	e = entry_new();
+	entry_settled(e, 2);
+	append_applied(e);
+	append_remove("unrelated");
+	journal_crash();
+	ok(journal_begin() && file_is("d/box", "new"), "settled without a new file it stays too");
+}
+
 static void test_cut(void)
 {
 	fresh_store();
@@ -385,6 +441,43 @@ static void test_void(void)
 		"what was told to have failed is never done");
 }
 
+/* --- by the configuration -------------------------------------------------------------------------------------- */
+
+static void test_recover(void)
+{
+	static const struct settings *const tables[] = { &journal_settings, NULL };
+	struct conf *conf = conf_new(tables);
+	struct buf why = { 0 };
+
+	fresh_store();
+	append_applied(entry_text("of0", 0, 0, "x"));
+	journal_crash();
+	worker.slot = 12;
+	journal_begin();
+	append_applied(entry_text("of12", 0, 0, "x"));
+	journal_crash();
+	worker.slot = 0;
+	unlinkat(worker.directory, "of0", 0);
+	unlinkat(worker.directory, "of12", 0);
+	ok(conf_set(conf, "journal", NULL, "segment", "1M", &why) &&
+			conf_set(conf, "journal", NULL, "size", "4M", &why) && conf_check(conf, &why),
+		"the journal has settings");
+	ok(journal_recover(conf, worker.directory) == OK && file_exists("of0") && file_exists("of12"),
+		"the journals of all workers are recovered");
+	unlinkat(worker.directory, "of0", 0);
+	worker.conf = conf;
+	ok(journal_open(&journal, &worker) == OK && !file_exists("of0"), "and empty then");
+	ok(append_applied(entry_text("of0", 0, 0, "x")), "a worker opens its own");
+	ok(conf_set(conf, "journal", NULL, "segment", "4M", &why) && !conf_check(conf, &why) && buf_len(&why),
+		"a journal of one segment is refused");
+	journal_crash();
+	store_end();
+	store_begin();
+	ok(journal_recover(conf, worker.directory) == OK, "a store without journals is fine");
+	buf_free(&why);
+	conf_unref(conf);
+}
+
 int main(void)
 {
 	log_quietly();
@@ -399,10 +492,11 @@ int main(void)
 	test_base();
 	test_settled();
 	test_moves();
+	test_removed();
 	test_cut();
 	test_killer();
 	test_void();
-	journal_free(journal);
+	test_recover();
 	scan_free(&scan);
 	store_end();
 	worker_end();
