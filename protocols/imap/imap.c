@@ -5,7 +5,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/imap/imap_session.h"
-#include "protocols/imap/imap_utf7.h"
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -72,6 +71,9 @@ static enum next tagged(struct imap *s, const char *status, const char *fmt, va_
 	s->command = NULL;
 	s->tag = NULL;
 	s->continuation = NULL;
+	s->store = NULL;
+	s->told = NULL;
+	s->told_count = 0;
 	s->session.doing = s->state == SELECTED ? "selected" : s->state == KNOWN ? "authenticated" : "greeted";
 	arena_free(&s->arena);
 	return DONE;
@@ -134,43 +136,6 @@ enum next imap_outcome(struct imap *s, enum err e)
 	}
 }
 
-void imap_write_string(struct buf *out, struct str s)
-{
-	bool quoted = s.len <= 1000;
-
-	for (size_t i = 0; i < s.len && quoted; i++)
-		quoted = s.p[i] != '\r' && s.p[i] != '\n' && (unsigned char)s.p[i] < 0x80;
-	if (!quoted) {
-		buf_printf(out, "{%zu}\r\n", s.len);
-		buf_add_str(out, s);
-		return;
-	}
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, s.p[i]);
-	}
-	buf_add_char(out, '"');
-}
-
-void imap_write_nstring(struct buf *out, struct str s)
-{
-	if (s.p)
-		imap_write_string(out, s);
-	else
-		buf_add_str(out, STR("NIL"));
-}
-
-void imap_write_mailbox(struct buf *out, struct str utf8)
-{
-	struct buf name = { 0 };
-
-	utf7_encode(utf8, &name);
-	imap_write_string(out, buf_str(&name));
-	buf_free(&name);
-}
-
 /* ---- the session ---- */
 
 void imap_enter(struct imap *s, enum imap_state state)
@@ -187,7 +152,9 @@ static void imap_free(struct imap *s)
 	login_cancel(s->login);
 	call_cancel(s->waiting);
 	imap_fetch_drop(s);
+	imap_search_drop(s);
 	imap_append_drop(s);
+	pattern_free(s->pattern);
 	session_close(s->worker, &s->session);
 	selected_free(s->mailbox);
 	account_free(s->account);
@@ -205,14 +172,17 @@ static void imap_next(struct imap *s, enum next next)
 	}
 	if (next != DONE)
 		conn_rest(s->conn);
-	if (next == CLOSE)
+	if (next == CLOSE) {
+		s->parted = true;
+		imap_watch(s, false);
 		conn_close(s->conn);
+	}
 }
 
 void imap_resume(struct imap *s, enum next next)
 {
 	imap_next(s, next);
-	if (next == DONE && !s->farewell)
+	if (next == DONE && !s->parted)
 		conn_resume(s->conn);
 }
 
@@ -253,44 +223,39 @@ static size_t command_max(const struct imap *s)
 	return s->state == GREETED ? COMMAND_MAX_CLEAR : (size_t)imap_conf(s)->command_max;
 }
 
-/* The tag of a command that is refused before it is whole. */
-static void take_tag(struct imap *s, struct str so_far)
+/* The reply to a command whose literal is too long, before it is whole. */
+static enum next refuse_literal(struct imap *s, struct str so_far)
 {
 	struct args a = args_of(so_far, &s->arena);
 	struct str tag = args_tag(&a);
+	enum next next;
 
 	if (!a.bad)
 		s->tag = arena_dup(&s->arena, tag);
+	next = imap_bad(s, "[TOOBIG] a command has at most %zu bytes", command_max(s));
+	if (next == DONE && !s->parser.synchronising) { /* its bytes come whatever we say: RFC 7888, 4 */
+		imap_untagged(s, "BYE the literal is too long");
+		next = CLOSE;
+	}
+	return next;
 }
 
-/* A literal comes: invites its bytes, or refuses the command. False: nothing more can be done with this input. */
+/* A literal is announced: invites its bytes. False: it is no part of a command that is kept, *next is what comes. */
 static bool take_literal(struct imap *s, struct buf *in, enum next *next)
 {
 	struct imap_parser *p = &s->parser;
-	bool refused = false;
+	struct str so_far = str_cut(buf_str(in), 0, p->scanned);
 
-	if (imap_append_begins(s, str_cut(buf_str(in), 0, p->scanned), &refused)) {
-		buf_take(in, p->scanned);
-		*p = (struct imap_parser){ 0 };
-		s->literal_invited = false;
-		return true;
-	}
-	if (refused || p->literal_len > command_max(s) || p->scanned + p->literal_len > command_max(s)) {
-		if (!s->tag)
-			take_tag(s, str_cut(buf_str(in), 0, p->scanned));
-		*next = imap_bad(s, "%s", refused ? "not in this state" : "[TOOBIG] the literal is too long");
-		if (!p->synchronising && *next == DONE) { /* its bytes come whatever we say: RFC 7888, 4 */
-			imap_untagged(s, "BYE the literal is too long");
-			*next = CLOSE;
+	if (!imap_append_begins(s, so_far, next)) {
+		if (p->scanned + p->literal_len <= command_max(s)) {
+			if (p->synchronising)
+				conn_printf(s->conn, "+ go on\r\n");
+			return true;
 		}
-		buf_take(in, p->scanned);
-		*p = (struct imap_parser){ 0 };
-		return true;
+		*next = refuse_literal(s, so_far);
 	}
-	if (!s->literal_invited && p->synchronising) {
-		conn_printf(s->conn, "+ go on\r\n");
-		s->literal_invited = true;
-	}
+	buf_take(in, p->scanned);
+	*p = (struct imap_parser){ 0 };
 	return false;
 }
 
@@ -299,18 +264,14 @@ static bool take_command(struct imap *s, struct buf *in, enum next *next)
 {
 	ptrdiff_t used;
 
-	if (!s->parser.literal)
-		s->literal_invited = false;
-	used = imap_parse(&s->parser, buf_str(in));
-	if (used == 0 && s->parser.literal)
-		return take_literal(s, in, next);
-	if (used < 0 || buf_len(in) - s->parser.scanned > command_max(s) || (size_t)used > command_max(s)) {
-		if (used <= 0) {
-			imap_untagged(s,
-				used ? "BYE a command ends in CRLF and holds no NUL" : "BYE the command is too long");
-			*next = CLOSE;
+	while (!(used = imap_parse(&s->parser, buf_str(in))) && s->parser.announced)
+		if (!take_literal(s, in, next))
 			return true;
-		}
+	if (used < 0 || (used ? (size_t)used : buf_len(in)) > command_max(s)) {
+		imap_untagged(s, "BYE %s",
+			used < 0 ? "a command ends in CRLF and holds no NUL" : "[TOOBIG] the command is too long");
+		*next = CLOSE;
+		return true;
 	}
 	if (!used)
 		return false;
@@ -329,7 +290,7 @@ static bool take_line(struct imap *s, struct buf *in, enum next *next)
 
 	if (lf < 0 && bytes.len < COMMAND_MAX_CLEAR)
 		return false;
-	if (lf < 1 || bytes.p[lf - 1] != '\r') {
+	if (lf < 1 || lf >= COMMAND_MAX_CLEAR || bytes.p[lf - 1] != '\r') {
 		imap_untagged(s, "BYE a line ends in CRLF, soon");
 		*next = CLOSE;
 		return true;
@@ -344,23 +305,16 @@ static void on_input(void *user, struct buf *in)
 {
 	struct imap *s = user;
 	enum next next = DONE;
-
-	while (next == DONE && buf_len(in)) {
-		bool moved = true;
-
-		if (s->append) {
-			next = imap_append_input(s, in);
-			moved = next != DONE || !s->append || !buf_len(in);
-		} else if (s->continuation) {
+	bool moved = true;
+	while (moved && next == DONE && !s->parted && buf_len(in) && conn_has_room(s->conn)) {
+		if (s->append)
+			moved = imap_append_input(s, in, &next);
+		else if (s->continuation)
 			moved = take_line(s, in, &next);
-		} else {
+		else
 			moved = take_command(s, in, &next);
-		}
-		if (!moved)
-			return;
-		imap_next(s, next);
-		if (s->farewell && next == DONE && !s->command)
-			return; /* imap_next said BYE */
+		if (moved)
+			imap_next(s, next);
 	}
 }
 
@@ -368,9 +322,9 @@ static void on_room(void *user)
 {
 	struct imap *s = user;
 
-	if (s->fetch)
-		imap_fetch_on(s);
-	else if (s->watching && s->news_due)
+	imap_fetch_on(s);
+	imap_search_on(s);
+	if (s->watching && s->news_due)
 		imap_news(s, true);
 }
 
@@ -379,7 +333,8 @@ static void on_idle(void *user)
 	struct imap *s = user;
 
 	log_info("imap", conn_id(s->conn), "idle, closing peer=%s", conn_peer(s->conn));
-	imap_untagged(s, "BYE idle for too long");
+	if (!s->fetch && !s->search) /* else it does not even read */
+		imap_untagged(s, "BYE idle for too long");
 	imap_next(s, CLOSE);
 }
 
@@ -396,7 +351,7 @@ static void farewell(struct session *session, const char *why)
 	struct imap *s = (struct imap *)session;
 
 	s->farewell = why;
-	if (s->command && !s->continuation && !s->append)
+	if (s->parted || (s->command && !s->continuation && !imap_append_takes(s)))
 		return; /* in the middle of an answer: imap_next will say it */
 	imap_append_drop(s);
 	imap_untagged(s, "BYE %s", why);

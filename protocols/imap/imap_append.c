@@ -7,8 +7,10 @@ struct appending {
 	struct str mailbox; /* in the session's arena, like the keywords */
 	struct flag_words flags;
 	int64_t date;
+	uint64_t size;       /* of the message, as announced */
+	uint64_t left;       /* bytes of it still to come */
 	struct draft *draft; /* ours; NULL: too long, its bytes are passed over */
-	uint64_t left;       /* bytes of the literal still to come */
+	bool whole;          /* all has come, and the line's end */
 };
 
 void imap_append_drop(struct imap *s)
@@ -20,9 +22,18 @@ void imap_append_drop(struct imap *s)
 	s->append = NULL;
 }
 
-/* "APPEND mailbox [flags] [date] {" of a line whose literal is the message. */
-static bool parse_append(struct args *a, struct appending *p)
+bool imap_append_takes(const struct imap *s)
 {
+	return s->append && !s->append->whole;
+}
+
+/* "a APPEND mailbox [flags] [date] {n}": a line whose literal is the message. */
+static bool parse_append(struct args *a, struct str *tag, struct appending *p)
+{
+	*tag = args_tag(a);
+	args_space(a);
+	if (!args_word(a, STR("APPEND")))
+		return false;
 	args_space(a);
 	p->mailbox = args_mailbox(a);
 	args_space(a);
@@ -34,37 +45,39 @@ static bool parse_append(struct args *a, struct appending *p)
 		p->date = args_date_time(a);
 		args_space(a);
 	}
-	return args_peek(a, '{');
+	return args_peek(a, '{') && str_find(a->left, ' ') < 0;
 }
 
-bool imap_append_begins(struct imap *s, struct str so_far, bool *refused)
+static enum next too_big(struct imap *s)
 {
-	struct args a = args_of(arena_str(&s->arena, so_far), &s->arena);
-	struct str tag = args_tag(&a);
-	struct appending p = { 0 };
-	bool synchronising = s->parser.synchronising;
+	return imap_no(s, "[TOOBIG] a message has at most %lld bytes", (long long)imap_conf(s)->append_max);
+}
 
-	args_space(&a);
-	if (!args_word(&a, STR("APPEND")) || !parse_append(&a, &p)) {
-		arena_reset(&s->arena);
+bool imap_append_begins(struct imap *s, struct str so_far, enum next *next)
+{
+	struct args a = args_of(so_far, &s->arena);
+	uint64_t max = (uint64_t)imap_conf(s)->append_max;
+	struct appending p = { 0 };
+	struct str tag;
+
+	if (s->state == GREETED || !parse_append(&a, &tag, &p)) {
+		arena_free(&s->arena);
 		return false;
 	}
+	a = args_of(arena_str(&s->arena, so_far), &s->arena); /* once more, where it stays */
+	parse_append(&a, &tag, &p);
 	s->tag = arena_dup(&s->arena, tag);
-	if (s->state == GREETED) {
-		*refused = true;
-		return false;
-	}
 	s->command = imap_command_find(STR("APPEND"), false);
 	s->session.doing = s->command->word;
-	p.left = s->parser.literal_len;
-	if (p.left > (uint64_t)imap_conf(s)->append_max && synchronising) {
-		imap_no(s, "[TOOBIG] a message is at most %lld bytes", (long long)imap_conf(s)->append_max);
+	p.size = p.left = s->parser.literal_len;
+	if (p.size > max && s->parser.synchronising) {
+		*next = too_big(s);
 		return true;
 	}
-	if (p.left <= (uint64_t)imap_conf(s)->append_max)
-		p.draft = draft_new(s->worker, FORM_NORMALISE, (uint64_t)imap_conf(s)->append_max * 2);
+	if (p.size <= max)
+		p.draft = draft_new(s->worker, FORM_NORMALISE, 2 * max); /* each LF may become CRLF */
 	s->append = mem_copy(&p, sizeof(p));
-	if (synchronising)
+	if (s->parser.synchronising)
 		conn_printf(s->conn, "+ go on\r\n");
 	return true;
 }
@@ -112,41 +125,51 @@ static void on_draft_room(void *user)
 	imap_resume(user, DONE);
 }
 
-/* All bytes of the literal are there, and the line that it stands in ends. */
+/* All bytes of the message are there, and the line that it stands in ends. */
 static enum next append_ends(struct imap *s)
 {
 	struct appending *p = s->append;
+	uint64_t size = p->size;
 
-	if (!p->draft) {
-		imap_append_drop(s);
-		return imap_no(s, "[TOOBIG] a message is at most %lld bytes", (long long)imap_conf(s)->append_max);
+	if (p->draft && size) {
+		p->whole = true;
+		draft_end(p->draft, draft_whole, s);
+		return WAIT;
 	}
-	draft_end(p->draft, draft_whole, s);
-	return WAIT;
+	imap_append_drop(s);
+	return size ? too_big(s) : imap_no(s, "[CANNOT] a message of no bytes is none");
 }
 
-enum next imap_append_input(struct imap *s, struct buf *in)
+/* What stands behind the message. False: more must come. */
+static bool take_line_end(struct imap *s, struct buf *in, enum next *next)
+{
+	if (str_starts(STR("\r\n"), buf_str(in)) && buf_len(in) < 2)
+		return false;
+	if (str_starts(buf_str(in), STR("\r\n"))) {
+		buf_take(in, 2);
+		*next = append_ends(s);
+		return true;
+	}
+	imap_append_drop(s);
+	imap_bad(s, "a line end was expected behind the message");
+	*next = CLOSE; /* where the next command begins cannot be told */
+	return true;
+}
+
+bool imap_append_input(struct imap *s, struct buf *in, enum next *next)
 {
 	struct appending *p = s->append;
 	size_t len = buf_len(in) < p->left ? buf_len(in) : (size_t)p->left;
 
+	if (!p->left)
+		return take_line_end(s, in, next);
 	if (p->draft)
 		draft_feed(p->draft, str_cut(buf_str(in), 0, len));
 	buf_take(in, len);
 	p->left -= len;
 	if (p->draft && draft_is_behind(p->draft)) {
 		draft_on_room(p->draft, on_draft_room, s);
-		return WAIT;
+		*next = WAIT;
 	}
-	if (p->left || !buf_len(in))
-		return DONE;
-	if (str_starts(buf_str(in), STR("\r\n"))) {
-		buf_take(in, 2);
-		return append_ends(s);
-	}
-	if (str_eq(buf_str(in), STR("\r")))
-		return DONE;
-	imap_append_drop(s);
-	imap_bad(s, "a line end was expected behind the message");
-	return CLOSE; /* where the next command begins cannot be told */
+	return true;
 }

@@ -13,7 +13,7 @@ struct args args_of(struct str command, struct arena *arena)
 	return a;
 }
 
-static struct str bad(struct args *a)
+struct str args_wrong(struct args *a)
 {
 	a->bad = true;
 	a->left.len = 0;
@@ -50,7 +50,7 @@ bool args_char(struct args *a, char c)
 {
 	if (args_try(a, c))
 		return true;
-	bad(a);
+	args_wrong(a);
 	return false;
 }
 
@@ -79,7 +79,7 @@ static struct str take_while(struct args *a, bool (*is)(char c))
 
 	while (len < a->left.len && is(a->left.p[len]))
 		len++;
-	return len ? take(a, len) : bad(a);
+	return len ? take(a, len) : args_wrong(a);
 }
 
 static bool is_tag_char(char c)
@@ -87,14 +87,14 @@ static bool is_tag_char(char c)
 	return (is_atom_char(c) || c == ']') && c != '+';
 }
 
-static bool is_astring_char(char c)
+bool args_is_astring_char(char c)
 {
 	return is_atom_char(c) || c == ']';
 }
 
 static bool is_pattern_char(char c)
 {
-	return is_astring_char(c) || c == '%' || c == '*';
+	return args_is_astring_char(c) || c == '%' || c == '*';
 }
 
 struct str args_tag(struct args *a)
@@ -107,23 +107,31 @@ struct str args_atom(struct args *a)
 	return take_while(a, is_atom_char);
 }
 
+/* How many bytes the quoted string at the front has, its quotes included; 0: it does not end, or not in its line. */
+static size_t quoted_size(struct str s)
+{
+	for (size_t at = 1; at < s.len && s.p[at] != '\r' && s.p[at] != '\n'; at++) {
+		if (s.p[at] == '"')
+			return at + 1;
+		if (s.p[at] == '\\')
+			at++;
+	}
+	return 0;
+}
+
 static struct str take_quoted(struct args *a)
 {
-	char *text = arena_alloc(a->arena, a->left.len);
-	size_t len = 0, at = 1;
+	size_t size = quoted_size(a->left), len = 0;
+	char *text;
 
-	for (;; at++) {
-		if (at >= a->left.len)
-			return bad(a);
-		if (a->left.p[at] == '"')
-			break;
-		if (a->left.p[at] == '\\' && ++at >= a->left.len)
-			return bad(a);
-		if (a->left.p[at] == '\r' || a->left.p[at] == '\n')
-			return bad(a);
+	if (!size)
+		return args_wrong(a);
+	text = arena_alloc(a->arena, size);
+	for (size_t at = 1; at < size - 1; at++) {
+		at += a->left.p[at] == '\\';
 		text[len++] = a->left.p[at];
 	}
-	take(a, at + 1);
+	take(a, size);
 	return (struct str){ text, len };
 }
 
@@ -134,15 +142,15 @@ static struct str take_literal(struct args *a)
 	uint32_t len;
 
 	if (close < 2)
-		return bad(a);
+		return args_wrong(a);
 	digits = str_cut(a->left, 1, (size_t)close);
 	if (digits.p[digits.len - 1] == '+')
 		digits.len--;
 	take(a, (size_t)close + 1);
 	if (!str_u32(digits, &len) || !str_starts(a->left, STR("\r\n")) || a->left.len - 2 < len)
-		return bad(a);
+		return args_wrong(a);
 	take(a, 2);
-	return take(a, len);
+	return str_find(str_cut(a->left, 0, len), '\0') < 0 ? take(a, len) : args_wrong(a);
 }
 
 struct str args_string(struct args *a)
@@ -151,21 +159,14 @@ struct str args_string(struct args *a)
 		return take_quoted(a);
 	if (args_peek(a, '{'))
 		return take_literal(a);
-	return bad(a);
+	return args_wrong(a);
 }
 
 struct str args_astring(struct args *a)
 {
 	if (args_peek(a, '"') || args_peek(a, '{'))
 		return args_string(a);
-	return take_while(a, is_astring_char);
-}
-
-struct str args_nstring(struct args *a)
-{
-	if (args_word(a, STR("NIL")))
-		return STR_NONE;
-	return args_string(a);
+	return take_while(a, args_is_astring_char);
 }
 
 static struct str from_utf7(struct args *a, struct str name)
@@ -176,7 +177,7 @@ static struct str from_utf7(struct args *a, struct str name)
 	if (!a->bad && !utf7_decode(name, &utf8))
 		copy = arena_str(a->arena, buf_str(&utf8));
 	else
-		bad(a);
+		args_wrong(a);
 	buf_free(&utf8);
 	return copy;
 }
@@ -208,7 +209,7 @@ uint32_t args_number(struct args *a)
 
 	if (str_u32(take_while(a, is_digit), &number))
 		return number;
-	bad(a);
+	args_wrong(a);
 	return 0;
 }
 
@@ -217,7 +218,7 @@ int64_t args_date_time(struct args *a)
 	struct date d;
 
 	if (!args_peek(a, '"') || !date_imap(take_quoted(a), &d)) {
-		bad(a);
+		args_wrong(a);
 		return 0;
 	}
 	return date_seconds(&d);
@@ -229,7 +230,7 @@ int64_t args_day(struct args *a)
 	struct str text = args_astring(a);
 
 	if (a->bad || !date_imap_day(text, &d)) {
-		bad(a);
+		args_wrong(a);
 		return 0;
 	}
 	return date_day(&d);
@@ -256,7 +257,7 @@ static void take_flag(struct args *a, struct flag_words *words, struct str *keyw
 		if (words->count < FLAGS_MAX && word.len <= KEYWORD_BYTES_MAX)
 			keywords[words->count++] = word;
 		else
-			bad(a);
+			args_wrong(a);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
@@ -265,7 +266,7 @@ static void take_flag(struct args *a, struct flag_words *words, struct str *keyw
 			return;
 		}
 	if (!str_eq_nocase(word, STR("Recent"))) /* no client sets it, but some try: it is passed over */
-		bad(a);
+		args_wrong(a);
 }
 
 void args_flags(struct args *a, struct flag_words *words)
@@ -278,62 +279,7 @@ void args_flags(struct args *a, struct flag_words *words)
 		return;
 	do
 		take_flag(a, words, keywords);
-	while (!a->bad && args_peek(a, ' ') && (args_space(a), true));
+	while (args_try(a, ' '));
 	if (list)
 		args_char(a, ')');
-}
-
-static uint32_t set_number(struct args *a)
-{
-	uint32_t number;
-
-	if (args_try(a, '*'))
-		return UINT32_MAX;
-	number = args_number(a);
-	if (!number || number == UINT32_MAX)
-		bad(a);
-	return number;
-}
-
-void args_set(struct args *a, struct set *set)
-{
-	size_t room = 1;
-
-	for (size_t i = 0; i < a->left.len && a->left.p[i] != ' '; i++)
-		room += a->left.p[i] == ',';
-	set->count = 0;
-	if (room > SET_RANGES_MAX) {
-		bad(a);
-		return;
-	}
-	set->ranges = arena_alloc(a->arena, room * sizeof(*set->ranges));
-	do {
-		struct uid_range r;
-
-		r.first = r.last = set_number(a);
-		if (args_try(a, ':'))
-			r.last = set_number(a);
-		if (r.first > r.last) /* RFC 3501, 9: 4:2 is 2:4 */
-			r = (struct uid_range){ r.last, r.first };
-		if (!a->bad)
-			set->ranges[set->count++] = r;
-	} while (args_try(a, ','));
-	if (a->bad)
-		set->count = 0;
-}
-
-bool set_holds(const struct set *set, uint32_t number, uint32_t last)
-{
-	for (size_t i = 0; i < set->count; i++) {
-		uint32_t first = set->ranges[i].first, end = set->ranges[i].last;
-
-		if (end == UINT32_MAX) { /* n:* holds the last number, even if n is greater */
-			end = last;
-			if (first > last)
-				first = last;
-		}
-		if (number >= first && number <= end)
-			return true;
-	}
-	return false;
 }

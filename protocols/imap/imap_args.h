@@ -16,7 +16,8 @@ struct args {
 };
 
 struct args args_of(struct str command, struct arena *arena);
-bool args_end(struct args *a); /* all is well and nothing is left */
+bool args_end(struct args *a);         /* all is well and nothing is left */
+struct str args_wrong(struct args *a); /* something is amiss */
 
 bool args_peek(const struct args *a, char c);    /* the next byte is c */
 bool args_char(struct args *a, char c);          /* takes it, or bad */
@@ -24,27 +25,19 @@ bool args_try(struct args *a, char c);           /* takes it if it is there */
 void args_space(struct args *a);                 /* takes one space, or bad */
 bool args_word(struct args *a, struct str word); /* takes word if it is there, in any case */
 
+bool args_is_astring_char(char c);
+
 struct str args_tag(struct args *a);
 struct str args_atom(struct args *a);
 struct str args_string(struct args *a); /* quoted or literal */
 struct str args_astring(struct args *a);
-struct str args_nstring(struct args *a); /* p NULL for NIL */
 struct str args_mailbox(struct args *a); /* from modified UTF-7 to UTF-8; INBOX in upper case */
 struct str args_pattern(struct args *a); /* list-mailbox: with % and *; UTF-8 */
 uint32_t args_number(struct args *a);
 int64_t args_date_time(struct args *a); /* seconds since 1970 */
 int64_t args_day(struct args *a);       /* a date: days since 1970 */
 
-/* (\Seen keyword ...) with or without its parentheses; false through bad. */
+/* (\Seen keyword ...) with or without its parentheses. */
 void args_flags(struct args *a, struct flag_words *words);
-
-/* A sequence-set: ranges as written, `*` as UINT32_MAX, each with first <= last. */
-struct set {
-	struct uid_range *ranges;
-	size_t count;
-};
-#define SET_RANGES_MAX 20000
-void args_set(struct args *a, struct set *set);
-bool set_holds(const struct set *set, uint32_t number, uint32_t last); /* last: what `*` stands for */
 
 #endif

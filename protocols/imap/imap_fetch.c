@@ -1,7 +1,8 @@
 /* imap_fetch.c - FETCH (RFC 3501, 6.4.5): message by message, item by item, as fast as the client reads.
  * A message is read in up to two passes, both through wire.h and never held whole: the first, only if an item needs
  * it, for the header or the tree of its parts, which tell where sections lie; then one for each section that is sent.
- * Every step can stop for want of room or for the disk and goes on where it was. */
+ * Every step can stop for want of room, for the disk, or for others in this loop, and goes on where it was. A literal is
+ * announced when its first bytes are at hand: a message that is gone by then has NIL for it, and FETCH ends in NO. */
 #include "protocols/imap/imap_fetch.h"
 #include "core/counter.h"
 #include "core/log.h"
@@ -11,6 +12,7 @@
 
 #define HEADER_BYTES_MAX (1u << 20) /* of a header kept for ENVELOPE and the like; what is beyond is not looked at */
 #define SEEN_MAX         1000       /* UIDs gathered before the owner is told that they were seen */
+#define TURN_BYTES       (1u << 20) /* read in one turn of the loop */
 
 COUNTER(imap_fetched, "imap.fetched", "messages told of by FETCH");
 
@@ -22,7 +24,8 @@ struct fetch {
 	size_t range, item; /* where in them we are */
 	uint32_t seq;
 	enum phase phase;
-	bool told_seen, missed; /* the message became \\Seen by this; a message could not be read */
+	bool told_seen; /* the message became \\Seen by this */
+	bool missed;    /* a message could not be read */
 	struct message message;
 	struct wire wire;
 	struct buf piece;     /* wire bytes on their way */
@@ -33,6 +36,8 @@ struct fetch {
 	struct mime *mime;
 	const struct mime_part *root;
 	uint64_t skip, left;    /* of the section: bytes before it still to pass over, bytes of it to send */
+	bool announced;         /* the section's literal */
+	size_t turn_bytes;      /* read in this turn */
 	struct uid_range *seen; /* UIDs to be marked */
 	size_t seen_count;
 };
@@ -66,6 +71,7 @@ void imap_fetch_drop(struct imap *s)
 
 	if (!f)
 		return;
+	tell_seen(s, f);
 	forget_message(f);
 	buf_free(&f->piece);
 	buf_free(&f->header);
@@ -90,18 +96,43 @@ static void start_load(struct imap *s, struct fetch *f)
 	wire_open(&f->wire, s->mailbox, &m, on_ready, s);
 }
 
-/* To the end of what is needed: header, header_size and root are there then. */
-static enum wire_step load(struct fetch *f)
+static void next_turn(void *user, enum err e, struct str answer)
+{
+	struct imap *s = user;
+
+	(void)e, (void)answer;
+	s->waiting = NULL;
+	imap_fetch_on(s);
+}
+
+/* The next piece of the message into f->piece. Whoever reads much without sending lets others have their turn. */
+static enum wire_step read_piece(struct imap *s, struct fetch *f)
 {
 	enum wire_step step;
 
-	while ((step = wire_next(&f->wire, &f->piece)) == WIRE_BYTES) {
+	if (s->waiting)
+		return WIRE_WAIT;
+	if (f->turn_bytes >= TURN_BYTES) {
+		s->waiting = call_later(s->worker, next_turn, s);
+		return WIRE_WAIT;
+	}
+	buf_clear(&f->piece);
+	step = wire_next(&f->wire, &f->piece);
+	f->turn_bytes += buf_len(&f->piece);
+	return step;
+}
+
+/* To the end of what is needed: header, header_size and root are there then. */
+static enum wire_step load(struct imap *s, struct fetch *f)
+{
+	enum wire_step step;
+
+	while ((step = read_piece(s, f)) == WIRE_BYTES) {
 		if (f->mime)
 			mime_feed(f->mime, buf_data(&f->piece), buf_len(&f->piece));
-		if (buf_len(&f->header) < HEADER_BYTES_MAX)
+		if (f->items.needs & NEEDS_HEADER && buf_len(&f->header) < HEADER_BYTES_MAX)
 			buf_add_str(&f->header, buf_str(&f->piece));
 		f->header_size += buf_len(&f->piece);
-		buf_clear(&f->piece);
 	}
 	if (step != WIRE_END)
 		return step;
@@ -124,6 +155,15 @@ static void write_date(struct buf *out, int64_t seconds)
 
 	date_imap_print(text, seconds, 0);
 	buf_printf(out, "INTERNALDATE \"%s\"", text);
+}
+
+static void write_flags(struct imap *s, const struct fetch *f, struct buf *out)
+{
+	const struct message *m = &f->message;
+
+	imap_write_flags(s, m, out);
+	if (s->store)
+		s->told[s->told_count++] = (struct told){ m->uid, m->flags & FLAG_SYSTEM, m->keywords };
 }
 
 static void write_envelope(struct fetch *f, struct buf *out)
@@ -159,48 +199,59 @@ static void cut_partial(const struct item *item, uint64_t *start, uint64_t *end)
 		*end = *start + item->len;
 }
 
-static void open_range(struct imap *s, struct fetch *f, uint64_t start, uint64_t end)
+static void announce(struct imap *s, const struct item *item, uint64_t size)
 {
-	f->skip = start;
-	f->left = end - start;
-	wire_open(&f->wire, s->mailbox, &f->message, on_ready, s);
+	conn_printf(s->conn, STR_FMT " {%llu}\r\n", STR_ARG(item->label), (unsigned long long)size);
 }
 
-static void write_literal(struct imap *s, const struct item *item, struct str text)
+static void write_nil(struct imap *s, const struct item *item)
 {
-	struct buf *out = conn_out(s->conn);
-	uint64_t start = 0, end = text.len;
+	conn_printf(s->conn, STR_FMT " NIL", STR_ARG(item->label));
+}
 
+/* Of a header those fields that the item asks for. */
+static void write_fields(struct imap *s, const struct item *item, struct str header)
+{
+	struct buf fields = { 0 };
+	uint64_t start = 0, end;
+
+	imap_filter_fields(item, header, &fields);
+	end = buf_len(&fields);
 	cut_partial(item, &start, &end);
-	buf_printf(out, STR_FMT " {%llu}\r\n", STR_ARG(item->label), (unsigned long long)(end - start));
-	buf_add_str(out, str_cut(text, (size_t)start, (size_t)end));
-	conn_wrote(s->conn);
+	announce(s, item, end - start);
+	conn_write_str(s->conn, str_cut(buf_str(&fields), (size_t)start, (size_t)end));
+	buf_free(&fields);
 }
 
-/* Starts a section: a small one that lies in the header at hand goes out at once. */
+/* Starts a section: one that lies in the header at hand goes out at once. */
 static void start_section(struct imap *s, struct fetch *f, const struct item *item)
 {
+	bool some = item->fields != FIELDS_ALL;
 	uint64_t start, end;
 
 	f->item++;
 	if (!section_range(f, item, &start, &end)) {
-		conn_printf(s->conn, STR_FMT " NIL", STR_ARG(item->label));
+		write_nil(s, item);
 		return;
 	}
-	if (item->fields != FIELDS_ALL) { /* the header's bytes are gathered, then those fields picked out */
-		f->phase = COLLECT;
-		buf_clear(&f->collected);
-		open_range(s, f, start, end);
+	if (!some)
+		cut_partial(item, &start, &end);
+	if (end <= buf_len(&f->header)) {
+		struct str text = str_cut(buf_str(&f->header), (size_t)start, (size_t)end);
+
+		if (some) {
+			write_fields(s, item, text);
+		} else {
+			announce(s, item, text.len);
+			conn_write_str(s->conn, text);
+		}
 		return;
 	}
-	cut_partial(item, &start, &end);
-	conn_printf(s->conn, STR_FMT " {%llu}\r\n", STR_ARG(item->label), (unsigned long long)(end - start));
-	if (f->items.needs && end <= buf_len(&f->header)) {
-		conn_write(s->conn, buf_data(&f->header) + start, (size_t)(end - start));
-		return;
-	}
-	f->phase = STREAM;
-	open_range(s, f, start, end);
+	f->phase = some ? COLLECT : STREAM;
+	f->announced = false;
+	f->skip = start;
+	f->left = end - start;
+	wire_open(&f->wire, s->mailbox, &f->message, on_ready, s);
 }
 
 static void write_item(struct imap *s, struct fetch *f, const struct item *item)
@@ -217,7 +268,7 @@ static void write_item(struct imap *s, struct fetch *f, const struct item *item)
 	f->item++;
 	switch (item->kind) {
 	case ITEM_FLAGS:
-		imap_write_flags(s, &f->message, out);
+		write_flags(s, f, out);
 		break;
 	case ITEM_UID:
 		buf_printf(out, "UID %u", f->message.uid);
@@ -241,13 +292,11 @@ static void write_item(struct imap *s, struct fetch *f, const struct item *item)
 /* ---- sections on their way ---- */
 
 /* Takes the next piece of the open range, to be used before the next call. */
-static enum wire_step next_of_range(struct fetch *f, struct str *part)
+static enum wire_step next_of_range(struct imap *s, struct fetch *f, struct str *part)
 {
-	enum wire_step step;
+	enum wire_step step = read_piece(s, f);
 	size_t pass, len;
 
-	buf_clear(&f->piece);
-	step = wire_next(&f->wire, &f->piece);
 	if (step != WIRE_BYTES)
 		return step == WIRE_END ? WIRE_FAILED : step; /* the file holds less than the mailbox says */
 	pass = buf_len(&f->piece) < f->skip ? buf_len(&f->piece) : (size_t)f->skip;
@@ -261,16 +310,24 @@ static enum wire_step next_of_range(struct fetch *f, struct str *part)
 /* Sends what the open range holds while there is room. */
 static enum wire_step stream(struct imap *s, struct fetch *f)
 {
+	uint64_t size = f->left;
+
 	while (f->left) {
 		enum wire_step step;
 		struct str part;
 
 		if (!conn_has_room(s->conn))
 			return WIRE_WAIT;
-		if ((step = next_of_range(f, &part)) != WIRE_BYTES)
+		if ((step = next_of_range(s, f, &part)) != WIRE_BYTES)
 			return step;
+		if (part.len && !f->announced) {
+			f->announced = true;
+			announce(s, &f->items.list[f->item - 1], size);
+		}
 		conn_write_str(s->conn, part);
 	}
+	if (!size && !f->announced)
+		announce(s, &f->items.list[f->item - 1], 0);
 	wire_close(&f->wire);
 	return WIRE_END;
 }
@@ -278,21 +335,17 @@ static enum wire_step stream(struct imap *s, struct fetch *f)
 /* Gathers a part's header and sends the fields asked for. */
 static enum wire_step collect(struct imap *s, struct fetch *f)
 {
-	struct buf fields = { 0 };
-
 	while (f->left) {
 		enum wire_step step;
 		struct str part;
 
-		if ((step = next_of_range(f, &part)) != WIRE_BYTES)
+		if ((step = next_of_range(s, f, &part)) != WIRE_BYTES)
 			return step;
 		if (buf_len(&f->collected) < HEADER_BYTES_MAX)
 			buf_add_str(&f->collected, part);
 	}
 	wire_close(&f->wire);
-	imap_filter_fields(&f->items.list[f->item - 1], buf_str(&f->collected), &fields);
-	write_literal(s, &f->items.list[f->item - 1], buf_str(&fields));
-	buf_free(&fields);
+	write_fields(s, &f->items.list[f->item - 1], buf_str(&f->collected));
 	buf_clear(&f->collected);
 	return WIRE_END;
 }
@@ -351,16 +404,23 @@ static void end_message(struct imap *s, struct fetch *f)
 	f->phase = NEXT;
 }
 
-/* A message that cannot be read: left out before anything was said of it, else only the end of the connection tells
- * that the literal is not whole. */
+/* A message that cannot be read is left out if nothing was said of it, or has NIL for what was asked; within a literal
+ * only the end of the connection tells that it is not whole. */
 static enum next cannot_read(struct imap *s, struct fetch *f)
 {
 	log_error("imap", conn_id(s->conn), "message cannot be read account=%s uid=%u", s->account->address,
 		f->message.uid);
-	if (f->phase != LOAD)
-		return CLOSE;
 	f->missed = true;
-	f->phase = NEXT;
+	wire_close(&f->wire);
+	buf_clear(&f->collected);
+	if (f->phase == LOAD) {
+		f->phase = NEXT;
+		return DONE;
+	}
+	if (f->announced)
+		return CLOSE;
+	write_nil(s, &f->items.list[f->item - 1]);
+	f->phase = ITEMS;
 	return DONE;
 }
 
@@ -393,8 +453,10 @@ static enum next fetch_step(struct imap *s, struct fetch *f)
 			begin_message(s, f);
 		return DONE;
 	case LOAD:
-		return stepped(s, f, load(f));
+		return stepped(s, f, load(s, f));
 	case ITEMS:
+		if (!conn_has_room(s->conn))
+			return WAIT;
 		if (f->item == f->items.count)
 			end_message(s, f);
 		else
@@ -413,11 +475,11 @@ static enum next fetch_run(struct imap *s)
 	enum next next = DONE;
 	bool missed;
 
+	f->turn_bytes = 0;
 	while (next == DONE && f->phase != LAST)
 		next = fetch_step(s, f);
 	if (next != DONE)
 		return next;
-	tell_seen(s, f);
 	missed = f->missed;
 	imap_fetch_drop(s);
 	if (missed)
@@ -429,7 +491,7 @@ void imap_fetch_on(struct imap *s)
 {
 	enum next next;
 
-	if (!s->fetch)
+	if (!s->fetch || s->waiting || s->parted)
 		return;
 	next = fetch_run(s);
 	if (next != WAIT)

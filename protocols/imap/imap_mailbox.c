@@ -73,9 +73,10 @@ static enum next change_name(struct imap *s, struct args *a, change_one *change)
 	name = args_mailbox(a);
 	if (name.len && name.p[name.len - 1] == '/') /* CREATE of a level to come: RFC 3501, 6.3.3 */
 		name.len--;
-	if (!args_end(a) || mailbox_name_check(name))
-		return a->bad ? imap_bad(s, "%s wants one mailbox name", s->command->word)
-		              : imap_no(s, "[CANNOT] no mailbox can have that name");
+	if (!args_end(a))
+		return imap_bad(s, "%s wants one mailbox name", s->command->word);
+	if (mailbox_name_check(name))
+		return imap_no(s, "[CANNOT] no mailbox can have that name");
 	s->waiting = change(s->worker, s->account, name, name_changed, s);
 	return WAIT;
 }
@@ -130,55 +131,25 @@ enum next cmd_rename(struct imap *s, struct args *a)
 
 /* ---- LIST and LSUB ---- */
 
-#define PATTERN_BYTES_MAX 1000
-
-/* Whether name fits the pattern: `*` is any run of bytes, `%` any without '/' (RFC 3501, 6.3.8). Keeps the set of
- * places in the pattern that the name so far can have come to, so that no pattern takes long. */
-static bool pattern_fits(struct str pattern, struct str name)
+/* Whether LSUB tells of an unsubscribed name: of one above a subscribed one that does not fit itself, as with "%"
+ * (RFC 3501, 6.3.9). Those below a name stand somewhere behind it in the list, all together. */
+static bool is_above_subscribed(
+	const struct pattern *p, const struct mailbox_entry *entry, const struct mailbox_entry *entries, size_t count)
 {
-	bool at[PATTERN_BYTES_MAX + 1] = { true }, next[PATTERN_BYTES_MAX + 1];
+	for (const struct mailbox_entry *e = entry + 1; e < entries + count && str_starts(e->name, entry->name); e++) {
+		bool below = e->name.len > entry->name.len && e->name.p[entry->name.len] == '/';
 
-	if (pattern.len > PATTERN_BYTES_MAX)
-		return false;
-	for (size_t i = 0;; i++) {
-		for (size_t p = 0; p < pattern.len; p++) /* a wildcard may stand for nothing */
-			if (at[p] && (pattern.p[p] == '*' || pattern.p[p] == '%'))
-				at[p + 1] = true;
-		if (i == name.len)
-			return at[pattern.len];
-		memset(next, 0, pattern.len + 1);
-		for (size_t p = 0; p < pattern.len; p++) {
-			char c = pattern.p[p];
-
-			if (!at[p])
-				continue;
-			if (c == '*' || (c == '%' && name.p[i] != '/'))
-				next[p] = true;
-			else if (c == name.p[i])
-				next[p + 1] = true;
-		}
-		memcpy(at, next, pattern.len + 1);
+		if (below && e->subscribed && !pattern_fits(p, e->name))
+			return true;
 	}
+	return false;
 }
 
-static bool entry_fits(struct str pattern, struct str name)
-{
-	char upper[PATTERN_BYTES_MAX];
-
-	if (pattern_fits(pattern, name))
-		return true;
-	if (!str_eq(name, STR("INBOX")) || pattern.len > PATTERN_BYTES_MAX)
-		return false;
-	for (size_t i = 0; i < pattern.len; i++) /* INBOX is INBOX in any case */
-		upper[i] = pattern.p[i] >= 'a' && pattern.p[i] <= 'z' ? (char)(pattern.p[i] - 32) : pattern.p[i];
-	return pattern_fits((struct str){ upper, pattern.len }, name);
-}
-
-static void tell_entry(struct imap *s, const struct mailbox_entry *entry)
+static void tell_entry(struct imap *s, const struct mailbox_entry *entry, bool noselect)
 {
 	struct buf *out = conn_out(s->conn);
 
-	buf_printf(out, "* %s (%s%s) \"/\" ", s->command->word, entry->exists ? "" : "\\Noselect ",
+	buf_printf(out, "* %s (%s%s) \"/\" ", s->command->word, noselect ? "\\Noselect " : "",
 		entry->has_children ? "\\HasChildren" : "\\HasNoChildren");
 	imap_write_mailbox(out, entry->name);
 	buf_add_str(out, STR("\r\n"));
@@ -191,27 +162,38 @@ static void listed(void *user, enum err e, const struct mailbox_entry *entries, 
 	bool lsub = str_eq(str_of(s->command->word), STR("LSUB"));
 
 	s->waiting = NULL;
-	for (size_t i = 0; !e && i < count; i++)
-		if ((!lsub || entries[i].subscribed) && entry_fits(s->pattern, entries[i].name))
-			tell_entry(s, &entries[i]);
+	for (size_t i = 0; !e && i < count; i++) {
+		const struct mailbox_entry *entry = &entries[i];
+
+		if (!pattern_fits(s->pattern, entry->name))
+			continue;
+		if (!lsub || entry->subscribed)
+			tell_entry(s, entry, !entry->exists);
+		else if (is_above_subscribed(s->pattern, entry, entries, count))
+			tell_entry(s, entry, true);
+	}
+	pattern_free(s->pattern);
+	s->pattern = NULL;
 	imap_resume(s, imap_outcome(s, e));
 }
 
 enum next cmd_list(struct imap *s, struct args *a)
 {
-	struct str reference, pattern;
+	struct str reference, text;
 
 	args_space(a);
 	reference = args_mailbox(a);
 	args_space(a);
-	pattern = args_pattern(a);
+	text = args_pattern(a);
 	if (!args_end(a))
 		return imap_bad(s, "%s wants a reference and a pattern", s->command->word);
-	if (!pattern.len) { /* RFC 3501, 6.3.8: only the delimiter is asked for */
+	if (!text.len) { /* RFC 3501, 6.3.8: only the delimiter is asked for */
 		imap_untagged(s, "%s (\\Noselect) \"/\" \"\"", s->command->word);
 		return imap_outcome(s, OK);
 	}
-	s->pattern = str_of(arena_printf(&s->arena, STR_FMT STR_FMT, STR_ARG(reference), STR_ARG(pattern)));
+	text = str_of(arena_printf(&s->arena, STR_FMT STR_FMT, STR_ARG(reference), STR_ARG(text)));
+	if (!(s->pattern = pattern_new(text)))
+		return imap_no(s, "[CANNOT] no mailbox can have a name like that");
 	s->waiting = store_list(s->worker, s->account, listed, s);
 	return WAIT;
 }
@@ -237,7 +219,7 @@ static void status_told(void *user, enum err e, const struct mailbox_status *st)
 		const char *space = "";
 
 		buf_add_str(out, STR("* STATUS "));
-		imap_write_mailbox(out, s->pattern);
+		imap_write_mailbox(out, s->name);
 		buf_add_str(out, STR(" ("));
 		for (size_t i = 0; i < STATUS_WORDS; i++)
 			if (s->status_items & 1u << i) {
@@ -265,7 +247,7 @@ static void status_item(struct imap *s, struct args *a)
 enum next cmd_status(struct imap *s, struct args *a)
 {
 	args_space(a);
-	s->pattern = args_mailbox(a);
+	s->name = args_mailbox(a);
 	args_space(a);
 	args_char(a, '(');
 	s->status_items = 0;
@@ -275,6 +257,6 @@ enum next cmd_status(struct imap *s, struct args *a)
 	args_char(a, ')');
 	if (!args_end(a))
 		return imap_bad(s, "STATUS wants a mailbox name and a list of items");
-	s->waiting = store_status(s->worker, s->account, s->pattern, status_told, s);
+	s->waiting = store_status(s->worker, s->account, s->name, status_told, s);
 	return WAIT;
 }

@@ -1,5 +1,6 @@
 /* imap_news.c - what a client is told of its mailbox unasked (RFC 3501, 7.2 to 7.4). */
 #include "protocols/imap/imap_session.h"
+#include <stdlib.h>
 
 static void write_words(const struct imap *s, uint32_t flags, uint64_t keywords, bool recent, struct buf *out)
 {
@@ -52,6 +53,17 @@ void imap_tell_flags(struct imap *s)
 	}
 	buf_add_str(out, STR(")] what can be kept\r\n"));
 	conn_wrote(s->conn);
+	s->keywords_told = count;
+}
+
+uint64_t imap_keyword_bits(const struct imap *s, struct str word)
+{
+	uint64_t bits = 0;
+
+	for (unsigned bit = 0; bit < selected_keyword_count(s->mailbox); bit++)
+		if (str_eq_nocase(word, str_of(selected_keyword(s->mailbox, bit))))
+			bits |= 1ull << bit;
+	return bits;
 }
 
 static void on_expunge(void *user, uint32_t seq)
@@ -65,12 +77,28 @@ static void on_exists(void *user, uint32_t exists, uint32_t recent)
 	imap_untagged(user, "%u RECENT", recent);
 }
 
+static int by_uid(const void *key, const void *told)
+{
+	uint32_t uid = *(const uint32_t *)key, other = ((const struct told *)told)->uid;
+
+	return (uid > other) - (uid < other);
+}
+
+/* Whether STORE has told all of that already, or need not (.SILENT). */
+static bool is_told(const struct imap *s, const struct message *m)
+{
+	const struct told *t = s->told_count ? bsearch(&m->uid, s->told, s->told_count, sizeof(*s->told), by_uid)
+	                                     : NULL;
+
+	return t && t->flags == (m->flags & FLAG_SYSTEM) && t->keywords == m->keywords;
+}
+
 static void on_flags(void *user, uint32_t seq, const struct message *m)
 {
 	struct imap *s = user;
 	struct buf *out;
 
-	if (s->silent_count && set_holds(&(struct set){ s->silent, s->silent_count }, m->uid, UINT32_MAX))
+	if (is_told(s, m))
 		return;
 	out = conn_out(s->conn);
 	buf_printf(out, "* %u FETCH (", seq);
@@ -83,7 +111,10 @@ static void on_flags(void *user, uint32_t seq, const struct message *m)
 
 static void on_keywords(void *user)
 {
-	imap_tell_flags(user);
+	struct imap *s = user;
+
+	if (selected_keyword_count(s->mailbox) != s->keywords_told)
+		imap_tell_flags(s);
 }
 
 static void changed(void *user)
@@ -105,7 +136,6 @@ void imap_news(struct imap *s, bool may_expunge)
 	if (!s->mailbox)
 		return;
 	selected_sync(s->mailbox, may_expunge, &news, s);
-	s->silent_count = 0;
 	if (s->watching)
 		selected_watch(s->mailbox, changed, s);
 }

@@ -29,30 +29,26 @@ static int ends_in_literal(struct str line, struct imap_parser *p)
 
 ptrdiff_t imap_parse(struct imap_parser *p, struct str bytes)
 {
-	for (;;) {
-		struct str left = str_cut(bytes, p->scanned, bytes.len), line;
-		ptrdiff_t lf;
-		int literal;
+	struct str left = str_cut(bytes, p->scanned, bytes.len), line;
+	ptrdiff_t lf;
+	int literal;
 
-		if (p->literal) {
-			if (left.len < p->literal_len)
-				return 0;
-			p->scanned += (size_t)p->literal_len;
-			p->literal = false;
-			continue;
-		}
-		if ((lf = str_find(left, '\n')) < 0)
-			return 0; /* the line is looked at again when it is longer: lines are short and bounded */
-		if (lf == 0 || left.p[lf - 1] != '\r')
-			return -1;
-		line = str_cut(left, 0, (size_t)lf - 1);
-		if (str_find(line, '\0') >= 0 || str_find(line, '\r') >= 0)
-			return -1;
-		if ((literal = ends_in_literal(line, p)) < 0)
-			return -1;
-		p->scanned += (size_t)lf + 1;
-		if (!literal)
-			return (ptrdiff_t)p->scanned;
-		p->literal = true;
+	p->announced = false;
+	if (p->literal) {
+		if (left.len < p->literal_len)
+			return 0;
+		p->scanned += (size_t)p->literal_len;
+		p->literal = false;
+		left = str_cut(left, (size_t)p->literal_len, left.len);
 	}
+	if ((lf = str_find(left, '\n')) < 0)
+		return 0; /* the line is looked at again when it is longer: lines are short and bounded */
+	line = str_cut(left, 0, (size_t)lf);
+	if (!line.len || line.p[--line.len] != '\r' || str_find(line, '\0') >= 0 || str_find(line, '\r') >= 0)
+		return -1;
+	if ((literal = ends_in_literal(line, p)) < 0)
+		return -1;
+	p->scanned += (size_t)lf + 1;
+	p->literal = p->announced = literal;
+	return literal ? 0 : (ptrdiff_t)p->scanned;
 }

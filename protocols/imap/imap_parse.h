@@ -7,14 +7,15 @@
 
 struct imap_parser {        /* zeroed: at the first byte of a command */
 	size_t scanned;     /* bytes known not to hold the end: parsing goes on there */
-	bool literal;       /* a literal begins at `scanned`, and its bytes are not all here */
-	bool synchronising; /* {n}: the client waits for "+ " before it sends them; {n+}: it does not */
+	bool literal;       /* a literal begins at `scanned` */
+	bool announced;     /* it does so since this call: the caller judges it, then calls again */
+	bool synchronising; /* {n}: the client waits for "+ " before it sends its bytes; {n+}: it does not */
 	uint64_t literal_len;
 };
 
-/* Bytes of the command at the front of `bytes`, its last CRLF included; 0: more must come, and if p->literal, first a
- * "+ " if it is synchronising; -1: this can never be a command (LF without CR, NUL, a literal over 4 GiB): nothing
- * that follows can be trusted. Called again with the same bytes and more behind them it goes on. */
+/* Bytes of the command at the front of `bytes`, its last CRLF included; 0: more must come, or a literal is announced;
+ * -1: this can never be a command (LF without CR, NUL, a literal over 4 GiB): nothing that follows can be trusted.
+ * Called again with the same bytes and more behind them it goes on. */
 ptrdiff_t imap_parse(struct imap_parser *p, struct str bytes);
 
 #endif

@@ -20,7 +20,7 @@ static void take_names(struct args *a, struct item *item, struct buf *label)
 			return;
 		if (item->name_count)
 			buf_add_char(label, ' ');
-		imap_write_string(label, name);
+		imap_write_astring(label, name);
 		item->names[item->name_count++] = name;
 	} while (args_try(a, ' '));
 	args_char(a, ')');

@@ -7,6 +7,9 @@
 #include "protocols/imap/imap.h"
 #include "protocols/imap/imap_args.h"
 #include "protocols/imap/imap_parse.h"
+#include "protocols/imap/imap_pattern.h"
+#include "protocols/imap/imap_set.h"
+#include "protocols/imap/imap_write.h"
 #include "protocols/login.h"
 #include "storage/store.h"
 
@@ -17,13 +20,20 @@ enum imap_state { /* RFC 3501, 3; bits, so that the table can name several */
 };
 
 enum next {
-	DONE,  /* the command is answered, but for its tagged reply: imap_finish sent that already */
-	WAIT,  /* input rests until an answer or room comes; then imap_finish, or imap_resume */
+	DONE,  /* what comes next may be taken: the tagged reply was sent, or more of the command is to come */
+	WAIT,  /* input rests until an answer or room comes; then imap_resume */
 	CLOSE, /* nothing more will be said */
 };
 
 struct fetch;
+struct searching;
+struct storing;
 struct appending;
+
+struct told { /* what a client knows of a message's flags */
+	uint32_t uid, flags;
+	uint64_t keywords;
+};
 
 struct imap { /* made by imap_open, ended by imap_free alone */
 	struct session session;
@@ -32,11 +42,13 @@ struct imap { /* made by imap_open, ended by imap_free alone */
 	struct conf *snapshot; /* the configuration that this session began with; ours */
 	enum imap_state state; /* only imap_enter changes it */
 	const char *farewell;  /* why we part as soon as we may; NULL */
+	bool parted;           /* all is said */
 	unsigned errors, fails;
 	struct login *login;      /* under way; ours */
 	struct account *account;  /* who; NULL before login; ours */
 	struct selected *mailbox; /* NULL unless SELECTED; ours */
 	bool read_only;
+	unsigned keywords_told; /* how many words FLAGS had */
 
 	/* the command under way */
 	struct imap_parser parser;
@@ -44,19 +56,19 @@ struct imap { /* made by imap_open, ended by imap_free alone */
 	char *tag;                          /* in the arena */
 	struct arena arena;                 /* memory of the command, emptied when it is answered */
 	struct call *waiting;               /* the answer we rest for; ours */
-	struct str pattern;                 /* LIST: which names; STATUS: of which mailbox; in the arena */
+	struct str name;                    /* STATUS: of which mailbox; in the arena */
 	unsigned status_items;
-	struct set told; /* STORE: whose flags are told when it is done; in the arena */
+	struct pattern *pattern; /* LIST: which names; ours */
 	/* Takes the client's next line instead of a command (AUTHENTICATE, IDLE); NULL else. */
 	enum next (*continuation)(struct imap *s, struct str line);
 	struct fetch *fetch;      /* FETCH under way; ours */
+	struct searching *search; /* SEARCH under way; ours */
 	struct appending *append; /* APPEND under way; ours */
-	struct uid_range *silent; /* UIDs whose flags this command changed and need not tell; in the arena */
-	size_t silent_count;
-	bool watching;        /* IDLE: what changes is told at once */
-	bool news_due;        /* something changed while a command was under way in IDLE */
-	uint64_t skip;        /* bytes of a refused literal still to be passed over */
-	bool literal_invited; /* "+ " was sent for the literal that is coming */
+	struct storing *store;    /* STORE under way; in the arena */
+	struct told *told;        /* by STORE, ascending, and not to be told again as news; in the arena */
+	size_t told_count;
+	bool watching; /* IDLE: what changes is told at once */
+	bool news_due; /* something changed in IDLE while there was no room */
 };
 
 struct imap_command { /* a row of the table */
@@ -84,9 +96,6 @@ void imap_untagged(struct imap *s, const char *fmt, ...) __attribute__((format(p
 void imap_resume(struct imap *s, enum next next); /* an answer came: goes on as the command would have */
 const struct imap_conf *imap_conf(const struct imap *s);
 const struct login_conf *imap_login_conf(const struct imap *s);
-void imap_write_string(struct buf *out, struct str s);  /* quoted if it can be, else a literal */
-void imap_write_nstring(struct buf *out, struct str s); /* NIL for p NULL */
-void imap_write_mailbox(struct buf *out, struct str utf8);
 
 /* imap_command.c */
 const struct imap_command *imap_command_find(struct str word, bool uid);
@@ -96,8 +105,9 @@ void imap_capabilities(const struct imap *s, struct buf *out);
 void imap_news(struct imap *s, bool may_expunge); /* tells what changed in the mailbox */
 void imap_write_flags(const struct imap *s, const struct message *m, struct buf *out); /* "FLAGS (...)" */
 void imap_tell_flags(struct imap *s);                                                  /* FLAGS and PERMANENTFLAGS */
-void imap_leave(struct imap *s);                /* no mailbox is selected any more */
-void imap_watch(struct imap *s, bool watching); /* whether changes are told at once */
+uint64_t imap_keyword_bits(const struct imap *s, struct str word); /* 0: the mailbox does not know it */
+void imap_leave(struct imap *s);                                   /* no mailbox is selected any more */
+void imap_watch(struct imap *s, bool watching);                    /* whether changes are told at once */
 
 /* what each family does; all of them are rows of the table */
 enum next cmd_capability(struct imap *s, struct args *a);
@@ -125,21 +135,25 @@ enum next cmd_copy(struct imap *s, struct args *a);
 enum next cmd_search(struct imap *s, struct args *a);
 enum next cmd_idle(struct imap *s, struct args *a);
 
-/* imap_append.c: the message literal of an APPEND, which is not kept with the command. */
-bool imap_append_begins(struct imap *s, struct str so_far, bool *refused);
-enum next imap_append_input(struct imap *s, struct buf *in);
+/* imap_append.c: the message literal of an APPEND, which is not kept with the command. True: the command so far is such a
+ * one, and taken; *next is what comes of it. */
+bool imap_append_begins(struct imap *s, struct str so_far, enum next *next);
+bool imap_append_takes(const struct imap *s);                            /* its bytes are still coming */
+bool imap_append_input(struct imap *s, struct buf *in, enum next *next); /* false: more must come */
 void imap_append_drop(struct imap *s);
 /* imap_fetch.c */
 void imap_fetch_on(struct imap *s); /* there is room again */
 void imap_fetch_drop(struct imap *s);
+enum next imap_fetch_flags(struct imap *s, const struct set *seqs); /* tells the flags of these; s->told gets them */
+/* imap_search.c */
+void imap_search_on(struct imap *s); /* there is room again */
+void imap_search_drop(struct imap *s);
 
-/* Starts telling `items` of the messages of a set of sequence numbers; finish words the tagged reply. */
-enum next imap_fetch_flags(struct imap *s, const struct set *seqs);
-
-/* imap_set.c: a set as the client wrote it, as ranges of sequence numbers in this session's count, ascending and
+/* imap_numbers.c: a set as the client wrote it, as ranges of sequence numbers in this session's count, ascending and
  * apart, in the arena. False: a number is beyond the count (UIDs that are not there are passed over). */
 bool imap_seqs(struct imap *s, const struct set *set, struct set *seqs);
 /* The UIDs of such a set, as ranges that hold no other message of this session's count. */
 struct set imap_uids(struct imap *s, const struct set *seqs);
+uint64_t imap_count(const struct set *set); /* numbers in it */
 
 #endif

@@ -1,6 +1,45 @@
-/* imap_set.c - sets of messages: from what a client wrote to ranges of what it knows (RFC 3501, 6.4.8 and 9). */
-#include "protocols/imap/imap_session.h"
+/* imap_set.c - see imap_set.h. */
+#include "protocols/imap/imap_set.h"
 #include <stdlib.h>
+
+static uint32_t set_number(struct args *a)
+{
+	uint32_t number;
+
+	if (args_try(a, '*'))
+		return UINT32_MAX;
+	number = args_number(a);
+	if (!number || number == UINT32_MAX)
+		args_wrong(a);
+	return number;
+}
+
+void args_set(struct args *a, struct set *set)
+{
+	size_t room = 1;
+
+	for (size_t i = 0; i < a->left.len && a->left.p[i] != ' '; i++)
+		room += a->left.p[i] == ',';
+	*set = (struct set){ 0 };
+	if (a->bad || room > SET_RANGES_MAX) {
+		args_wrong(a);
+		return;
+	}
+	set->ranges = arena_alloc(a->arena, room * sizeof(*set->ranges));
+	do {
+		struct uid_range r;
+
+		r.first = r.last = set_number(a);
+		if (args_try(a, ':'))
+			r.last = set_number(a);
+		if (r.first > r.last) /* RFC 3501, 9: 4:2 is 2:4 */
+			r = (struct uid_range){ r.last, r.first };
+		if (!a->bad)
+			set->ranges[set->count++] = r;
+	} while (args_try(a, ','));
+	if (a->bad)
+		set->count = 0;
+}
 
 static int by_first(const void *a, const void *b)
 {
@@ -9,8 +48,7 @@ static int by_first(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
-/* Sorts and joins ranges that touch or overlap. */
-static void join(struct set *set)
+void set_join(struct set *set)
 {
 	size_t kept = 0;
 
@@ -20,7 +58,7 @@ static void join(struct set *set)
 	for (size_t i = 1; i < set->count; i++) {
 		struct uid_range *last = &set->ranges[kept], *r = &set->ranges[i];
 
-		if (r->first <= last->last || r->first == last->last + 1) {
+		if (last->last == UINT32_MAX || r->first <= last->last + 1) {
 			if (r->last > last->last)
 				last->last = r->last;
 		} else {
@@ -30,62 +68,31 @@ static void join(struct set *set)
 	set->count = kept + 1;
 }
 
-/* A range of UIDs as sequence numbers; first > last: it holds none. */
-static struct uid_range seqs_of_uids(struct imap *s, struct uid_range uids, uint32_t exists)
+void set_settle(struct set *set, uint32_t last)
 {
-	struct uid_range r = { 1, 0 };
-	struct message m;
-
-	if (!exists)
-		return r;
-	if (uids.last == UINT32_MAX) { /* n:* holds the last message, even if n is greater */
-		selected_message(s->mailbox, exists, &m);
-		uids.last = m.uid;
-		if (uids.first > m.uid)
-			uids.first = m.uid;
-	}
-	r.first = selected_seq_from(s->mailbox, uids.first);
-	r.last = uids.last == UINT32_MAX ? exists : selected_seq_from(s->mailbox, uids.last + 1) - 1;
-	return r;
-}
-
-bool imap_seqs(struct imap *s, const struct set *set, struct set *seqs)
-{
-	uint32_t exists = selected_exists(s->mailbox);
-	bool uid = s->command->besides & IS_UID;
-
-	seqs->count = 0;
-	seqs->ranges = arena_alloc(&s->arena, (set->count + 1) * sizeof(*seqs->ranges));
 	for (size_t i = 0; i < set->count; i++) {
-		struct uid_range r = set->ranges[i];
+		struct uid_range *r = &set->ranges[i];
 
-		if (uid) {
-			r = seqs_of_uids(s, r, exists);
-		} else {
-			if (r.first == UINT32_MAX)
-				r.first = exists;
-			if (r.last == UINT32_MAX)
-				r.last = exists > r.first ? exists : r.first;
-			if (r.first < 1 || r.last > exists)
-				return false;
-		}
-		if (r.first <= r.last)
-			seqs->ranges[seqs->count++] = r;
+		if (r->last != UINT32_MAX)
+			continue;
+		r->last = last;
+		if (r->first > last)
+			r->first = last;
 	}
-	join(seqs);
-	return true;
+	set_join(set);
 }
 
-struct set imap_uids(struct imap *s, const struct set *seqs)
+bool set_holds(const struct set *set, uint32_t number)
 {
-	struct set uids = { arena_alloc(&s->arena, (seqs->count + 1) * sizeof(*uids.ranges)), seqs->count };
+	size_t low = 0, high = set->count;
 
-	for (size_t i = 0; i < seqs->count; i++) {
-		struct message first, last;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
 
-		selected_message(s->mailbox, seqs->ranges[i].first, &first);
-		selected_message(s->mailbox, seqs->ranges[i].last, &last);
-		uids.ranges[i] = (struct uid_range){ first.uid, last.uid };
+		if (set->ranges[middle].last < number)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return uids;
+	return low < set->count && set->ranges[low].first <= number;
 }

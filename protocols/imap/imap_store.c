@@ -17,64 +17,106 @@ static bool take_set(struct imap *s, struct args *a, struct set *seqs, enum next
 	return false;
 }
 
+/* ---- STORE ---- */
+
+struct storing {
+	enum flags_how how;
+	bool silent;
+	struct flag_words words;
+	struct set seqs;
+};
+
+/* What the client makes of its own .SILENT change: whatever differs from it is another's and is told. */
+static void expect(struct imap *s)
+{
+	const struct storing *st = s->store;
+	uint64_t keywords = 0;
+
+	for (size_t i = 0; i < st->words.count; i++)
+		keywords |= imap_keyword_bits(s, st->words.keywords[i]);
+	for (size_t i = 0; i < s->told_count; i++) {
+		struct told *t = &s->told[i];
+
+		if (st->how == FLAGS_REPLACE)
+			*t = (struct told){ t->uid, 0, 0 };
+		t->flags = st->how == FLAGS_REMOVE ? t->flags & ~st->words.flags : t->flags | st->words.flags;
+		t->keywords = st->how == FLAGS_REMOVE ? t->keywords & ~keywords : t->keywords | keywords;
+	}
+}
+
 static void stored(void *user, enum err e)
 {
 	struct imap *s = user;
-	struct set told = s->told;
 
 	s->waiting = NULL;
-	if (e || !told.count) /* .SILENT, or nothing was changed */
+	if (e) {
+		s->told_count = 0;
 		imap_resume(s, imap_outcome(s, e));
-	else
-		imap_resume(s, imap_fetch_flags(s, &told));
+		return;
+	}
+	if (selected_keyword_count(s->mailbox) != s->keywords_told)
+		imap_tell_flags(s);
+	if (!s->store->silent) {
+		imap_resume(s, imap_fetch_flags(s, &s->store->seqs));
+		return;
+	}
+	expect(s);
+	imap_resume(s, imap_outcome(s, OK));
 }
 
-static bool take_how(struct args *a, enum flags_how *how, bool *silent)
+/* What the client knows of these messages, having heard all news so far. */
+static void note_known(struct imap *s, const struct set *seqs)
 {
-	*how = args_try(a, '+') ? FLAGS_ADD : args_try(a, '-') ? FLAGS_REMOVE : FLAGS_REPLACE;
+	for (size_t i = 0; i < seqs->count; i++)
+		for (uint32_t seq = seqs->ranges[i].first; seq <= seqs->ranges[i].last; seq++) {
+			struct message m;
+
+			selected_message(s->mailbox, seq, &m);
+			s->told[s->told_count++] = (struct told){ m.uid, m.flags & FLAG_SYSTEM, m.keywords };
+		}
+}
+
+static bool take_how(struct args *a, struct storing *st)
+{
+	st->how = args_try(a, '+') ? FLAGS_ADD : args_try(a, '-') ? FLAGS_REMOVE : FLAGS_REPLACE;
 	if (!args_word(a, STR("FLAGS")))
 		return false;
-	*silent = args_word(a, STR(".SILENT"));
+	st->silent = args_word(a, STR(".SILENT"));
 	return true;
 }
 
 enum next cmd_store(struct imap *s, struct args *a)
 {
-	struct flag_words words;
-	struct set seqs, uids;
-	enum flags_how how;
+	struct storing *st = arena_new(&s->arena, struct storing);
+	struct set uids;
 	enum next next;
-	bool silent;
 
-	if (!take_set(s, a, &seqs, &next))
+	if (!take_set(s, a, &st->seqs, &next))
 		return next;
 	args_space(a);
-	if (!take_how(a, &how, &silent))
+	if (!take_how(a, st))
 		return imap_bad(s, "STORE wants FLAGS, +FLAGS or -FLAGS");
 	args_space(a);
-	args_flags(a, &words);
+	args_flags(a, &st->words);
 	if (!args_end(a))
 		return imap_bad(s, "STORE wants a list of flags");
 	if (s->read_only)
 		return imap_no(s, "[READ-ONLY] the mailbox is read-only");
-	if (!seqs.count)
+	if (!st->seqs.count)
 		return imap_outcome(s, OK);
-	uids = imap_uids(s, &seqs);
-	s->silent = uids.ranges; /* the changes of one's own are told by the command, or not at all */
-	s->silent_count = uids.count;
-	s->told = silent ? (struct set){ 0 } : seqs;
-	s->waiting = store_flags(s->worker, s->account, s->mailbox, uids.ranges, uids.count, how, &words, stored, s);
+	s->store = st;
+	s->told = arena_alloc(&s->arena, imap_count(&st->seqs) * sizeof(*s->told));
+	if (st->silent) {
+		imap_news(s, false);
+		note_known(s, &st->seqs);
+	}
+	uids = imap_uids(s, &st->seqs);
+	s->waiting = store_flags(
+		s->worker, s->account, s->mailbox, uids.ranges, uids.count, st->how, &st->words, stored, s);
 	return WAIT;
 }
 
-static void write_ranges(struct buf *out, const struct uid_range *ranges, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		buf_printf(out, "%s%u", i ? "," : "", ranges[i].first);
-		if (ranges[i].last != ranges[i].first)
-			buf_printf(out, ":%u", ranges[i].last);
-	}
-}
+/* ---- COPY, EXPUNGE, CLOSE ---- */
 
 static void copied(void *user, enum err e, const struct copied *c)
 {
@@ -87,9 +129,9 @@ static void copied(void *user, enum err e, const struct copied *c)
 	} else if (e || !c->from_count) {
 		imap_resume(s, imap_outcome(s, e));
 	} else {
-		write_ranges(&code, c->from, c->from_count);
+		imap_write_ranges(&code, c->from, c->from_count);
 		buf_add_char(&code, ' ');
-		write_ranges(&code, c->to, c->to_count);
+		imap_write_ranges(&code, c->to, c->to_count);
 		imap_resume(s, imap_ok(s, "[COPYUID %u " STR_FMT "] %s done", c->uidvalidity, STR_ARG(buf_str(&code)),
 				       s->command->word));
 		buf_free(&code);
@@ -149,7 +191,8 @@ static void closed(void *user, enum err e)
 	struct imap *s = user;
 
 	s->waiting = NULL;
-	imap_leave(s);
+	if (!e)
+		imap_leave(s);
 	imap_resume(s, imap_outcome(s, e));
 }
 

@@ -1,6 +1,8 @@
 /* The syntax of IMAP: where commands end, what their arguments say, mailbox names in modified UTF-7. */
 #include "protocols/imap/imap_args.h"
 #include "protocols/imap/imap_parse.h"
+#include "protocols/imap/imap_pattern.h"
+#include "protocols/imap/imap_set.h"
 #include "protocols/imap/imap_utf7.h"
 #include "t/tap.h"
 
@@ -21,18 +23,38 @@ static const struct {
 	{ "nor a literal of more than 32 bits", "a X {4294967296}\r\n", -1 },
 };
 
+/* Parses on past announced literals, and counts them. */
+static ptrdiff_t parse(struct imap_parser *p, struct str in, unsigned *literals)
+{
+	ptrdiff_t used;
+
+	while (!(used = imap_parse(p, in)) && p->announced)
+		++*literals;
+	return used;
+}
+
 /* Fed whole, then byte by byte: the answer may not differ. */
 static void test_commands(void)
 {
+	struct imap_parser p = { 0 };
+
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
 		struct str in = str_of(commands[i].input);
 		struct imap_parser whole = { 0 }, slow = { 0 };
-		ptrdiff_t used = imap_parse(&whole, in), slowly = 0;
+		unsigned literals = 0, slow_literals = 0;
+		ptrdiff_t used = parse(&whole, in, &literals), slowly = 0;
 
 		for (size_t len = 1; len <= in.len && !slowly; len++)
-			slowly = imap_parse(&slow, str_cut(in, 0, len));
-		ok(used == commands[i].used && slowly == used, "%s", commands[i].what);
+			slowly = parse(&slow, str_cut(in, 0, len), &slow_literals);
+		ok(used == commands[i].used && slowly == used && literals == slow_literals, "%s", commands[i].what);
 	}
+	ok(imap_parse(&p, STR("a NO\0P\r\n")) < 0, "a NUL can never become right");
+	p = (struct imap_parser){ 0 };
+	ok(!imap_parse(&p, STR("a X {1}\r\na {2+}\r\nbc\r\n")) && p.announced && p.synchronising &&
+			p.literal_len == 1 && p.scanned == 9,
+		"a literal is announced, though its bytes are here");
+	ok(!imap_parse(&p, STR("a X {1}\r\na {2+}\r\nbc\r\n")) && p.announced && !p.synchronising && p.literal_len == 2,
+		"and the next, one that comes without asking");
 }
 
 static const struct {
@@ -45,6 +67,8 @@ static const struct {
 	{ "a quoted string that does not end", "\"abc", false, "" },
 	{ "a literal", "{3}\r\na b", true, "a b" },
 	{ "a literal cut short", "{4}\r\na b", false, "" },
+	{ "a backslash before the end of a quoted string", "\"a\\\"", false, "" },
+	{ "a line end within a quoted string", "\"a\r\nb\"", false, "" },
 	{ "nothing", "", false, "" },
 	{ "a parenthesis", "(", false, "" },
 };
@@ -78,6 +102,19 @@ static const struct {
 	{ "nothing behind a colon", "1:", 0, 0, 0 },
 };
 
+static void test_settled(void)
+{
+	struct uid_range ranges[] = { { 9, UINT32_MAX }, { 3, 4 }, { 1, 2 }, { 4, 5 } };
+	struct set set = { ranges, 4 };
+
+	set_settle(&set, 7);
+	ok(set.count == 2 && ranges[0].first == 1 && ranges[0].last == 5, "ranges that touch or overlap become one");
+	ok(set_holds(&set, 7), "9:* holds the last, if that is 7");
+	ok(!set_holds(&set, 6) && !set_holds(&set, 8) && !set_holds(&set, 9), "and no other");
+	ok(set_holds(&set, 1) && set_holds(&set, 3) && set_holds(&set, 5), "what stood in a range is found in it");
+	ok(!set_holds(&(struct set){ 0 }, 1), "nothing is in no set");
+}
+
 static void test_sets(void)
 {
 	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
@@ -92,9 +129,7 @@ static void test_sets(void)
 			"a set: %s", sets[i].what);
 		arena_free(&arena);
 	}
-	ok(set_holds(&(struct set){ &(struct uid_range){ 9, UINT32_MAX }, 1 }, 5, 5),
-		"9:* holds the last, if that is 5");
-	ok(!set_holds(&(struct set){ &(struct uid_range){ 9, UINT32_MAX }, 1 }, 4, 5), "and no other");
+	test_settled();
 }
 
 static void test_flags(void)
@@ -146,6 +181,56 @@ static void test_utf7(void)
 	buf_free(&out);
 }
 
+static const struct {
+	const char *pattern, *name;
+	bool fits;
+} patterns[] = {
+	{ "*", "Archive/2026", true },
+	{ "%", "Archive", true },
+	{ "%", "Archive/2026", false },
+	{ "%/%", "Archive/2026", true },
+	{ "Archive/%", "Archive", false },
+	{ "Archive/*", "Archive/2026/May", true },
+	{ "Archive/%", "Archive/2026/May", false },
+	{ "*May", "Archive/2026/May", true },
+	{ "%May", "Archive/2026/May", false },
+	{ "%%%/*%*", "a/b/c", true },
+	{ "%*", "a/b", true },
+	{ "a*b*c", "aXbYbZc", true },
+	{ "a*b*c", "aXcYb", false },
+	{ "inbox", "INBOX", true },
+	{ "iNb%", "INBOX", true },
+	{ "inbox", "inbox", true },
+	{ "archive", "Archive", false },
+	{ "a", "ab", false },
+	{ "ab", "a", false },
+};
+
+static void test_patterns(void)
+{
+	char text[PATTERN_BYTES_MAX + 3];
+	struct pattern *p;
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
+		p = pattern_new(str_of(patterns[i].pattern));
+		ok(pattern_fits(p, str_of(patterns[i].name)) == patterns[i].fits, "%s %s %s", patterns[i].name,
+			patterns[i].fits ? "fits" : "does not fit", patterns[i].pattern);
+		pattern_free(p);
+	}
+	memset(text, 'a', sizeof(text));
+	for (size_t len = 62; len < 67; len++) { /* where one word of bits ends */
+		p = pattern_new((struct str){ text, len });
+		ok(pattern_fits(p, (struct str){ text, len }) && !pattern_fits(p, (struct str){ text, len - 1 }),
+			"a pattern of %zu bytes", len);
+		pattern_free(p);
+	}
+	ok(!pattern_new((struct str){ text, PATTERN_BYTES_MAX + 1 }), "a pattern that is too long fits nothing");
+	memset(text, '*', sizeof(text));
+	p = pattern_new((struct str){ text, sizeof(text) });
+	ok(p && pattern_fits(p, STR("a")), "wildcards side by side are as good as one");
+	pattern_free(p);
+}
+
 int main(void)
 {
 	test_commands();
@@ -153,5 +238,6 @@ int main(void)
 	test_sets();
 	test_flags();
 	test_utf7();
+	test_patterns();
 	return done();
 }
