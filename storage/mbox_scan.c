@@ -8,8 +8,7 @@
 #include "storage/mbox.h"
 #include <stdlib.h>
 
-#define LINE_LOOK_MAX   16384 /* bytes of a line that are looked at; our longest, of 64 keywords, has 6,500 */
-#define PREFIX_MAX 65536 /* bytes; what follows of a foreign one counts as the message's */
+#define LINE_LOOK_MAX 16384 /* bytes of a line that are looked at; our longest, of 64 keywords, has 6,500 */
 
 struct mbox_scan {
 	struct keywords *k;
@@ -179,7 +178,7 @@ static bool header_line(struct mbox_scan *s, struct str line, uint64_t len)
 	field = folded ? s->field : form_field_of(line, true, &value);
 	if (field != FORM_OTHER)
 		read_field(s, field, folded ? str_trim(line) : value, folded);
-	s->in_prefix = s->in_prefix && field != FORM_OTHER && s->at + len - s->m.offset <= PREFIX_MAX;
+	s->in_prefix = s->in_prefix && field != FORM_OTHER && s->at + len - s->m.offset <= MBOX_PREFIX_MAX;
 	if (!s->in_prefix) {
 		s->field = field;
 		return false;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static char scratch_path[] = "/tmp/postern-XXXXXX";
+static char scratch_path[] = "/tmp/scratch-XXXXXX";
 
 /* Opens it; -1 if there can be none. */
 static int scratch_open(void)

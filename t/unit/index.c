@@ -165,12 +165,13 @@ static void test_account(void)
 static unsigned set_aside(void)
 {
 	int fd = openat(directory, "index", O_RDONLY | O_DIRECTORY);
-	DIR *d = fdopendir(fd);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	unsigned n = 0;
 
-	for (struct dirent *e; (e = readdir(d));)
+	for (struct dirent *e; d && (e = readdir(d));)
 		n += !strncmp(e->d_name, "1.bad.", 6);
-	closedir(d);
+	if (d)
+		closedir(d);
 	return n;
 }
 
@@ -180,10 +181,10 @@ enum damage { REMOVE, EMPTY, SCRAMBLE };
 static unsigned damage(const char *part, enum damage how)
 {
 	int fd = openat(directory, "index/1/leveldb", O_RDONLY | O_DIRECTORY);
-	DIR *d = fdopendir(fd);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	unsigned n = 0;
 
-	for (struct dirent *e; (e = readdir(d));) {
+	for (struct dirent *e; d && (e = readdir(d));) {
 		int file;
 
 		if (!strstr(e->d_name, part) || e->d_name[0] == '.')
@@ -196,7 +197,8 @@ static unsigned damage(const char *part, enum damage how)
 		if (how == REMOVE)
 			unlinkat(fd, e->d_name, 0);
 	}
-	closedir(d);
+	if (d)
+		closedir(d);
 	return n;
 }
 
@@ -219,12 +221,16 @@ static void test_damage(void)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct index *x = index_new(directory, 2, CACHE);
-		bool well, known;
+		bool well, known = true;
 
 		for (int k = 0; k < 3; k++) /* more than stays in memory */
 			put(x, ALICE, true, 20 + (uint64_t)k, 1, 20000);
-		known = is_record(x, ALICE, INBOX, 22, 20000);
 		index_free(x);
+		if (strcmp(kinds[i].part, ".log")) { /* opened again, it has all in tables */
+			x = index_new(directory, 2, CACHE);
+			known = is_record(x, ALICE, INBOX, 22, 20000);
+			index_free(x);
+		}
 		if (!damage(kinds[i].part, kinds[i].how))
 			known = false;
 		x = index_new(directory, 2, CACHE);
