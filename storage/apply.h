@@ -14,8 +14,8 @@ struct operation;
 struct files *files_new(int directory); /* which stays the caller's */
 void files_free(struct files *f);       /* NULL is fine */
 
-/* All operations of an entry, as packed in the journal. Stops at the first failure; what is ERR_NEVER costs itself alone: the
- * rest is done before that is answered. */
+/* All operations of an entry, as packed in the journal. Stops at the first failure; what is ERR_NEVER costs itself
+ * alone: the rest is done before that is answered. */
 enum err apply_operations(struct files *f, struct str operations);
 enum err apply_operation(struct files *f, const struct operation *op);
 /* Bytes past `end` are cut off the file, with a log line. Not there, or shorter: nothing to do. */
@@ -27,8 +27,8 @@ struct sync_list {
 	size_t count;
 };
 enum err files_sync_list(struct files *f, struct sync_list *l);
-/* One syncfs each. OK: all that was applied before files_sync_list is durable. After a failure it is not, and will not be by
- * another sync alone: the kernel has forgotten what it could not write. Gives back the list's memory. */
+/* One syncfs each. OK: all that was applied before files_sync_list is durable. After a failure it is not, and will
+ * not be by another sync alone: the kernel has forgotten what it could not write. Gives back the list's memory. */
 enum err sync_list_run(struct sync_list *l);
 
 #endif

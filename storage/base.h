@@ -13,7 +13,8 @@ struct base {
 	uint64_t sequence; /* of the first entry */
 };
 
-/* names gets what was remembered then. ERR_ABSENT: there is none. ERR_NEVER: it is damaged, or of a version we do not know. */
+/* names gets what was remembered then. ERR_ABSENT: there is none. ERR_NEVER: it is damaged, or of a version we do
+ * not know. */
 enum err base_read(int dir, struct base *b, struct names *names);
 /* Gives b a new life and writes it. */
 enum err base_renew(int dir, struct base *b, const struct names *names);

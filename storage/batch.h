@@ -33,16 +33,16 @@ static inline uint64_t batch_size(uint64_t length) /* bytes in the segment */
 
 #define BATCH_ENTRY_HEAD 4 /* bytes that an entry takes besides its own */
 
-/* Making one: batch_begin leaves room for the head in an empty buffer, batch_add adds entries, batch_seal fills in the head
- * (its count and length too) and adds the zeros. */
+/* Making one: batch_begin leaves room for the head in an empty buffer, batch_add adds entries, batch_seal fills in
+ * the head (its count and length too) and adds the zeros. */
 void batch_begin(struct buf *out);
 void batch_add(struct buf *out, struct str entry);
 void batch_seal(struct buf *out, struct batch_head *h, uint32_t count);
 
 /* Reading one: true if these bytes (BATCH_HEAD of them at least) could begin a batch of this life. */
 bool batch_read_head(struct str bytes, uint64_t life, struct batch_head *h);
-/* `bytes` begins with the head that h was read from: whether there is all of it and the CRC agrees. The entries are left in
- * *entries, to be taken by unpack_str, h->count times. */
+/* `bytes` begins with the head that h was read from: whether there is all of it and the CRC agrees. The entries are
+ * left in *entries, to be taken by unpack_str, h->count times. */
 bool batch_read(struct str bytes, const struct batch_head *h, struct unpack *entries);
 
 #endif

@@ -168,6 +168,19 @@ void checkpoint_spools(struct journal *j, const struct entry *e)
 	}
 }
 
+void checkpoint_keep_spools(struct journal *j, uint64_t sequence)
+{
+	struct spool **at = &j->cp.spools, *s;
+
+	while ((s = *at))
+		if (s->sequence == sequence) {
+			*at = s->next;
+			free(s);
+		} else
+			at = &s->next;
+	j->cp.spools_end = at;
+}
+
 static void unlink_work(struct job *job)
 {
 	struct checkpoint *c = (struct checkpoint *)((char *)job - offsetof(struct checkpoint, unlink));

@@ -29,7 +29,9 @@ static bool has_room(const struct journal *j, enum entry_class class, uint64_t b
 
 enum err journal_room(const struct journal *j, enum entry_class class, uint64_t bytes)
 {
-	return !track_stuck(j->track) && has_room(j, class, bytes) ? OK : ERR_AGAIN;
+	bool fails = j->failing || j->refused.first || track_stuck(j->track);
+
+	return !fails && has_room(j, class, bytes) ? OK : ERR_AGAIN;
 }
 
 static bool is_settled(const struct journal *j)
@@ -79,7 +81,7 @@ void journal_append(
 	if (batch_size(BATCH_ENTRY_HEAD + entry_bytes(e)) > segment - j->keep)
 		e->e = ERR_TOO_BIG;
 	else
-		e->e = j->failing || j->refused.first ? ERR_AGAIN : journal_room(j, class, entry_cost(e));
+		e->e = journal_room(j, class, entry_cost(e));
 	if (e->e) {
 		struct entry_list alone = { e, e };
 

@@ -46,8 +46,8 @@ struct file_ref {
 struct entry *entry_new(void);
 void entry_free(struct entry *e); /* never appended; NULL is fine */
 void entry_write(struct entry *e, const struct file_ref *f, uint64_t offset, struct str bytes);
-/* The bytes are all of the file `spool`, relative to the store and synced; it is unlinked once a checkpoint has passed. If the
- * entry is not synced, the file stays the caller's. */
+/* The bytes are all of the file `spool`, relative to the store and synced; it is unlinked once a checkpoint has
+ * passed. If the entry is not synced, the file stays the caller's. */
 void entry_write_spool(struct entry *e, const struct file_ref *f, uint64_t offset, struct str spool, uint64_t len);
 void entry_put(struct entry *e, struct str path, struct str bytes); /* a whole small file, made or replaced;
 	                                                                        * its directories are made */
@@ -65,17 +65,18 @@ enum entry_class { ENTRY_MAIL, ENTRY_SMALL }; /* SMALL (flags, expunges, deletes
 
 typedef void entry_done(void *user, enum err e);
 
-/* Takes the entry. synced (may be NULL): OK: it is durable; any other: it is not and never will be (ERR_AGAIN: no room, or the
- * write failed; ERR_TOO_BIG: longer than a segment). applied (may be NULL) runs after synced(OK) when the files are
- * written; it does not run after an error. Both run in later turns. What is appended after an entry that fails, and before
- * that was told, fails too: it may have built upon it. */
+/* Takes the entry. synced (may be NULL): OK: it is durable; any other: it is not and never will be (ERR_AGAIN: no
+ * room, or the write failed; ERR_TOO_BIG: longer than a segment). applied (may be NULL) runs after synced(OK) when
+ * the files are written; it does not run after an error. Both run in later turns. What is appended after an entry
+ * that fails, and before that was told, fails too: it may have built upon it. */
 void journal_append(struct journal *j, struct entry *e, enum entry_class class, entry_done *synced, entry_done *applied,
 	void *user);
 
 /* What a mailbox must say OK to before it takes mail: ERR_AGAIN while the journal or the disk is too full. */
 enum err journal_room(const struct journal *j, enum entry_class class, uint64_t bytes);
 
-/* The names remembered (exactly once, design idea 6): of entries that are synced. *answer is valid until the next turn. */
+/* The names remembered (exactly once, design idea 6): of entries that are synced. *answer is valid until the next
+ * turn. */
 bool journal_name_known(const struct journal *j, struct name name, struct str *answer);
 void journal_name_forget(struct journal *j, struct name name);
 void journal_names_of_life_forget(struct journal *j, uint64_t life); /* a peer died: nobody will ask again */
@@ -84,7 +85,8 @@ void journal_names_of_life_forget(struct journal *j, uint64_t life); /* a peer d
  * be used; the log says why. */
 enum err journal_open(struct journal **out, struct worker *w);
 void journal_checkpoint(struct journal *j); /* as soon as it can */
-/* When everything appended is applied and a checkpoint made, `done` runs in a later turn, and may journal_free. At a stop. */
+/* When everything appended is applied and a checkpoint made, `done` runs in a later turn, and may journal_free. At a
+ * stop. */
 void journal_settle(struct journal *j, void (*done)(void *user), void *user);
 /* Waits for what the lanes are at; those not called back yet never are. Not from inside an entry_done. NULL is fine. */
 void journal_free(struct journal *j);

@@ -11,11 +11,13 @@ static void application_work(struct job *job)
 
 	a->e = OK;
 	while (a->entries.first) {
-		const struct entry *e = a->entries.first;
+		struct entry *e = a->entries.first;
 
 		a->e = apply_operations(a->files, buf_str(&e->operations));
-		if (a->e == ERR_NEVER)
+		if (a->e == ERR_NEVER) {
 			a->e = entry_set_aside(a->dir, e->sequence, buf_str(&e->operations), "it cannot be applied");
+			e->set_aside = true;
+		}
 		if (a->e)
 			return;
 		a->reached = e->sequence + 1;
@@ -54,6 +56,8 @@ static void application_done(struct job *job)
 		j->bytes_applied += entry_cost(e);
 		if (!e->ours)
 			j->last_applied = j->applied;
+		if (e->set_aside)
+			checkpoint_keep_spools(j, e->sequence);
 	}
 	if (j->closing) {
 		list_move(&j->refused, &done);

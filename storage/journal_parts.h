@@ -28,7 +28,8 @@ struct entry {
 	struct entry *next;
 	struct buf operations;
 	unsigned has;
-	bool ours;                  /* a checkpoint's */
+	bool ours; /* a checkpoint's */
+	bool set_aside;
 	enum err e;                 /* what a refused one is told */
 	uint64_t sequence, spooled; /* spooled: bytes that it takes from spools */
 	entry_done *synced, *applied;
@@ -150,10 +151,11 @@ void application_init(struct journal *j);
 
 /* checkpoint.c */
 void checkpoint_init(struct journal *j);
-void checkpoint_consider(struct journal *j);                      /* begins one if it is time */
-void checkpoint_ask(struct journal *j);                           /* it is time as soon as it can be */
-void checkpoint_written(struct journal *j);                       /* its batch is synced */
-void checkpoint_spools(struct journal *j, const struct entry *e); /* notes those of a synced entry */
+void checkpoint_consider(struct journal *j);                       /* begins one if it is time */
+void checkpoint_ask(struct journal *j);                            /* it is time as soon as it can be */
+void checkpoint_written(struct journal *j);                        /* its batch is synced */
+void checkpoint_spools(struct journal *j, const struct entry *e);  /* notes those of a synced entry */
+void checkpoint_keep_spools(struct journal *j, uint64_t sequence); /* its entry could not be applied */
 struct entry *checkpoint_entry(struct journal *j);
 void checkpoint_free(struct journal *j);
 

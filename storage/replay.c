@@ -306,7 +306,8 @@ enum err replay(int store, int dir, struct base *b, struct names *names)
 	}
 	if (!e) {
 		unlinkat(dir, NOTE_NAME, 0);
-		marks_each(r.spools, unlink_spool, &r);
+		if (!r.set_aside) /* what is set aside may need its own */
+			marks_each(r.spools, unlink_spool, &r);
 		if (s.count)
 			log_info("journal", NULL, "replayed entries=%llu checkpoint=%llu lost=%llu",
 				(unsigned long long)r.applied, (unsigned long long)s.checkpoint,

@@ -1,18 +1,19 @@
 /* replay.h - writing to the files again what the journal holds.
- * It first learns what must not be done again: writes to a mailbox before it was settled, and whatever concerned a path before
- * it was moved away or replaced, if that move is done already. Then it does all else in order, entry by entry. Then every file written ends where the journal's last write to it ended: what a crash left
- * behind that was never promised. */
+ * It first learns what must not be done again: writes to a mailbox before it was settled, and whatever concerned a
+ * path before it was moved away or replaced, if that move is done already. Then it does all else in order, entry by
+ * entry. Then every file written ends where the journal's last write to it ended: what a crash left behind that was
+ * never promised. */
 #ifndef STORAGE_REPLAY_H
 #define STORAGE_REPLAY_H
 
 #include "storage/apply.h"
 #include "storage/base.h"
 
-/* Makes journal directory `dir` (of the store `store`) empty: replays it, syncs, gives it a new base, which is left in *b with
- * the remembered names. ERR_AGAIN: the disk does not allow it now. ERR_NEVER: the base is damaged. */
+/* Makes journal directory `dir` (of the store `store`) empty: replays it, syncs, gives it a new base, which is left
+ * in *b with the remembered names. ERR_AGAIN: the disk does not allow it now. ERR_NEVER: the base is damaged. */
 enum err replay(int store, int dir, struct base *b, struct names *names);
-/* In the files lane of a serving worker, after a failed sync: the writes of entries from..upto, which were all applied, are
- * written again by f. */
+/* In the files lane of a serving worker, after a failed sync: the writes of entries from..upto, which were all
+ * applied, are written again by f. */
 enum err replay_again(int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto);
 
 /* Saves an entry that cannot be applied as journal/<slot>/aside.<sequence>, with a loud log line. */

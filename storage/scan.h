@@ -28,7 +28,8 @@ struct scan {
 
 /* life, from: as the base says. scan_free ends it in any case. */
 enum err scan_read(struct scan *s, int dir, uint64_t life, uint64_t from);
-/* Each entry from `checkpoint` on and below `upto`, in order, until one call does not answer OK: that is answered then. */
+/* Each entry from `checkpoint` on and below `upto`, in order, until one call does not answer OK: that is answered
+ * then. */
 enum err scan_each(
 	struct scan *s, uint64_t upto, enum err (*each)(void *user, uint64_t sequence, struct str entry), void *user);
 void scan_free(struct scan *s);

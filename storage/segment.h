@@ -19,8 +19,8 @@ enum err segments_open(int dir, struct segment_file **files, size_t *count);
 void segments_close(struct segment_file *files, size_t count); /* those whose fd is not -1 */
 enum err segment_remove(int dir, unsigned number);             /* not there is fine */
 
-/* Making one, in steps of SEGMENT_STEP bytes. Zeroed but for dir, number and size, fd -1: not begun. After ERR_* it is as if it
- * was not begun. It is ready when at == size. */
+/* Making one, in steps of SEGMENT_STEP bytes. Zeroed but for dir, number and size, fd -1: not begun. After ERR_* it
+ * is as if it was not begun. It is ready when at == size. */
 #define SEGMENT_STEP (4u << 20)
 struct segment_making {
 	int dir;

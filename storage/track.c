@@ -249,7 +249,7 @@ bool track_frees(const struct track *t, uint64_t checkpoint)
 	for (size_t i = 0; i < t->count; i++) {
 		const struct segment *s = &t->segments[i];
 
-		if ((s->state == FULL || s->state == SPOILT) && s->end <= checkpoint)
+		if ((s->state == FULL || (s->state == SPOILT && s->end > t->checkpoint)) && s->end <= checkpoint)
 			return true;
 	}
 	return false;
@@ -259,11 +259,14 @@ uint64_t track_used(const struct track *t)
 {
 	uint64_t used = 0;
 
-	for (size_t i = 0; i < t->count; i++)
-		if (t->segments[i].state == FULL || t->segments[i].state == SPOILT)
+	for (size_t i = 0; i < t->count; i++) {
+		const struct segment *s = &t->segments[i];
+
+		if (s->state == FULL || (s->state == SPOILT && s->end > t->checkpoint))
 			used += t->segment_bytes;
-		else if (t->segments[i].state == CURRENT)
-			used += t->segments[i].offset;
+		else if (s->state == CURRENT)
+			used += s->offset;
+	}
 	return used;
 }
 

@@ -1,8 +1,8 @@
 /* track.h - the segments of a running journal, written one after the other and used again.
  *   none -> (made in the slow lane) -> ready -> current -> full -> (below a checkpoint) -> ready ...
- * One is kept ready ahead while the journal may have more. A segment in which a write failed is spoilt: it is written no more
- * and, once below a checkpoint, replaced by a new file, because after a failed sync its pages lie about what is on the
- * disk. */
+ * One is kept ready ahead while the journal may have more. A segment in which a write failed is spoilt: it is
+ * written no more and, once below a checkpoint, replaced by a new file, because after a failed sync its pages lie
+ * about what is on the disk. */
 #ifndef STORAGE_TRACK_H
 #define STORAGE_TRACK_H
 
@@ -14,14 +14,15 @@
 struct track;
 
 /* Takes up the segments that are there, makes one if there is none (blocking: at a start), removes those of another
- * size. `news` runs in the loop when a segment became ready (true) or could not be made (false). `dir` stays the caller's. */
+ * size. `news` runs in the loop when a segment became ready (true) or could not be made (false). `dir` stays the
+ * caller's. */
 enum err track_open(struct track **out, int dir, struct lane *slow, uint64_t segment_bytes, size_t count,
 	void (*news)(void *user, bool ready), void *user);
 void track_free(struct track *t); /* no job of it may be under way (track_busy); NULL is fine */
 bool track_busy(const struct track *t);
 
-/* Where at least `least` bytes can be written next, and how many: 0 if no segment is ready. In the last segment that is free
- * `keep` bytes stay out of account. A segment that has less room is left for the next. */
+/* Where at least `least` bytes can be written next, and how many: 0 if no segment is ready. In the last segment that
+ * is free `keep` bytes stay out of account. A segment that has less room is left for the next. */
 uint64_t track_place(struct track *t, uint64_t least, uint64_t keep, int *fd, uint64_t *offset);
 void track_wrote(struct track *t, uint64_t bytes, uint64_t end); /* synced; end: the sequence behind the last */
 void track_spoil(struct track *t);                               /* the write at track_place failed */

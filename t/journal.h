@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define SETTLE_LIMIT_MS 20000 /* a test that waits longer has failed */
+#define TURN_MS         10    /* a turn waits no longer */
 
 static struct worker worker;
 static struct journal *journal;
@@ -92,7 +93,7 @@ __attribute__((unused)) static void turn(void)
 	int64_t wait = timers_next_ms(worker.timers);
 	uint64_t wakes;
 
-	poll(&wake, 1, wait < 0 || wait > 100 ? 100 : (int)wait);
+	poll(&wake, 1, wait < 0 || wait > TURN_MS ? TURN_MS : (int)wait);
 	if (read(worker_wake, &wakes, sizeof(wakes)) < 0)
 		wakes = 0;
 	timers_turn(worker.timers);

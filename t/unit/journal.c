@@ -1,6 +1,8 @@
 /* The journal while it runs: entries are synced together, applied in order, make room for the next, and fail
  * cleanly when the disk does. */
 #include "t/journal.h"
+#include "core/counter.h"
+#include "storage/segment.h"
 #include <dirent.h>
 
 static bool starts(const char *text, const char *prefix)
@@ -254,6 +256,14 @@ static void test_spool(void)
 	for (int i = 0; i < 50 && file_exists("spool/1"); i++)
 		turn();
 	ok(!file_exists("spool/1"), "and unlinked after a checkpoint");
+	e = entry_new();
+	file_make("spool/2", "too short");
+	entry_write_spool(e, &(struct file_ref){ STR("spooled"), 0, 0 }, 0, STR("spool/2"), 13);
+	ok(append_applied(e) && files_named("journal/0", "aside.") == 1,
+		"an entry whose spool is too short is set aside");
+	append_applied(entry_text("behind", 0, 0, "y"));
+	settle();
+	ok(file_exists("spool/2"), "with what there is of it");
 }
 
 static void test_write_fails(void)
@@ -274,6 +284,95 @@ static void test_write_fails(void)
 	settle();
 	ok(file_is("failing", "new"), "and nothing of what failed is in the files");
 	close(bad);
+}
+
+/* Files in the way of the next segments. */
+static void obstruct(unsigned last, bool there)
+{
+	char name[64];
+
+	for (unsigned i = last + 1; i < last + 100; i++) {
+		snprintf(name, sizeof(name), "journal/0/segment.%08u", i);
+		if (there)
+			file_make(name, "");
+		else
+			unlinkat(worker.directory, name, 0);
+	}
+}
+
+static void test_stuck(void)
+{
+	int bad = open("/dev/null", O_RDONLY | O_CLOEXEC), none = -1, failed = synced_failed, synced = synced_ok;
+	struct segment_file *segments;
+	size_t count;
+	unsigned last;
+
+	segments_open(journal->dir, &segments, &count);
+	last = segments[count - 1].number;
+	segments_close(segments, count);
+	obstruct(last, true);
+	replace_descriptors("journal/0/segment.", bad, &none);
+	append(entry_text("stuck", 0, 0, "x"));
+	ok(turn_until(&synced_failed, failed + 1) && synced_ok == synced, "no write succeeds");
+	for (int i = 0; i < 50 && !track_stuck(journal->track); i++)
+		turn();
+	ok(journal_room(journal, ENTRY_SMALL, 10) == ERR_AGAIN, "nothing is taken while no segment can be made");
+	append(entry_text("stuck", 0, 0, "x"));
+	ok(turn_until(&synced_failed, failed + 2), "and who asks all the same is told so");
+	obstruct(last, false);
+	timers_shift(worker.timers, TICK_MS);
+	for (int i = 0; i < 1000 && journal_room(journal, ENTRY_SMALL, 10); i++)
+		turn();
+	ok(append_applied(entry_text("stuck", 0, 0, "y")) && file_is("stuck", "y"),
+		"when one can, the journal goes on");
+	close(bad);
+}
+
+static uint64_t counted(const char *name)
+{
+	for (size_t i = 0; i < counter_count(); i++)
+		if (!strcmp(counter_at(i)->name, name))
+			return shm_counters(worker.shm, 0)[i];
+	return 0;
+}
+
+static void test_looked_at(void)
+{
+	const struct slot *slot = shm_slot(worker.shm, 0);
+	uint64_t checkpoints = counted("journal.checkpoints"), entries = counted("journal.entries");
+
+	append_applied(entry_text("looked-at", 0, 0, "x"));
+	ok(slot->journal_size == 4 << 20 && slot->journal_used > 0 && slot->journal_used < slot->journal_size,
+		"the slot tells how much of the journal is used");
+	settle();
+	ok(slot->checkpoint_seq == journal->checkpoint && slot->checkpoint_ms > 0, "and when the last checkpoint was");
+	ok(counted("journal.entries") > entries && counted("journal.checkpoints") > checkpoints &&
+			counted("journal.batches") > 0 &&
+			counted("journal.bytes") >= BATCH_ALIGN * counted("journal.batches"),
+		"counters count");
+}
+
+static void test_batch_limit(void)
+{
+	char *bytes = mem_alloc((1 << 20) + 1);
+	uint64_t largest = 0, synced;
+	int before = synced_ok;
+
+	journal_free(journal);
+	journal_conf_used.segment = 10 << 20;
+	journal_conf_used.size = 20 << 20;
+	ok(journal_begin() && journal->track && track_size(journal->track) == 20 << 20,
+		"segments of another size replace the old");
+	memset(bytes, 'b', 1 << 20);
+	for (int i = 0; i < 12; i++)
+		append(entry_text("batch", 0, 0, bytes));
+	for (synced = journal->synced; synced_ok < before + 12; synced = journal->synced) {
+		turn();
+		if (journal->synced - synced > largest)
+			largest = journal->synced - synced;
+	}
+	ok(largest > 1 && largest < 8, "a batch is 8 MiB at most: %d entries of 1 MiB", (int)largest);
+	free(bytes);
 }
 
 static void test_sync_fails(void)
@@ -309,6 +408,8 @@ int main(void)
 {
 	log_quietly();
 	worker_begin();
+	worker.shm = shm_new(1, counter_count());
+	counter_use(shm_counters(worker.shm, 0));
 	store_begin();
 	ok(journal_begin(), "a journal is made");
 	test_one();
@@ -322,7 +423,10 @@ int main(void)
 	test_moved();
 	test_spool();
 	test_write_fails();
+	test_stuck();
 	test_sync_fails();
+	test_looked_at();
+	test_batch_limit();
 	ok(settle(), "it settles");
 	journal_free(journal);
 	store_end();

@@ -214,7 +214,7 @@ int main(void)
 
 		if (pid == 0)
 			child();
-		poll(NULL, 0, 1 + rand() % 30);
+		poll(NULL, 0, 1 + rand() % 50);
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
 		right = WIFSIGNALED(status);
@@ -224,7 +224,7 @@ int main(void)
 	ok(journal_begin() && store_is_right(&put), "and so it is after the last");
 	for (int i = 0; i < BOXES; i++)
 		messages += ledger->told[i];
-	ok(ledger->rounds > KILLS / 3 && messages > 1000, "%u times it came as far as to append: %u messages",
+	ok(ledger->rounds >= KILLS / 10 && messages > 100, "%u times it came as far as to append: %u messages",
 		ledger->rounds, messages);
 	ok(boxes[1].first > 0 && ledger->removed > 0, "mailboxes were written anew and removed meanwhile");
 	ok(!ledger->failed, "nothing was refused");
