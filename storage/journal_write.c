@@ -138,7 +138,7 @@ static void write_done(struct job *job)
 		write_failed(j, &entries);
 	else
 		write_succeeded(j, &entries);
-	if (buf_len(&j->write.bytes) > BUFFER_KEPT)
+	if (j->write.bytes.cap > BUFFER_KEPT)
 		buf_free(&j->write.bytes);
 	if (j->closing) {
 		list_move(&j->refused, &failed_before);
