@@ -18,7 +18,7 @@ static void test_scram_form(void)
 static void test_scrypt(enum hash_cost cost)
 {
 	struct arena a = { 0 };
-	struct str kept, again;
+	struct str kept, again = STR_NONE;
 	bool renew;
 
 	ok(!password_hash(STR("secret"), cost, &a, &kept) && !password_hash(STR("secret"), cost, &a, &again),
