@@ -35,12 +35,20 @@ struct generation {
 	bool ends_line;     /* the message being copied ends in a line end */
 };
 
-static char *path_with(const struct generation *g, const char *suffix)
+void generation_path(const struct generation *g, const char *suffix, struct buf *out)
+{
+	buf_printf(out, "%s%s.%x", g->stem, suffix, g->head.generation);
+}
+
+static char *path_with(const struct generation *g, const char *suffix, bool is_new)
 {
 	struct buf b = { 0 };
 	char *path;
 
-	buf_printf(&b, "%s%s", g->stem, suffix);
+	if (is_new)
+		generation_path(g, suffix, &b);
+	else
+		buf_printf(&b, "%s%s", g->stem, suffix);
 	path = str_dup(buf_str(&b));
 	buf_free(&b);
 	return path;
@@ -48,7 +56,7 @@ static char *path_with(const struct generation *g, const char *suffix)
 
 static enum err open_file(const struct generation *g, int *fd, const char *suffix, int flags)
 {
-	char *path = path_with(g, suffix);
+	char *path = path_with(g, suffix, flags != O_RDONLY);
 	enum err e = OK;
 
 	*fd = openat(g->directory, path, flags | O_CLOEXEC, 0600);
@@ -67,7 +75,7 @@ static void close_file(int *fd)
 
 static void unlink_file(const struct generation *g, const char *suffix)
 {
-	char *path = path_with(g, suffix);
+	char *path = path_with(g, suffix, true);
 
 	unlinkat(g->directory, path, 0);
 	free(path);
@@ -89,7 +97,7 @@ enum err generation_new(struct generation **out, int directory, struct str stem,
 	g->count = count;
 	g->new = mem_copy(messages, count * sizeof(*messages));
 	e = open_file(g, &g->from, ".mbox", O_RDONLY);
-	if (!e && open_file(g, &g->to, ".mbox.new", O_WRONLY | O_CREAT | O_TRUNC))
+	if (!e && open_file(g, &g->to, ".mbox", O_WRONLY | O_CREAT | O_TRUNC))
 		e = ERR_AGAIN;
 	if (e)
 		generation_free(g);
@@ -102,8 +110,8 @@ void generation_free(struct generation *g)
 	if (!g)
 		return;
 	if (g->to >= 0 && !g->done) {
-		unlink_file(g, ".mbox.new");
-		unlink_file(g, ".state.new");
+		unlink_file(g, ".mbox");
+		unlink_file(g, ".state");
 	}
 	close_file(&g->from);
 	close_file(&g->to);
@@ -274,7 +282,7 @@ static enum err write_state(struct generation *g)
 {
 	struct buf head = { 0 };
 	int fd;
-	enum err e = open_file(g, &fd, ".state.new", O_WRONLY | O_CREAT | O_TRUNC);
+	enum err e = open_file(g, &fd, ".state", O_WRONLY | O_CREAT | O_TRUNC);
 
 	state_print_head(&head, &g->head);
 	g->state_end = buf_len(&head);

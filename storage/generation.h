@@ -1,6 +1,6 @@
 /* generation.h - the next generation of a mailbox: its mbox written anew, without what is expunged, each message with
  * its flags of now in its own headers, and a state file of one line that takes the place of all the others.
- * Made in the slow lane, slice by slice, as <stem>.mbox.new and <stem>.state.new; nothing else is touched. That they
+ * Made in the slow lane, slice by slice, as <stem>.mbox.<n> and <stem>.state.<n>; nothing else is touched. That they
  * take the place of the old ones is an entry of the journal (entry_settled, entry_rename), and what happened to the
  * mailbox meanwhile is for its owner to hold back or to say again. A generation given up leaves no file; one that a
  * crash left half made is written over by the next. */
@@ -27,6 +27,9 @@ enum err generation_new(struct generation **out, int directory, struct str stem,
  * messages say; ERR_AGAIN: no room. After an error only generation_free is left. */
 enum err generation_step(struct generation *g, bool *done);
 
+/* Appends where the new file lies that is to take the place of stem and suffix (".mbox", ".state"). The name has the
+ * generation's number, so that no two entries of the journal ever rename the same. */
+void generation_path(const struct generation *g, const char *suffix, struct buf *out);
 void generation_result(const struct generation *g, struct generation_result *r); /* once it is done */
 void generation_free(struct generation *g); /* unlinks the new files if it is not done; NULL is fine */
 

@@ -136,13 +136,13 @@ static void test_generation(void)
 	if (mkdirat(directory, "d", 0700))
 		ok(false, "a directory is made");
 	write_file("d/a.mbox", buf_str(&mbox));
-	write_file("d/a.mbox.new", STR("what a crash left, and more"));
+	write_file("d/a.mbox.2", STR("what a crash left, and more"));
 	ok(!generation_new(&g, directory, STR("d/a"), &head, &words, kept, 5), "a generation is begun");
 	steps = run(g, &e);
 	ok(!e && steps == 1, "and written");
 	generation_result(g, &r);
-	read_file("d/a.mbox.new", &new);
-	read_file("d/a.state.new", &state);
+	read_file("d/a.mbox.2", &new);
+	read_file("d/a.state.2", &state);
 	ok(buf_len(&new) == r.mbox_end && buf_len(&state) == r.state_end, "the files are as long as it says");
 	ok(str_eq(buf_str(&state),
 		   STR("postern-state 1 id=ab generation=2 uidvalidity=77 uidnext=9 clock=1234 subscribed=1\n")) &&
@@ -167,7 +167,7 @@ static void test_generation(void)
 			memmem(buf_data(&new), buf_len(&new), "From MAILER-DAEMON ", 19),
 		"who sent it is still there");
 	generation_free(g);
-	ok(exists("d/a.mbox.new") && exists("d/a.state.new"), "what is done stays");
+	ok(exists("d/a.mbox.2") && exists("d/a.state.2"), "what is done stays");
 	buf_free(&mbox);
 	buf_free(&new);
 	buf_free(&state);
@@ -197,14 +197,14 @@ static void test_slices(void)
 	steps = run(g, &e);
 	ok(!e && steps == 3, "19 MB take %u steps", steps);
 	generation_result(g, &r);
-	read_file("s.mbox.new", &new);
+	read_file("s.mbox.2", &new);
 	scan(buf_str(&new), &f, &k);
 	ok(f.count == 12 && same(&f.m[11], &r.messages[11]) && r.mbox_end == buf_len(&new), "all is there then");
 	generation_free(g);
 	generation_new(&g, directory, STR("s"), &head, &words, m, 12);
-	ok(!generation_step(g, &done) && !done && exists("s.mbox.new"), "one may be given up on the way");
+	ok(!generation_step(g, &done) && !done && exists("s.mbox.2"), "one may be given up on the way");
 	generation_free(g);
-	ok(!exists("s.mbox.new") && !exists("s.state.new"), "then nothing is left of it");
+	ok(!exists("s.mbox.2") && !exists("s.state.2"), "then nothing is left of it");
 	buf_free(&mbox);
 	buf_free(&new);
 	buf_free(&text);
@@ -222,9 +222,9 @@ static void test_empty(void)
 	ok(!generation_new(&g, directory, STR("e"), &head, &words, NULL, 0), "a mailbox whose last message went");
 	run(g, &e);
 	generation_result(g, &r);
-	read_file("e.mbox.new", &b);
-	ok(!e && !r.mbox_end && exists("e.mbox.new") && !buf_len(&b), "is an empty file");
-	read_file("e.state.new", &b);
+	read_file("e.mbox.6", &b);
+	ok(!e && !r.mbox_end && exists("e.mbox.6") && !buf_len(&b), "is an empty file");
+	read_file("e.state.6", &b);
 	ok(str_eq(buf_str(&b), STR("postern-state 1 id=1 generation=6 uidvalidity=77 uidnext=1000 clock=5\n")),
 		"and a state file that keeps what must not be forgotten");
 	generation_free(g);
@@ -255,7 +255,7 @@ static void test_foreign(void)
 	generation_new(&g, directory, STR("f"), &head, &words, f.m, f.count);
 	run(g, &e);
 	generation_result(g, &r);
-	read_file("f.mbox.new", &new);
+	read_file("f.mbox.1", &new);
 	ok(!e && str_eq(buf_str(&new), STR(want)), "a foreign mbox becomes ours");
 	scan(buf_str(&new), &again, &k);
 	ok(again.count == 2 && same(&again.m[0], &r.messages[0]) && same(&again.m[1], &r.messages[1]),
@@ -291,15 +291,15 @@ static void test_refused(void)
 		generation_new(&g, directory, STR("w"), &head, &words, &wrong, 1);
 		run(g, &e);
 		generation_free(g);
-		ok(e == ERR_NEVER && !exists("w.mbox.new") && !exists("w.state.new"), "a message %s stops it",
+		ok(e == ERR_NEVER && !exists("w.mbox.2") && !exists("w.state.2"), "a message %s stops it",
 			what[kind]);
 	}
 	generation_new(&g, directory, STR("w"), &head, &words, &m, 1);
 	write_file("w.mbox", str_cut(buf_str(&mbox), 0, 1000000));
 	run(g, &e);
 	generation_free(g);
-	ok(e == ERR_NEVER && !exists("w.mbox.new"), "so does a file that is cut off meanwhile");
-	if (mkdirat(directory, "v.mbox.new", 0700))
+	ok(e == ERR_NEVER && !exists("w.mbox.2"), "so does a file that is cut off meanwhile");
+	if (mkdirat(directory, "v.mbox.2", 0700))
 		ok(false, "a directory is made");
 	write_file("v.mbox", STR(""));
 	ok(generation_new(&g, directory, STR("v"), &head, &words, NULL, 0) == ERR_AGAIN && !g && exists("v.mbox"),
