@@ -26,20 +26,27 @@ static bool is_in_spool(struct str path)
 	       !memchr(path.p + directory, '/', path.len - directory) && !memchr(path.p, '\0', path.len);
 }
 
+enum err spool_sync(int directory)
+{
+	int fd = openat(directory, SPOOL_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum err e = fd < 0 || fsync(fd) < 0 ? err_errno("sync " SPOOL_DIRECTORY) : OK;
+
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
 enum err spool_link(int directory, struct str from, const char *to)
 {
 	char *name = str_dup(from);
-	enum err e = OK;
-	int fd = -1;
+	enum err e;
 
 	if (!is_in_spool(from))
 		e = ERR_ABSENT;
 	else if (linkat(directory, name, directory, to, 0) < 0)
 		e = errno == ENOENT ? ERR_ABSENT : err_errno("link %s to %s", name, to);
-	else if ((fd = openat(directory, SPOOL_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 || fsync(fd) < 0)
-		e = err_errno("sync " SPOOL_DIRECTORY);
-	if (fd >= 0)
-		close(fd);
+	else
+		e = spool_sync(directory);
 	free(name);
 	return e;
 }

@@ -17,6 +17,8 @@ void spool_name(struct worker *w, struct buf *path); /* a name no other file has
 /* In the files lane. The link is durable when it answers. ERR_ABSENT: `from` is gone, or no file of the spool. */
 enum err spool_link(int directory, struct str from, const char *to);
 
+enum err spool_sync(int directory); /* in a lane: files made there are durable, by name */
+
 /* At a start, once the journal is replayed: makes the directory and unlinks what was left by earlier lives of this
  * worker; slot 0 does so for slots that are no more. */
 enum err spool_start(const struct worker *w);

@@ -9,9 +9,9 @@
 #include "core/settings.h"
 #include "core/worker.h"
 #include "storage/account.h"
+#include "storage/draft.h"
 #include "storage/login.h"
 #include "storage/password.h"
-#include "storage/draft.h"
 #include "storage/selected.h"
 
 struct store_conf {

@@ -24,6 +24,6 @@ struct table_node *table_next(const struct table_node *n); /* the next of the sa
 struct table_node *table_any(const struct table *t);       /* NULL: it is empty */
 void table_free(struct table *t);                          /* the memory of the table, not of the things */
 
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 #endif

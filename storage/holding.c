@@ -1,0 +1,251 @@
+/* holding.c - see holding.h. */
+#include "storage/holding.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "storage/path.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define IDLE_MAX 16384 /* accounts kept in memory that nobody uses at the moment */
+
+/* --- the cache -------------------------------------------------------------------------------------------------- */
+
+static void idle_remove(struct holding *h)
+{
+	*(h->idle_prev ? &h->idle_prev->idle_next : &h->st->holdings_idle_first) = h->idle_next;
+	*(h->idle_next ? &h->idle_next->idle_prev : &h->st->holdings_idle_last) = h->idle_prev;
+	h->idle_next = h->idle_prev = NULL;
+	h->st->holdings_idle--;
+}
+
+static void idle_add(struct holding *h)
+{
+	h->idle_prev = h->st->holdings_idle_last;
+	*(h->idle_prev ? &h->idle_prev->idle_next : &h->st->holdings_idle_first) = h;
+	h->st->holdings_idle_last = h;
+	h->st->holdings_idle++;
+}
+
+static void holding_free(struct holding *h)
+{
+	assert(!h->waiting && !h->leader && !h->followers);
+	table_remove(&h->st->holdings, &h->node);
+	arena_free(&h->memory);
+	tree_free(&h->tree);
+	free(h->address);
+	free(h);
+}
+
+struct holding *holding_pin(struct store *st, struct str address)
+{
+	uint64_t hash = str_hash(address);
+	struct table_node *n = table_first(&st->holdings, hash);
+	struct holding *h;
+
+	while (n && !str_eq(str_of(container_of(n, struct holding, node)->address), address))
+		n = table_next(n);
+	if (n) {
+		h = container_of(n, struct holding, node);
+		if (!h->pins)
+			idle_remove(h);
+	} else {
+		h = mem_new(struct holding);
+		h->st = st;
+		h->address = str_dup(address);
+		h->shard = shard_of(address, st->shards);
+		table_add(&st->holdings, &h->node, hash);
+	}
+	h->pins++;
+	return h;
+}
+
+void holding_unpin(struct holding *h)
+{
+	struct store *st = h->st;
+
+	assert(h->pins > 0);
+	if (--h->pins)
+		return;
+	idle_add(h);
+	while (st->holdings_idle > IDLE_MAX) {
+		struct holding *oldest = st->holdings_idle_first;
+
+		idle_remove(oldest);
+		holding_free(oldest);
+	}
+}
+
+void holdings_free(struct store *st)
+{
+	struct table_node *n;
+
+	while ((n = table_any(&st->holdings))) {
+		struct holding *h = container_of(n, struct holding, node);
+
+		assert(!h->pins);
+		idle_remove(h);
+		holding_free(h);
+	}
+	table_free(&st->holdings);
+}
+
+/* --- settings --------------------------------------------------------------------------------------------------- */
+
+struct reading {
+	struct job job;
+	struct holding *h;
+	struct arena memory;
+	struct account_settings settings;
+	struct tree tree;
+	enum err e;
+};
+
+static struct reading *reading_new(struct holding *h, void (*work)(struct job *), void (*done)(struct job *))
+{
+	struct reading *r = mem_new(struct reading);
+
+	r->job = (struct job){ .work = work, .done = done };
+	r->h = h;
+	h->pins++;
+	return r;
+}
+
+void holding_set(struct holding *h, const struct account_settings *s)
+{
+	arena_free(&h->memory);
+	h->state = s ? HOLDING_PRESENT : HOLDING_ABSENT;
+	h->settings = (struct account_settings){ 0 };
+	if (!s) {
+		tree_free(&h->tree);
+		h->tree_known = false;
+		return;
+	}
+	h->settings.password = arena_str(&h->memory, s->password);
+	h->settings.scram_sha_256 = arena_str(&h->memory, s->scram_sha_256);
+	h->settings.admin = s->admin;
+	h->settings.rest = arena_str(&h->memory, s->rest);
+}
+
+static void settings_work(struct job *job)
+{
+	struct reading *r = container_of(job, struct reading, job);
+
+	r->e = account_read(r->h->st->w->directory, str_of(r->h->address), &r->memory, &r->settings);
+}
+
+static void settings_done(struct job *job)
+{
+	struct reading *r = container_of(job, struct reading, job);
+	struct holding *h = r->h;
+	struct task *waiting = h->waiting;
+
+	if (h->state == HOLDING_READING) { /* and not set meanwhile */
+		h->state = HOLDING_UNKNOWN;
+		if (!r->e || r->e == ERR_ABSENT)
+			holding_set(h, r->e ? NULL : &r->settings);
+	}
+	h->waiting = NULL;
+	while (waiting) {
+		struct task *t = waiting;
+
+		waiting = t->next;
+		t->step(t, h->state == HOLDING_PRESENT ? OK : h->state == HOLDING_ABSENT ? ERR_ABSENT : r->e);
+	}
+	arena_free(&r->memory);
+	free(r);
+	holding_unpin(h);
+}
+
+void holding_ask(struct holding *h, struct task *t, task_step *step)
+{
+	struct task **last = &h->waiting;
+
+	if (h->state == HOLDING_PRESENT || h->state == HOLDING_ABSENT) {
+		step(t, h->state == HOLDING_PRESENT ? OK : ERR_ABSENT);
+		return;
+	}
+	while (*last)
+		last = &(*last)->next;
+	t->step = step;
+	t->next = NULL;
+	*last = t;
+	if (h->state == HOLDING_UNKNOWN) {
+		h->state = HOLDING_READING;
+		lane_add(h->st->w->files, &reading_new(h, settings_work, settings_done)->job);
+	}
+}
+
+/* --- leading ---------------------------------------------------------------------------------------------------- */
+
+static void tree_work(struct job *job)
+{
+	struct reading *r = container_of(job, struct reading, job);
+
+	r->e = tree_read(r->h->st->w->directory, str_of(r->h->address), &r->tree);
+}
+
+static void lead(struct holding *h);
+
+static void tree_done(struct job *job)
+{
+	struct reading *r = container_of(job, struct reading, job);
+	struct holding *h = r->h;
+	struct task *t = h->leader;
+	enum err e = r->e;
+
+	assert(!h->tree_known && t);
+	if (!e) {
+		h->tree = r->tree;
+		h->tree_known = true;
+	}
+	free(r);
+	if (e)
+		t->step(t, ERR_AGAIN);
+	else
+		lead(h);
+	holding_unpin(h);
+}
+
+static void lead(struct holding *h)
+{
+	struct task *t = h->leader;
+
+	if (h->state != HOLDING_PRESENT && !t->founds)
+		t->step(t, ERR_ABSENT);
+	else if (h->tree_known)
+		t->step(t, OK);
+	else
+		lane_add(h->st->w->files, &reading_new(h, tree_work, tree_done)->job);
+}
+
+void holding_lead(struct task *t, task_step *step)
+{
+	struct holding *h = t->h;
+	struct task **last = &h->followers;
+
+	assert(!t->leads);
+	t->step = step;
+	t->leads = true;
+	if (!h->leader) {
+		h->leader = t;
+		lead(h);
+		return;
+	}
+	while (*last)
+		last = &(*last)->next;
+	t->next = NULL;
+	*last = t;
+}
+
+void holding_led(struct task *t)
+{
+	struct holding *h = t->h;
+
+	assert(t->leads && h->leader == t);
+	t->leads = false;
+	h->leader = h->followers;
+	if (h->leader) {
+		h->followers = h->leader->next;
+		lead(h);
+	}
+}

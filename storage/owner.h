@@ -1,0 +1,99 @@
+/* owner.h - the store in one worker: what the files of the owner's side share. Nobody else includes it.
+ *   owner.h     the store itself, the types of calls
+ *   task.h      a call being done at its owner, step by step
+ *   holding.h   an account as its owner holds it: settings, names of mailboxes
+ *   mailbox.h   a mailbox as its owner holds it: loading, changes, view
+ *   ask.h       the other side: how a call is asked
+ *   shared.h    mailboxes that sessions of this worker have selected */
+#ifndef STORAGE_OWNER_H
+#define STORAGE_OWNER_H
+
+#include "core/worker.h"
+#include "storage/index.h"
+#include "storage/journal.h"
+#include "storage/store.h"
+#include "storage/table.h"
+
+struct holding;
+struct mailbox;
+struct task;
+
+struct store {
+	struct worker *w;
+	struct conf *conf;                 /* a reference */
+	const struct store_conf *settings; /* of it */
+	const struct login_conf *login;
+	unsigned shards;
+	struct journal *journal;
+	struct index *index;
+	uint64_t serial;   /* names views: random at first, then counted up */
+	size_t task_count; /* under way */
+	struct stop *stop; /* the store is being stopped */
+
+	struct table holdings;                                    /* by address */
+	struct holding *holdings_idle_first, *holdings_idle_last; /* unused ones, longest first */
+	size_t holdings_idle;
+	struct table domains; /* what is known of them for a few seconds */
+
+	struct table mailboxes; /* by account and name */
+	struct table mailboxes_by_id;
+	struct mailbox *mailboxes_idle_first, *mailboxes_idle_last; /* unused ones, longest first */
+	uint64_t mailbox_serial;
+	struct mailbox *news; /* changed since their watchers were told */
+	struct timer news_timer;
+	struct unlinking *unlinkings; /* views that linger */
+
+	struct task *named; /* named changes under way */
+	uint64_t *lives;    /* by slot: the last life that a name of it bore */
+
+	struct forgets *forgets; /* ask.c */
+	struct shareds *shareds; /* shared.c */
+	unsigned selecting;      /* mailboxes being selected by sessions of this worker */
+};
+
+/* Rows of store_calls. */
+enum {
+	CALL_LOGIN,
+	CALL_RECIPIENT,
+	CALL_DELIVER,
+	CALL_STATUS,
+	CALL_LIST,
+	CALL_CREATE,
+	CALL_DELETE,
+	CALL_RENAME,
+	CALL_SUBSCRIBE,
+	CALL_SELECT,
+	CALL_APPEND,
+	CALL_FLAGS,
+	CALL_EXPUNGE,
+	CALL_COPY,
+	CALL_DOMAIN_ADD,
+	CALL_DOMAIN_DELETE,
+	CALL_DOMAIN_LIST,
+	CALL_ACCOUNT_CHANGE,
+	CALL_ACCOUNT_DELETE,
+	CALL_ACCOUNT_LIST,
+	CALL_SETTLE,
+	EVENT_FORGET,  /* to owners: names that nobody will ask for again */
+	EVENT_UNWATCH, /* to owners: a selected mailbox is closed */
+	EVENT_CHANGED, /* from owners: a mailbox that you watch changed */
+};
+
+typedef void call_handler(struct worker *w, struct request *rq, struct str args);
+call_handler login_handle, recipient_handle, deliver_handle, status_handle, list_handle, create_handle, delete_handle,
+	rename_handle, subscribe_handle, select_handle, append_handle, flags_handle, expunge_handle, copy_handle,
+	domain_add_handle, domain_delete_handle, domain_list_handle, account_change_handle, account_delete_handle,
+	account_list_handle, settle_handle, forget_handle, unwatch_handle, changed_handle;
+
+unsigned store_owner(const struct store *st, struct str address); /* the slot */
+int64_t store_seconds(const struct store *st);                    /* wall clock */
+
+/* store_domain.c */
+void domains_declared(struct store *st); /* those of the configuration that are ours and not there are made */
+void domains_free(struct store *st);
+struct str domain_of(struct str address);
+/* Goes on knowing whether the domain is one of ours: OK, ERR_ABSENT. */
+void domain_ask(struct task *t, struct str domain, void (*step)(struct task *t, enum err e));
+void domain_ask_now(struct task *t, struct str domain, void (*step)(struct task *t, enum err e)); /* looks */
+
+#endif
