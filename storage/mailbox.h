@@ -1,0 +1,235 @@
+/* mailbox.h - a mailbox as its owner holds it in memory.
+ *
+ * Twice: as it is seen (`seen`, and the view), which is what has been applied to the files; and as it will be when all
+ * that is under way is applied (uidnext, mbox_end ...), on which the next change builds. A change is fixed in one turn
+ * of the loop: its UIDs, places in the files and clock; it then goes through the journal, and when it is applied it is
+ * seen: index, view, watchers, in that order, and only then is it answered.
+ * Always: (1) changes of a mailbox are synced, applied and seen in the order in which they were fixed; (2) nobody is
+ * told of what is not yet applied; (3) UIDs and clock only grow, also over a failed change; (4) while a task holds the
+ * mailbox alone nothing is under way and nobody else holds it.
+ *
+ *   mailbox.c          finding, holding, letting go
+ *   mailbox_load.c     from index and files into memory
+ *   mailbox_scan.c     what the files say
+ *   mailbox_change.c   changes, from fixed to seen
+ *   mailbox_index.c    what is seen goes to the index
+ *   mailbox_view.c     views, and who watches
+ *   compact.c          new generations */
+#ifndef STORAGE_MAILBOX_H
+#define STORAGE_MAILBOX_H
+
+#include "storage/holding.h"
+#include "storage/owner.h"
+#include "storage/task.h"
+
+#define INBOX STR("INBOX")
+
+struct change;
+
+struct hold {                      /* a task's use of a mailbox: in the task's memory */
+	struct hold *next;         /* that wait for the mailbox */
+	struct hold *next_of_task; /* that the task has */
+	struct mailbox *m;
+	struct task *t;
+	task_step *step;
+	bool alone, held;
+};
+
+struct watcher { /* a worker whose sessions have it selected */
+	unsigned slot;
+	uint32_t life;             /* of that worker */
+	uint32_t sessions, claims; /* those that claim \Recent */
+};
+
+enum mailbox_state {
+	MAILBOX_LOADING,
+	MAILBOX_READY,
+	MAILBOX_BROKEN, /* a change failed: nothing new begins until it is loaded again */
+	MAILBOX_GONE,   /* out of the tables: it was never there, or is no more */
+};
+
+struct mailbox {
+	struct table_node by_name, by_id;
+	bool has_id; /* it is in the table by id */
+	struct mailbox *idle_next, *idle_prev;
+	struct store *st;
+	struct holding *h;
+	uint64_t number;   /* one never given again in this life */
+	char *name, *stem; /* stem: its files without their suffix, relative to the store */
+	enum mailbox_state state;
+	unsigned pins; /* holds, waiting ones too, and jobs: it may not leave memory */
+	struct hold *waiting, **waiting_last;
+	unsigned shared; /* holds that are not alone */
+	struct hold *alone;
+	bool turning;
+
+	struct mailbox_record seen;
+
+	uint32_t uidnext;
+	uint64_t mbox_end, state_end, clock;
+	struct change *changes, **changes_last; /* under way */
+	struct latest *latest;                  /* flags as they will be, of messages that change */
+	size_t latest_cap, latest_count;        /* emptied when nothing is under way */
+
+	struct putting *putting; /* what the index must learn, mailbox_index.c */
+
+	struct view *view; /* NULL: none was needed yet */
+	char *view_path;
+	uint64_t lineage; /* views of the same lineage have the same places */
+	uint32_t view_cap;
+	bool view_making; /* what is applied is seen only when it is made */
+	struct view_wait *view_waits;
+	struct watcher *watchers;
+	size_t watcher_count;
+	struct mailbox *news_next; /* in store.news */
+	bool news;
+	struct timer compact_timer; /* until a new generation is begun */
+	bool compacting;
+	uint64_t garbage_kept; /* a compaction failed at so much garbage: not again before there is more */
+};
+
+/* --- mailbox.c -------------------------------------------------------------------------------------------------- */
+
+struct mailbox *mailbox_known(struct holding *h, struct str name); /* NULL: not in memory */
+struct mailbox *mailbox_by_id(struct store *st, uint64_t id);      /* the same */
+/* One of a good name that is not in memory; neither loading nor ready. */
+struct mailbox *mailbox_make(struct holding *h, struct str name);
+struct str mailbox_canonical(struct str name); /* INBOX in any case is INBOX */
+
+/* In memory, or being loaded. ERR_MISTAKE: there can be none of that name; ERR_ABSENT: there is none. */
+enum err mailbox_find(struct holding *h, struct str name, struct mailbox **m);
+
+/* Goes on when t may use it: OK; ERR_ABSENT: there is none; ERR_MISTAKE: nor can there be; ERR_AGAIN. Once held it stays
+ * so until mailbox_release or task_end. Who needs two holds them in the order of their numbers, lest two tasks wait for
+ * each other. By id: the mailbox of that id, wherever it was renamed to, else that of the name, whose id the caller
+ * compares. */
+void mailbox_hold(struct task *t, struct hold *hold, struct mailbox *m, bool alone, task_step *step);
+void mailbox_hold_name(struct task *t, struct hold *hold, struct str name, bool alone, task_step *step);
+void mailbox_hold_id(struct task *t, struct hold *hold, uint64_t id, struct str name, bool alone, task_step *step);
+void mailbox_release(struct hold *hold);
+void mailbox_pin(struct mailbox *m);
+void mailbox_unpin(struct mailbox *m);
+void mailbox_turn(struct mailbox *m);                    /* something changed: whoever may go on now goes on */
+void mailbox_gone(struct mailbox *m, enum err e);        /* out of the tables; those that wait are told e */
+void mailbox_rename(struct mailbox *m, struct str name); /* its files have been renamed */
+void mailbox_set_id(struct mailbox *m);                  /* it is found by the id in seen.head */
+void mailboxes_free(struct store *st);
+
+/* --- mailbox_load.c --------------------------------------------------------------------------------------------- */
+
+void mailbox_load(struct mailbox *m); /* then it is ready, or gone */
+
+/* --- mailbox_change.c ------------------------------------------------------------------------------------------- */
+
+struct incoming {                      /* a message to be appended: all in stored form */
+	struct str sender;             /* of the envelope, for the postmark */
+	struct str before;             /* header lines put before the message */
+	struct str bytes;              /* the message, or ... */
+	struct str spool;              /* ... the file that is it, which is then the journal's */
+	uint64_t stored, wire, header; /* of all, `before` included */
+	uint32_t flags;
+	uint64_t keywords;
+	int64_t date;
+};
+
+struct commit; /* an entry of the journal being made, and what it does to mailboxes */
+
+/* From commit_new to commit_go everything happens in one turn. t: for the steps; NULL: nobody waits. */
+struct commit *commit_new(struct store *st, struct task *t);
+struct entry *commit_entry(struct commit *k);
+/* A change of m, which is ready; what follows fixes it. */
+struct change *commit_change(struct commit *k, struct mailbox *m);
+struct change *commit_change_at(struct commit *k, struct mailbox *m, uint64_t clock); /* above m->clock */
+uint32_t change_append(struct change *c, const struct incoming *in);                  /* the UID */
+/* Messages get the flags and keywords that they have here; with FLAG_EXPUNGED they go. places: theirs in the view,
+ * ascending. */
+void change_messages(struct change *c, const struct message *messages, const uint32_t *places, size_t count);
+/* Messages whose bytes, prefixes and all, were made beforehand for uidnext and mbox_end as they are. */
+void change_run(struct change *c, const struct message *messages, size_t count, struct str spool, struct str bytes,
+	uint64_t length);
+void change_subscribed(struct change *c, bool subscribed);
+void change_head(struct change *c);                      /* the state file begins */
+void change_line_ends(struct change *c, unsigned count); /* before mbox_end there are so many line ends */
+/* synced: it is durable, or failed, and then nothing else runs; seen: it is applied and seen by all, or failed. Either
+ * may be NULL; a task that ends in `synced` has no `seen`. */
+void commit_go(struct commit *k, enum entry_class class, task_step *synced, task_step *seen);
+
+/* Goes on when all that is under way now is seen; ERR_AGAIN: it failed. */
+void mailbox_settled(struct task *t, struct mailbox *m, task_step *step);
+void mailbox_message(const struct mailbox *m, uint32_t place, struct message *msg); /* in the view, as it will be */
+void mailbox_publish(struct mailbox *m); /* what is applied is seen now, unless the view is being made */
+void mailbox_fix(struct mailbox *m);     /* what will be is what is seen: nothing is under way */
+/* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */
+struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct buf *path);
+
+/* --- mailbox_index.c -------------------------------------------------------------------------------------------- */
+
+void mailbox_put(struct mailbox *m, const struct message *messages, size_t count); /* and the record, soon */
+void mailbox_put_whole(struct mailbox *m, struct message *messages, size_t count); /* takes messages */
+void mailbox_put_free(struct mailbox *m);
+void mailbox_index_rename(const struct mailbox *m, struct str to); /* before mailbox_rename */
+void mailbox_index_remove(const struct mailbox *m);
+void account_index_remove(const struct holding *h);
+struct message *mailbox_seen(const struct mailbox *m, size_t *count); /* those in its view that are not expunged */
+
+/* --- mailbox_scan.c ----------------------------------------------------------------------------------------------------- */
+
+struct mailbox_scan {             /* what files say, in the slow lane; zeroed but for what is marked `in` */
+	int directory;            /* in */
+	const char *stem;         /* in */
+	struct mailbox_record r;  /* in: what is known; out: with what the files hold beyond that */
+	struct message *messages; /* in, out: by UID, also those expunged since; the receiver's */
+	bool *changed;            /* out: which of them are not as they were; the receiver's */
+	size_t count, cap;
+	uint64_t mbox_max, state_max; /* in: no bytes beyond; UINT64_MAX: to the end */
+	bool has_head, has_base;      /* out: the state file has a head; the mbox bears an id */
+	unsigned lacks;               /* out: so many line ends the mbox must be given before r.mbox_end */
+};
+enum err mailbox_scan_files(struct mailbox_scan *s); /* ERR_ABSENT: neither file is there */
+void mailbox_scan_free(struct mailbox_scan *s);
+
+/* --- mailbox_view.c --------------------------------------------------------------------------------------------- */
+
+/* Goes on when m has a view; ERR_AGAIN: none can be made. t holds m. */
+void mailbox_view(struct task *t, struct mailbox *m, task_step *step);
+bool view_grow(struct mailbox *m, uint32_t more); /* true: it has no room and is being made anew */
+void mailbox_view_drop(struct mailbox *m);        /* its readers look for another */
+/* Adds to what the worker in that slot has selected, or takes away. */
+void mailbox_watch(struct mailbox *m, unsigned slot, int sessions, int claims);
+void mailbox_unwatch_all(struct mailbox *m);
+const struct watcher *mailbox_watcher(const struct mailbox *m, unsigned slot); /* NULL: it does not watch */
+void mailbox_news(struct mailbox *m);                                          /* its watchers are told, soon */
+void mailbox_news_now(struct mailbox *m);
+bool mailbox_is_claimed(const struct mailbox *m);
+void views_start(struct store *st);      /* unlinks those of earlier lives */
+void views_unlink_now(struct store *st); /* those that linger: at a stop */
+
+/* --- store_mailbox.c -------------------------------------------------------------------------------------------- */
+
+/* As mailbox_hold_name, shared, but INBOX is made if it is not there. */
+void mailbox_hold_made(struct task *t, struct hold *hold, struct str name, task_step *step);
+/* t leads its holding, and the name is good, canonical and free: goes on when the mailbox is there. change: what t was
+ * asked for is done by this; NULL: by something later. */
+void mailbox_create(struct task *t, struct str name, const struct name *change, task_step *step);
+
+/* --- store_message.c -------------------------------------------------------------------------------------------- */
+
+void words_pack(struct buf *out, const struct flag_words *words);
+void words_unpack(struct task *t, struct flag_words *words); /* too many of them and t->args is bad */
+/* The bits of the keywords. make: new ones get a place; ERR_TOO_BIG: there is none; ERR_MISTAKE: no keyword. */
+enum err words_resolve(struct mailbox *m, const struct flag_words *words, bool make, uint64_t *bits);
+void ranges_pack(struct buf *out, const struct uid_range *uids, size_t count);
+struct uid_range *ranges_unpack(struct unpack *u, struct arena *a, size_t *count);
+
+/* --- store_copy.c ----------------------------------------------------------------------------------------------- */
+
+/* t holds neither of the two. */
+void move_all(struct task *t, struct str from, struct str to, const struct name *change, task_step *step);
+
+/* --- compact.c -------------------------------------------------------------------------------------------------- */
+
+void compact_if_due(struct mailbox *m);
+/* t holds m alone: goes on when it has a new generation. */
+void compact(struct task *t, struct mailbox *m, task_step *step);
+
+#endif

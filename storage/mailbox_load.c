@@ -1,0 +1,304 @@
+/* mailbox_load.c - a mailbox comes into memory.
+ *   index: its record -> files: are they as the record says? -> ready
+ *                                 they hold more -> index: its messages -> slow: the rest of the files -> index
+ *                                 no record, or of other files           -> slow: all of them          -> index
+ * So a lost index, a crash between file and index, and files copied back from elsewhere are all this one catching up.
+ * Loaded again after a failed change, UIDs and clock go on from where they were: what was given is not given twice. */
+#include "core/counter.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "storage/mailbox.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD_MAX 4096 /* bytes in which the state file's first line is looked for */
+
+COUNTER(rebuilds, "store.rebuilds", "mailboxes read again from their files alone");
+
+struct load {
+	struct job job;
+	struct mailbox *m;
+	struct index *index;
+	unsigned shard;
+	char *address, *name;
+	struct mailbox_scan scan;
+	bool known; /* the index has a record */
+	bool current, grown;
+	enum err e;
+};
+
+static void load_free(struct load *l)
+{
+	mailbox_scan_free(&l->scan);
+	free(l->address);
+	free(l->name);
+	free(l);
+}
+
+static void load_next(struct load *l, struct lane *lane, void (*work)(struct job *), void (*done)(struct job *))
+{
+	l->job = (struct job){ .work = work, .done = done };
+	lane_add(lane, &l->job);
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+/* What files without a head of ours lack; the generation stays 0 until the next one is written. */
+static void identify(struct mailbox *m)
+{
+	struct state_head *h = &m->seen.head;
+
+	while (!h->id)
+		if (getrandom(&h->id, sizeof(h->id), 0) != sizeof(h->id))
+			h->id = 0;
+	if (!h->uidvalidity)
+		h->uidvalidity = (uint32_t)store_seconds(m->st);
+}
+
+/* The list of mailboxes knows only what their state files say. */
+static void leaf_mend(const struct mailbox *m)
+{
+	struct leaf *leaf = m->h->tree_known ? tree_find(&m->h->tree, str_of(m->name)) : NULL;
+
+	if (!leaf)
+		return;
+	leaf->id = m->seen.head.id;
+	leaf->uidvalidity = m->seen.head.uidvalidity;
+}
+
+/* Whoever made these files left out what our changes build on: it is added before them. */
+static void complete(struct mailbox *m, const struct mailbox_scan *s)
+{
+	struct commit *k = commit_new(m->st, NULL);
+	struct change *c = commit_change(k, m);
+
+	if (s->lacks)
+		change_line_ends(c, s->lacks);
+	if (!s->has_head && !m->state_end)
+		change_head(c);
+	commit_go(k, ENTRY_SMALL, NULL, NULL);
+}
+
+/* What the index is to learn of a scan: all, or what is not as it was. */
+static void tell_index(struct mailbox *m, struct load *l, bool whole)
+{
+	struct mailbox_scan *s = &l->scan;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (whole ? !(s->messages[i].flags & FLAG_EXPUNGED) : s->changed[i])
+			s->messages[kept++] = s->messages[i];
+	if (whole) {
+		mailbox_put_whole(m, s->messages, kept);
+		s->messages = NULL;
+	} else {
+		mailbox_put(m, s->messages, kept);
+	}
+}
+
+static void load_end(struct load *l, bool scanned, bool whole)
+{
+	struct mailbox *m = l->m;
+	uint32_t uidnext = m->uidnext;
+	uint64_t clock = m->clock;
+
+	if (l->e) {
+		mailbox_gone(m, l->e == ERR_ABSENT ? ERR_ABSENT : l->e == ERR_NEVER ? ERR_NEVER : ERR_AGAIN);
+		load_free(l);
+		mailbox_unpin(m);
+		return;
+	}
+	m->seen = l->scan.r;
+	identify(m);
+	mailbox_fix(m);
+	if (m->uidnext < uidnext)
+		m->uidnext = uidnext;
+	if (m->clock < clock)
+		m->clock = clock;
+	mailbox_set_id(m);
+	leaf_mend(m);
+	m->state = MAILBOX_READY;
+	if (scanned)
+		tell_index(m, l, whole);
+	if (scanned && (l->scan.lacks || (whole && !l->scan.has_head)))
+		complete(m, &l->scan);
+	load_free(l);
+	compact_if_due(m);
+	mailbox_turn(m);
+	mailbox_unpin(m);
+}
+
+/* --- files beyond the record --------------------------------------------------------------------------------------- */
+
+static void scan_work(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	l->e = mailbox_scan_files(&l->scan);
+}
+
+static void whole_done(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	if (!l->e) {
+		counter_add(&rebuilds, 1);
+		log_info("store", NULL, "read again from its files account=%s mailbox=\"%s\" messages=%u", l->address,
+			l->name, l->scan.r.messages);
+	}
+	load_end(l, true, true);
+}
+
+static void rest_done(struct job *job)
+{
+	load_end(container_of(job, struct load, job), true, false);
+}
+
+static void scan_whole(struct load *l)
+{
+	mailbox_scan_free(&l->scan);
+	l->scan = (struct mailbox_scan){
+		.directory = l->scan.directory, .stem = l->scan.stem, .mbox_max = UINT64_MAX, .state_max = UINT64_MAX
+	};
+	load_next(l, l->m->st->w->slow, scan_work, whole_done);
+}
+
+static void known_message(void *user, const struct message *m)
+{
+	struct mailbox_scan *s = user;
+
+	if (s->count == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->messages = mem_resize(s->messages, s->cap * sizeof(*s->messages));
+	}
+	s->messages[s->count++] = *m;
+}
+
+static void messages_work(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	l->e = index_messages_work(l->index, l->shard, l->scan.r.head.id, known_message, &l->scan);
+}
+
+static void messages_done(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	if (l->e || l->scan.count != l->scan.r.messages)
+		scan_whole(l);
+	else
+		load_next(l, l->m->st->w->slow, scan_work, rest_done);
+}
+
+/* --- record and files ---------------------------------------------------------------------------------------------- */
+
+static void record_work(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	l->known = !index_get_work(l->index, l->shard, str_of(l->address), str_of(l->name), &l->scan.r);
+}
+
+static bool file_size(const struct mailbox_scan *s, const char *suffix, uint64_t *size, enum err *e)
+{
+	struct buf path = { 0 };
+	struct stat st;
+	int failed;
+
+	buf_printf(&path, "%s%s", s->stem, suffix);
+	buf_add_char(&path, '\0');
+	failed = fstatat(s->directory, buf_data(&path), &st, 0);
+	if (failed && errno != ENOENT && errno != ENOTDIR)
+		*e = err_errno("stat %s", buf_data(&path));
+	buf_free(&path);
+	*size = failed ? 0 : (uint64_t)st.st_size;
+	return !failed;
+}
+
+/* Whether the state file begins with the id and generation that the record has. */
+static bool same_head(const struct mailbox_scan *s)
+{
+	static const struct state_events none = { 0 };
+	struct state_head head = { 0 };
+	struct keywords *words = mem_new(struct keywords);
+	struct buf path = { 0 };
+	char bytes[HEAD_MAX];
+	struct str text;
+	ptrdiff_t lf;
+	ssize_t n = -1;
+	enum err e;
+	int fd;
+
+	buf_printf(&path, "%s.state", s->stem);
+	buf_add_char(&path, '\0');
+	if ((fd = openat(s->directory, buf_data(&path), O_RDONLY | O_CLOEXEC)) >= 0) {
+		n = pread(fd, bytes, sizeof(bytes), 0);
+		close(fd);
+	}
+	buf_free(&path);
+	text = (struct str){ bytes, n > 0 ? (size_t)n : 0 };
+	if (str_starts(text, STR("postern-state ")) && (lf = str_find(text, '\n')) > 0)
+		state_read(str_cut(text, 0, (size_t)lf + 1), &head, words, &none, NULL, &e);
+	free(words);
+	return head.id && head.id == s->r.head.id && head.generation == s->r.head.generation;
+}
+
+static void files_work(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+	struct mailbox_scan *s = &l->scan;
+	uint64_t mbox, state;
+	bool any = file_size(s, ".mbox", &mbox, &l->e);
+
+	any |= file_size(s, ".state", &state, &l->e);
+	if (!any && !l->e)
+		l->e = ERR_ABSENT;
+	if (l->e || !l->known || !same_head(s))
+		return;
+	l->current = mbox == s->r.mbox_end && state == s->r.state_end;
+	l->grown = mbox >= s->r.mbox_end && state >= s->r.state_end;
+}
+
+static void files_done(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	if (l->e || l->current)
+		load_end(l, false, false);
+	else if (l->grown)
+		load_next(l, l->m->st->w->index, messages_work, messages_done);
+	else
+		scan_whole(l);
+}
+
+static void record_done(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	load_next(l, l->m->st->w->files, files_work, files_done);
+}
+
+void mailbox_load(struct mailbox *m)
+{
+	struct load *l = mem_new(struct load);
+	struct store *st = m->st;
+
+	assert(!m->changes && !m->view);
+	m->state = MAILBOX_LOADING;
+	mailbox_pin(m);
+	l->m = m;
+	l->index = st->index;
+	l->shard = m->h->shard;
+	l->address = str_dup(str_of(m->h->address));
+	l->name = str_dup(str_of(m->name));
+	l->scan = (struct mailbox_scan){
+		.directory = st->w->directory, .stem = m->stem, .mbox_max = UINT64_MAX, .state_max = UINT64_MAX
+	};
+	load_next(l, st->w->index, record_work, record_done);
+}
