@@ -1,0 +1,278 @@
+/* selected_read.c - the bytes of messages, read from the mbox without its owner: see selected.h.
+ * The mbox is opened in the files lane when it is first read, and kept with the view. It may by then be of a newer
+ * generation than the view: the first message's base tells. Then the newer view is asked for and the message looked up
+ * there by its UID. */
+#include "core/lane.h"
+#include "core/mem.h"
+#include "storage/shared.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define PREFIX_MAX 8192       /* longer prefixes than that are read in the lane only */
+#define BASE_MAX   (64 << 10) /* bytes at the start of an mbox in which its base is looked for */
+#define TRIES      3
+
+/* Where the message is now: the view that knows it, and what that says. False: none does. */
+static bool find(const struct selected *s, uint32_t uid, struct mapped **in, struct message *m)
+{
+	struct mapped *const views[] = { s->sh->latest, s->base };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct view_head h;
+		uint32_t place;
+
+		if (!views[i])
+			continue;
+		view_read_head(views[i]->view, &h);
+		place = view_place(views[i]->view, uid);
+		if (place >= h.count)
+			continue;
+		view_message(views[i]->view, place, m);
+		*in = views[i];
+		if (m->uid == uid)
+			return true;
+	}
+	return false;
+}
+
+static size_t wanted(const struct message *m, uint32_t at, size_t len)
+{
+	if (at >= m->stored)
+		return 0;
+	return len < m->stored - at ? len : m->stored - at;
+}
+
+bool selected_read_now(struct selected *s, const struct message *told, uint32_t at, size_t len, struct buf *out)
+{
+	struct mapped *in;
+	struct message m;
+	char prefix[PREFIX_MAX];
+	struct iovec parts[2];
+	size_t want, check;
+	ssize_t n;
+
+	if (!find(s, told->uid, &in, &m) || in->fd < 0)
+		return false;
+	want = wanted(&m, at, len);
+	check = at ? 0 : m.prefix;
+	if (check > sizeof(prefix))
+		return false;
+	if (!want && !check)
+		return true;
+	parts[0] = (struct iovec){ prefix, check };
+	parts[1] = (struct iovec){ buf_room(out, want), want };
+	n = preadv2(in->fd, parts, 2, (off_t)(m.offset + m.prefix + at - check), RWF_NOWAIT);
+	if (n != (ssize_t)(check + want) || (check && !mbox_is_message((struct str){ prefix, check }, &m)))
+		return false;
+	buf_added(out, want);
+	return true;
+}
+
+/* --- in the files lane ---------------------------------------------------------------------------------------------- */
+
+struct read {
+	struct job job;
+	struct selected *s;
+	struct call *handle; /* NULL: cancelled, and s is not touched any more */
+	struct call *waiting;
+	call_done *done;
+	void *user;
+	uint32_t uid, at;
+	size_t len;
+	unsigned tries;
+
+	struct mapped *in; /* a reference */
+	struct message m;
+	int directory;
+	char *path; /* to be opened; NULL: it is open */
+	int fd;
+	struct buf bytes;
+	enum err e; /* ERR_ABSENT: the file is not of the view's generation */
+};
+
+static void on_base(void *user, const struct mbox_base *base, struct keywords *k)
+{
+	(void)k;
+	*(struct mbox_base *)user = *base;
+}
+
+static void on_message(void *user, const struct message *m)
+{
+	(void)user;
+	(void)m;
+}
+
+/* Whether the file is of that generation, as far as it says. */
+static bool is_of(int fd, uint32_t generation)
+{
+	static const struct mbox_scan_events events = { on_base, on_message };
+	struct keywords *words = mem_new(struct keywords);
+	struct mbox_base base = { 0 };
+	struct mbox_scan *scan = mbox_scan_new(0, words, &events, &base);
+	char *bytes = mem_resize(NULL, BASE_MAX);
+	ssize_t n = pread(fd, bytes, BASE_MAX, 0);
+
+	if (n > 0 && !mbox_scan_feed(scan, (struct str){ bytes, (size_t)n }))
+		mbox_scan_end(scan);
+	mbox_scan_free(scan);
+	free(bytes);
+	free(words);
+	return !base.id || base.generation == generation;
+}
+
+static enum err open_mbox(struct read *r)
+{
+	r->fd = openat(r->directory, r->path, O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? ERR_ABSENT : err_errno("open %s", r->path);
+	return is_of(r->fd, r->in->generation) ? OK : ERR_ABSENT;
+}
+
+static enum err read_bytes(struct read *r)
+{
+	size_t check = r->at ? 0 : r->m.prefix, want = check + wanted(&r->m, r->at, r->len), done = 0;
+	uint64_t from = r->m.offset + r->m.prefix + r->at - check;
+
+	buf_room(&r->bytes, want);
+	while (done < want) {
+		ssize_t n = pread(r->fd, buf_room(&r->bytes, want - done), want - done, (off_t)(from + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno("read a mailbox");
+		if (!n)
+			return ERR_ABSENT;
+		buf_added(&r->bytes, (size_t)n);
+		done += (size_t)n;
+	}
+	if (check && !mbox_is_message(str_cut(buf_str(&r->bytes), 0, check), &r->m))
+		return ERR_ABSENT;
+	buf_take(&r->bytes, check);
+	return OK;
+}
+
+static void read_work(struct job *job)
+{
+	struct read *r = container_of(job, struct read, job);
+
+	r->e = r->path ? open_mbox(r) : OK;
+	if (!r->e)
+		r->e = read_bytes(r);
+}
+
+static void read_free(struct read *r)
+{
+	mapped_unref(r->in);
+	buf_free(&r->bytes);
+	free(r->path);
+	free(r);
+}
+
+static void read_end(struct read *r, enum err e)
+{
+	struct buf bytes = r->bytes;
+	call_done *done = r->done;
+	void *user = r->user;
+
+	r->bytes = (struct buf){ 0 };
+	call_steps_end(r->handle);
+	read_free(r);
+	done(user, e, e ? STR_NONE : buf_str(&bytes));
+	buf_free(&bytes);
+}
+
+static void read_try(struct read *r);
+
+static void not_there(void *user, enum err e, struct str answer)
+{
+	struct read *r = user;
+
+	(void)e;
+	(void)answer;
+	r->waiting = NULL;
+	read_end(r, ERR_ABSENT);
+}
+
+static void try_again(struct asked *k, enum err e, struct str answer)
+{
+	struct read *r = k->user;
+
+	(void)e;
+	(void)answer;
+	r->waiting = NULL;
+	read_try(r);
+}
+
+static void read_done(struct job *job)
+{
+	struct read *r = container_of(job, struct read, job);
+	bool opened = r->path && r->fd >= 0;
+
+	if (opened && !r->e && r->in->fd < 0)
+		r->in->fd = r->fd;
+	else if (opened)
+		close(r->fd);
+	if (!r->handle) {
+		read_free(r);
+		return;
+	}
+	if (r->e == ERR_ABSENT && ++r->tries < TRIES && r->s->sh->latest) {
+		mapped_unref(r->in);
+		r->in = NULL;
+		r->waiting = ask_newer(r->s->sh, try_again, r);
+		return;
+	}
+	read_end(r, r->e);
+}
+
+static void read_try(struct read *r)
+{
+	struct mapped *in;
+
+	free(r->path);
+	r->path = NULL;
+	buf_clear(&r->bytes);
+	if (!find(r->s, r->uid, &in, &r->m)) { /* not one of this session's */
+		r->waiting = call_later(r->s->sh->w, not_there, r);
+		return;
+	}
+	r->in = mapped_ref(in);
+	r->fd = in->fd;
+	if (in->fd < 0)
+		r->path = shared_mbox_path(r->s->sh);
+	r->job = (struct job){ .work = read_work, .done = read_done };
+	lane_add(r->s->sh->w->files, &r->job);
+}
+
+static void dropped(void *user)
+{
+	struct read *r = user;
+
+	r->handle = NULL;
+	if (!r->waiting)
+		return; /* the lane has it */
+	call_cancel(r->waiting);
+	read_free(r);
+}
+
+struct call *selected_read(
+	struct selected *s, const struct message *m, uint32_t at, size_t len, call_done *done, void *user)
+{
+	struct read *r = mem_new(struct read);
+	struct call *handle = call_steps(dropped, r);
+
+	r->s = s;
+	r->handle = handle;
+	r->done = done;
+	r->user = user;
+	r->uid = m->uid;
+	r->at = at;
+	r->len = len;
+	r->directory = s->sh->w->directory;
+	read_try(r);
+	return handle;
+}

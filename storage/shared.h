@@ -1,0 +1,89 @@
+/* shared.h - the mailboxes that sessions of this worker have selected: one struct shared each, however many sessions.
+ * Its view is mapped once. When the owner makes another (it says so by an event, the old view by its mark, or the
+ * owner's death by its generation in shared memory), the new one is asked for and mapped, and the sessions move over as
+ * their protocols allow (selected.c). */
+#ifndef STORAGE_SHARED_H
+#define STORAGE_SHARED_H
+
+#include "storage/ask.h"
+#include "storage/owner.h"
+#include "storage/selected.h"
+
+struct mapped { /* a view, and the mbox it speaks of */
+	unsigned refs;
+	struct view *view;
+	uint64_t lineage;    /* views of one lineage have the same places */
+	uint32_t generation; /* of the mbox */
+	int fd;              /* of the mbox; -1: not opened yet */
+};
+
+struct shared {
+	struct table_node node; /* by id */
+	struct worker *w;
+	uint64_t id;
+	char *address, *name;
+	unsigned owner;
+	uint32_t life;         /* of the owner that knows us */
+	struct mapped *latest; /* NULL: the mailbox is gone */
+	struct selected *sessions;
+	uint32_t session_count, claims;
+	struct call *asking; /* for a newer view */
+	struct timer again;
+	struct asked *waiting; /* answers that are told when it is there */
+};
+
+struct selected {
+	struct selected *next, **link; /* of the shared mailbox */
+	struct shared *sh;
+	struct mapped *base; /* whose places are numbered */
+	uint32_t count;      /* places that the client was told of */
+	uint32_t *gone;      /* of these, ascending: it was told that they are gone, or never told of them */
+	size_t gone_count;
+	uint64_t clock, changes; /* of the view at the last sync */
+	bool compare;            /* changes are found by their clock, not by the ring */
+	bool untold;             /* some are expunged and could not be told of */
+	uint32_t uidnext;
+	unsigned keywords;
+	uint32_t recent; /* UIDs from here on are \Recent to this session */
+	bool claim;
+	void (*changed)(void *user);
+	void *changed_user;
+	bool armed; /* `changed` may run */
+	struct call *telling;
+};
+
+struct shareds *shareds_new(struct worker *w);
+void shareds_free(struct shareds *all); /* no session is left */
+
+/* What the owner answered to a SELECT: the selected mailbox. ERR_AGAIN: its view cannot be mapped. */
+struct view_answer {
+	uint64_t id, lineage;
+	struct str path, name;
+	uint32_t recent;
+};
+enum err shared_select(
+	struct selected **out, struct worker *w, struct str address, const struct view_answer *a, bool claim);
+void shared_leave(struct selected *s);
+enum unwatch { UNWATCH_ONE, UNWATCH_CLAIM, UNWATCH_ALL };
+void shared_unwatch(struct worker *w, unsigned owner, uint64_t id, enum unwatch what); /* tells the owner */
+void shared_refresh(struct shared *sh);
+
+struct mapped *mapped_ref(struct mapped *m);
+void mapped_unref(struct mapped *m); /* NULL is fine */
+
+/* The answer k is to be told when the view of this mailbox here is the owner's latest. False: it is, or is not here. */
+bool shared_wait(struct worker *w, uint64_t id, struct asked *k);
+void shared_wait_add(struct shared *sh, struct asked *k); /* a view is being asked for */
+void shared_wait_drop(struct asked *k);
+char *shared_mbox_path(const struct shared *sh); /* the caller's */
+
+/* store_select.c: asks for the view once more, as a worker that watches. */
+struct call *shared_ask(struct shared *sh, asked_tell *tell);
+bool view_answer_read(struct str answer, struct view_answer *a);
+
+/* selected.c */
+void selected_begin(struct selected *s);
+void selected_stir(struct selected *s);  /* the mailbox changed: whoever watches is told */
+void selected_moved(struct selected *s); /* there is another latest view */
+
+#endif
