@@ -1,0 +1,222 @@
+/* store.c - the store in one worker: its settings, its start and stop, the table of its calls. */
+#include "storage/store.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "storage/login.h"
+#include "storage/mailbox.h"
+#include "storage/path.h"
+#include "storage/shared.h"
+#include "storage/spool.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define STOP_LOOK_MS 20
+
+/* --- settings ------------------------------------------------------------------------------------------------------ */
+
+static const struct setting store_rows[] = {
+	{ "shards", SETTING_NUMBER, "64", "1", "4096", offsetof(struct store_conf, shards),
+		"Accounts are spread over so many shards, each with an index and an owner of its own.",
+		SETTING_RESTART },
+	{ "index_cache", SETTING_SIZE, "16M", "1M", "64G", offsetof(struct store_conf, index_cache),
+		"Memory of a worker for blocks read from its indexes.", SETTING_RESTART },
+	{ "open_mailboxes", SETTING_NUMBER, "2000", "10", "1000000", offsetof(struct store_conf, open_mailboxes),
+		"Mailboxes that a worker keeps in memory; those in use always stay.", 0 },
+	{ "mailboxes_per_account", SETTING_NUMBER, "10000", "1", "100000",
+		offsetof(struct store_conf, mailboxes_per_account), "How many mailboxes an account may have.", 0 },
+	{ "compact_share", SETTING_NUMBER, "40", "5", "100", offsetof(struct store_conf, compact_share),
+		"A mailbox is written anew when so many percent of its file belong to expunged messages.", 0 },
+	{ 0 },
+};
+
+const struct settings store_settings = {
+	.section = "store", .size = sizeof(struct store_conf), .rows = store_rows, .text = "How mail is kept."
+};
+
+static const struct setting domain_rows[] = {
+	{ "postmaster", SETTING_BOOL, "true", NULL, NULL, offsetof(struct domain_conf, postmaster),
+		"Mail to postmaster goes to the account of that name, if there is one.", 0 },
+	{ 0 },
+};
+
+static bool domain_check(const void *values, const char *title, struct buf *why)
+{
+	struct buf path = { 0 };
+	bool good = !path_domain(&path, str_of(title));
+
+	(void)values;
+	for (const char *c = title; *c; c++)
+		good &= *c == ascii_lower(*c);
+	if (!good)
+		buf_printf(why, "domain \"%s\": not a domain name in lower case\n", title);
+	buf_free(&path);
+	return good;
+}
+
+const struct settings domain_settings = { .section = "domain",
+	.titled = true,
+	.size = sizeof(struct domain_conf),
+	.rows = domain_rows,
+	.text = "A domain whose mail we take; it is made if it is not there.",
+	.check = domain_check };
+
+/* --- calls --------------------------------------------------------------------------------------------------------- */
+
+const struct call_type store_calls[] = {
+	[CALL_LOGIN] = { "login", login_handle },
+	[CALL_RECIPIENT] = { "recipient", recipient_handle },
+	[CALL_DELIVER] = { "deliver", deliver_handle },
+	[CALL_STATUS] = { "status", status_handle },
+	[CALL_LIST] = { "list", list_handle },
+	[CALL_CREATE] = { "create", create_handle },
+	[CALL_DELETE] = { "delete", delete_handle },
+	[CALL_RENAME] = { "rename", rename_handle },
+	[CALL_SUBSCRIBE] = { "subscribe", subscribe_handle },
+	[CALL_SELECT] = { "select", select_handle },
+	[CALL_APPEND] = { "append", append_handle },
+	[CALL_FLAGS] = { "flags", flags_handle },
+	[CALL_EXPUNGE] = { "expunge", expunge_handle },
+	[CALL_COPY] = { "copy", copy_handle },
+	[CALL_DOMAIN_ADD] = { "domain-add", domain_add_handle },
+	[CALL_DOMAIN_DELETE] = { "domain-delete", domain_delete_handle },
+	[CALL_DOMAIN_LIST] = { "domain-list", domain_list_handle },
+	[CALL_ACCOUNT_CHANGE] = { "account-change", account_change_handle },
+	[CALL_ACCOUNT_DELETE] = { "account-delete", account_delete_handle },
+	[CALL_ACCOUNT_LIST] = { "account-list", account_list_handle },
+	[CALL_SETTLE] = { "settle", settle_handle },
+	[EVENT_FORGET] = { "forget", forget_handle },
+	[EVENT_UNWATCH] = { "unwatch", unwatch_handle },
+	[EVENT_CHANGED] = { "changed", changed_handle },
+	[EVENT_CHANGED + 1] = { 0 },
+};
+
+unsigned store_owner(const struct store *st, struct str address)
+{
+	return shard_of(address, st->shards) % st->w->workers;
+}
+
+int64_t store_seconds(const struct store *st)
+{
+	return worker_wall_ms(st->w) / 1000;
+}
+
+/* --- start and stop ------------------------------------------------------------------------------------------------- */
+
+static void conf_take(struct store *st)
+{
+	conf_unref(st->conf);
+	st->conf = conf_ref(st->w->conf);
+	st->settings = conf_section(st->conf, &store_settings);
+	st->login = conf_section(st->conf, &login_settings);
+}
+
+static void lanes_drain(const struct worker *w)
+{
+	do {
+		lane_drain(w->files);
+		lane_drain(w->index);
+		lane_drain(w->slow);
+	} while (lane_depth(w->files) || lane_depth(w->index));
+}
+
+static void store_free(struct store *st)
+{
+	journal_free(st->journal);
+	lanes_drain(st->w);
+	mailboxes_free(st);
+	lanes_drain(st->w);
+	timer_stop(st->w->timers, &st->news_timer);
+	holdings_free(st);
+	domains_free(st);
+	forgets_free(st->forgets);
+	shareds_free(st->shareds);
+	index_free(st->index);
+	conf_unref(st->conf);
+	free(st->lives);
+	st->w->store = NULL;
+	free(st);
+}
+
+enum err store_start(struct worker *w)
+{
+	struct store *st = mem_new(struct store);
+	enum err e;
+
+	st->w = w;
+	w->store = st;
+	conf_take(st);
+	st->shards = (unsigned)st->settings->shards;
+	st->lives = mem_alloc(w->workers * sizeof(*st->lives));
+	while (!st->serial)
+		if (getrandom(&st->serial, sizeof(st->serial), 0) != sizeof(st->serial))
+			st->serial = 0;
+	st->forgets = forgets_new(w);
+	st->shareds = shareds_new(w);
+	st->index = index_new(w->directory, st->shards, (size_t)st->settings->index_cache);
+	if (!(e = journal_open(&st->journal, w)))
+		e = spool_start(w);
+	if (e) {
+		store_free(st);
+		return e;
+	}
+	views_start(st);
+	domains_declared(st);
+	return OK;
+}
+
+void store_reload(struct worker *w, const struct conf *old)
+{
+	(void)old;
+	conf_take(w->store);
+	domains_declared(w->store);
+}
+
+struct stop {
+	void (*done)(struct worker *w);
+	struct timer look;
+	bool settled;
+};
+
+static void look(void *user);
+
+static void settled(void *user)
+{
+	struct store *st = user;
+
+	st->stop->settled = true;
+	look(st);
+}
+
+/* Calls are refused by now; when those under way are through the journal is settled, and we end. */
+static void look(void *user)
+{
+	struct store *st = user;
+	struct worker *w = st->w;
+	struct stop *stop = st->stop;
+
+	if (st->task_count) {
+		stop->settled = false;
+		timer_start(w->timers, &stop->look, STOP_LOOK_MS, look, st);
+	} else if (!stop->settled) {
+		journal_settle(st->journal, settled, st);
+	} else {
+		void (*done)(struct worker * w) = stop->done;
+
+		free(stop);
+		store_free(st);
+		done(w);
+	}
+}
+
+void store_stop(struct worker *w, void (*done)(struct worker *w))
+{
+	w->store->stop = mem_new(struct stop);
+	w->store->stop->done = done;
+	look(w->store);
+}
+
+enum err store_recover(const struct conf *conf, int directory)
+{
+	return journal_recover(conf, directory);
+}
