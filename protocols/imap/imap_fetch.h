@@ -6,7 +6,9 @@
 #include "storage/mime.h"
 #include "storage/wire.h"
 
-#define SECTION_DEPTH_MAX 100
+#define ITEMS_MAX         100 /* of one FETCH */
+#define NAMES_MAX         200 /* of one HEADER.FIELDS */
+#define SECTION_DEPTH_MAX 100 /* numbers of one part */
 
 enum item_kind {
 	ITEM_FLAGS,

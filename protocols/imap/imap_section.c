@@ -2,9 +2,6 @@
 #include "protocols/imap/imap_fetch.h"
 #include "storage/header.h"
 
-#define ITEMS_MAX 100
-#define NAMES_MAX 200 /* of HEADER.FIELDS */
-
 static void take_names(struct args *a, struct item *item, struct buf *label)
 {
 	item->names = arena_alloc(a->arena, NAMES_MAX * sizeof(*item->names));
