@@ -6,7 +6,11 @@
 #include "core/worker.h"
 #include "protocols/cli/commands.h"
 #include "protocols/cli/control.h"
-#include "storage/login.h"
+#include "protocols/imap/imap.h"
+#include "protocols/pop3/pop3.h"
+#include "protocols/smtp/smtp.h"
+#include "storage/journal.h"
+#include "storage/store.h"
 #include <stddef.h>
 
 static const struct settings *const settings[] = {
@@ -15,16 +19,31 @@ static const struct settings *const settings[] = {
 	&tls_settings,
 	&listen_settings,
 	&login_settings,
+	&store_settings,
+	&journal_settings,
+	&domain_settings,
+	&smtp_settings,
+	&imap_settings,
+	&pop3_settings,
 	NULL,
 };
 
 static const struct service *const services[] = {
 	&control_service,
+	&smtp_service,
+	&submission_service,
+	&submissions_service,
+	&lmtp_service,
+	&imap_service,
+	&imaps_service,
+	&pop3_service,
+	&pop3s_service,
 	NULL,
 };
 
 static const struct call_type *const calls[] = {
 	control_calls,
+	store_calls,
 	NULL,
 };
 
@@ -33,28 +52,6 @@ static const struct command *const commands[] = {
 	conf_commands,
 	NULL,
 };
-
-static enum err store_recover(const struct conf *conf, int directory)
-{
-	(void)conf, (void)directory;
-	return OK;
-}
-
-static enum err store_start(struct worker *w)
-{
-	(void)w;
-	return OK;
-}
-
-static void store_reload(struct worker *w, const struct conf *old)
-{
-	(void)w, (void)old;
-}
-
-static void store_stop(struct worker *w, void (*done)(struct worker *w))
-{
-	done(w);
-}
 
 const struct house house = {
 	.settings = settings,
