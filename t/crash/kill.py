@@ -89,7 +89,7 @@ class Load:
         while not self.stopping.is_set():
             try:
                 session()
-            except (OSError, EOFError, smtplib.SMTPException, imaplib.IMAP4.error):
+            except (OSError, EOFError, AssertionError, smtplib.SMTPException, imaplib.IMAP4.error):
                 self.stopping.wait(0.01)  # the server is gone, or says that it cannot now
 
     def send_for_ever(self, sender):
