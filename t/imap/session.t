@@ -28,7 +28,7 @@ S.. * OK [UIDVALIDITY ${validity}]*
 S.. g OK [READ-WRITE] *
 
 # a message is appended with flags and date, and is heard of at once (6.3.11)
-C: h APPEND INBOX (\Seen $Done) "17-Jul-1996 02:44:25 -0700" {31}
+C: h APPEND INBOX (\Seen $Done) "17-Jul-1996 02:44:25 -0700" {30}
 S: + *
 C: Subject: first
 C:
@@ -39,7 +39,7 @@ S.. h OK *
 
 # it comes back whole, in parts, and in a piece (6.4.5)
 C: i FETCH 1 (UID RFC822.SIZE INTERNALDATE BODY[])
-S: * 1 FETCH (*RFC822.SIZE 31*BODY[] {31}
+S: * 1 FETCH (*RFC822.SIZE 30*BODY[] {30}
 S: Subject: first
 S:
 S: Hello, you
