@@ -73,12 +73,12 @@ S: o OK *
 C: p CREATE Work/2026
 S: p OK *
 C: q LIST "" "W%"
-S: * LIST (*) "/" Work
+S: * LIST (*) "/" "Work"
 S: q OK *
 C: r COPY 1 Work/2026
 S: r OK *
-C: s STATUS Work/2026 (MESSAGES UNSEEN UIDNEXT)
-S: * STATUS Work/2026 (MESSAGES 1 UNSEEN 1 UIDNEXT 2)
+C: s STATUS Work/2026 (MESSAGES UIDNEXT UNSEEN)
+S: * STATUS "Work/2026" (MESSAGES 1 UIDNEXT 2 UNSEEN 1)
 S: s OK *
 C: t COPY 1 Nowhere
 S: t NO [TRYCREATE] *
@@ -95,7 +95,7 @@ C: a: b
 C:
 S.. w OK *
 C: x UID FETCH 1:* (FLAGS)
-S.. * 1 FETCH (UID 2 FLAGS (*))
+S: * 1 FETCH (*UID 2*)
 S: x OK *
 C: y SELECT INBOX
 S.. * OK [UIDVALIDITY ${validity}]*
