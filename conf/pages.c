@@ -4,8 +4,9 @@
 #include "core/house.h"
 #include "core/setting_value.h"
 
-#define EXAMPLE_TITLE "example.test"
-#define EXAMPLE_ROLE  "smtp" /* the title of `listen` */
+#define SAMPLE_COLUMNS 100
+#define EXAMPLE_TITLE  "example.test"
+#define EXAMPLE_ROLE   "smtp" /* the title of `listen` */
 
 void row_text(const struct setting *row, struct buf *out)
 {
@@ -59,15 +60,38 @@ bool pages_settings(const char *section, struct buf *out)
 	return found;
 }
 
-/* A section as a file has it. `mark` stands before each setting: "#" leaves it at its default. */
-static void sample_rows(const struct settings *table, const char *mark, struct buf *out)
+/* A row in words, as lines that begin with `before`. */
+static void sample_text(const char *before, const struct setting *row, struct buf *out)
+{
+	struct buf text = { 0 };
+	struct str left;
+	size_t column = 0;
+
+	row_text(row, &text);
+	for (left = buf_str(&text); left.len;) {
+		ptrdiff_t blank = str_find(left, ' ');
+		size_t len = blank < 0 ? left.len : (size_t)blank;
+
+		if (column && column + 1 + len > SAMPLE_COLUMNS) {
+			buf_add_char(out, '\n');
+			column = 0;
+		}
+		buf_printf(out, "%s" STR_FMT, column ? " " : before, (int)len, left.p);
+		column += 1 + len;
+		left = str_cut(left, blank < 0 ? len : len + 1, left.len);
+	}
+	buf_add_char(out, '\n');
+	buf_free(&text);
+}
+
+/* The settings of a section, each left at its default by a # before it. */
+static void sample_rows(const struct settings *table, struct buf *out)
 {
 	const char *indent = *table->section ? "\t" : "";
 
 	for (const struct setting *row = table->rows; row->name; row++) {
-		buf_printf(out, "%s# ", indent);
-		row_text(row, out);
-		buf_printf(out, "\n%s%s%s = ", indent, mark, row->name);
+		sample_text(*table->section ? "\t# " : "# ", row, out);
+		buf_printf(out, "%s#%s = ", indent, row->name);
 		setting_print_default(row, out);
 		buf_printf(out, "\n%s", row[1].name ? "\n" : "");
 	}
@@ -90,13 +114,14 @@ static void sample_titled(const struct settings *table, struct buf *out)
 {
 	buf_printf(out, "#");
 	row_header(table, out);
+	buf_add_char(out, '\n');
 	for (const struct setting *row = table->rows; row->name; row++) {
-		buf_printf(out, "\n#\t# ");
-		row_text(row, out);
-		buf_printf(out, "\n#\t%s = ", row->name);
+		sample_text("#\t# ", row, out);
+		buf_printf(out, "#\t%s = ", row->name);
 		setting_print_default(row, out);
+		buf_printf(out, "\n%s", row[1].name ? "#\n" : "");
 	}
-	buf_printf(out, "\n#}\n");
+	buf_printf(out, "#}\n");
 }
 
 static void sample_section(const struct settings *table, struct buf *out)
@@ -104,17 +129,16 @@ static void sample_section(const struct settings *table, struct buf *out)
 	buf_printf(out, "\n# %s\n", table->text);
 	if (!*table->section) {
 		buf_add_char(out, '\n');
-		sample_rows(table, "#", out);
+		sample_rows(table, out);
 	} else if (!table->titled) {
 		row_header(table, out);
 		buf_add_char(out, '\n');
-		sample_rows(table, "#", out);
+		sample_rows(table, out);
 		buf_printf(out, "}\n");
 	} else if (!strcmp(table->section, "listen")) {
 		for (const struct setting *row = table->rows; row->name; row++) {
-			buf_printf(out, "# %s: ", row->name);
-			row_text(row, out);
-			buf_add_char(out, '\n');
+			buf_printf(out, "# %s:\n", row->name);
+			sample_text("#   ", row, out);
 		}
 		sample_listen(table, out);
 	} else {

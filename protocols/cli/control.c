@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static const struct control_request *const tables[] = { control_server_requests, NULL };
+static const struct control_request *const tables[] = { control_server_requests, control_account_requests, NULL };
 
 json_t *control_json(struct str text)
 {

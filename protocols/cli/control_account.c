@@ -1,5 +1,7 @@
-/* control_account.c - requests about domains and accounts: each is one call of the store (store.h). */
+/* control_account.c - requests about domains and accounts: a name is checked, then each is one call of the store, which
+ * copies what it is given. */
 #include "protocols/cli/control_session.h"
+#include "protocols/cli/names.h"
 #include "storage/store.h"
 
 static void changed(void *user, enum err e)
@@ -20,14 +22,73 @@ static void listed(void *user, enum err e, const struct str *names, size_t count
 	control_end(c, e, STR_NONE);
 }
 
+typedef enum err name_check(struct arena *a, struct str text, struct str *name);
+
+/* Asks the store with the request's name in canonical form, or answers that it is none. */
+static void with_name(struct control *c, name_check *check, struct call *(*ask)(struct control *c, struct str name))
+{
+	struct arena memory = { 0 };
+	struct str name;
+	enum err e = check(&memory, control_text(c, "name"), &name);
+
+	if (e)
+		control_error(c, e, STR_NONE);
+	else
+		c->waiting = ask(c, name);
+	arena_free(&memory);
+}
+
+static struct call *ask_domain_add(struct control *c, struct str name)
+{
+	return store_domain_add(c->worker, name, changed, c);
+}
+
+static struct call *ask_domain_delete(struct control *c, struct str name)
+{
+	return store_domain_delete(c->worker, name, changed, c);
+}
+
+static struct call *ask_account_change(struct control *c, struct str name, bool create)
+{
+	struct account_change change = {
+		.address = name,
+		.password = control_text(c, "password"),
+		.hash = control_text(c, "hash"),
+		.create = create,
+		.admin = json_is_true(json_object_get(c->request, "admin")),
+	};
+
+	return store_account_change(c->worker, &change, changed, c);
+}
+
+static struct call *ask_account_add(struct control *c, struct str name)
+{
+	return ask_account_change(c, name, true);
+}
+
+static struct call *ask_account_passwd(struct control *c, struct str name)
+{
+	return ask_account_change(c, name, false);
+}
+
+static struct call *ask_account_delete(struct control *c, struct str name)
+{
+	return store_account_delete(c->worker, name, changed, c);
+}
+
+static struct call *ask_account_list(struct control *c, struct str name)
+{
+	return store_account_list(c->worker, name, listed, c);
+}
+
 static void handle_domain_add(struct control *c)
 {
-	c->waiting = store_domain_add(c->worker, control_text(c, "name"), changed, c);
+	with_name(c, name_domain, ask_domain_add);
 }
 
 static void handle_domain_delete(struct control *c)
 {
-	c->waiting = store_domain_delete(c->worker, control_text(c, "name"), changed, c);
+	with_name(c, name_domain, ask_domain_delete);
 }
 
 static void handle_domain_list(struct control *c)
@@ -35,37 +96,24 @@ static void handle_domain_list(struct control *c)
 	c->waiting = store_domain_list(c->worker, listed, c);
 }
 
-static void change_account(struct control *c, bool create)
-{
-	struct account_change change = {
-		.address = control_text(c, "name"),
-		.password = control_text(c, "password"),
-		.hash = control_text(c, "hash"),
-		.create = create,
-		.admin = json_is_true(json_object_get(c->request, "admin")),
-	};
-
-	c->waiting = store_account_change(c->worker, &change, changed, c);
-}
-
 static void handle_account_add(struct control *c)
 {
-	change_account(c, true);
+	with_name(c, name_account, ask_account_add);
 }
 
 static void handle_account_passwd(struct control *c)
 {
-	change_account(c, false);
+	with_name(c, name_account, ask_account_passwd);
 }
 
 static void handle_account_delete(struct control *c)
 {
-	c->waiting = store_account_delete(c->worker, control_text(c, "name"), changed, c);
+	with_name(c, name_account, ask_account_delete);
 }
 
 static void handle_account_list(struct control *c)
 {
-	c->waiting = store_account_list(c->worker, control_text(c, "name"), listed, c);
+	with_name(c, name_domain, ask_account_list);
 }
 
 const struct control_request control_account_requests[] = {

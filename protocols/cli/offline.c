@@ -2,8 +2,8 @@
  * would do by a call is done here by account.h's functions, durable when they answer. */
 #include "protocols/cli/admin.h"
 #include "protocols/cli/lines.h"
+#include "protocols/cli/names.h"
 #include "storage/account.h"
-#include "storage/address.h"
 #include "storage/login.h"
 #include "storage/password.h"
 
@@ -18,15 +18,12 @@ struct offline {
 
 static enum err canonical_account(struct offline *o)
 {
-	struct str detail;
-	enum err e = account_canonical(o->order->name, &o->memory, &o->name, &detail);
-
-	return !e && detail.len ? ERR_MISTAKE : e; /* user+detail is not an account but a way to write to one */
+	return name_account(&o->memory, o->order->name, &o->name);
 }
 
 static enum err canonical_domain(struct offline *o)
 {
-	return address_domain(&o->memory, o->order->name, ADDRESS_UTF8, &o->name);
+	return name_domain(&o->memory, o->order->name, &o->name);
 }
 
 static enum err domain_add(struct offline *o)

@@ -24,9 +24,8 @@ static enum err run(const char *what, const char *name, const char *password, co
 	return offline_do(conf, directory, &o, names);
 }
 
-static const char crypt_hash[] =
-	"$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcbYEdFCoE"
-	"OfaS35inz1";
+static const char crypt_hash[] = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBF"
+				 "dcbYEdFCoEOfaS35inz1";
 
 static const struct {
 	const char *text, *what, *name, *password, *hash;

@@ -1,0 +1,13 @@
+/* names.h - names of accounts and domains as administrators give them, checked, in the form that the store knows. */
+#ifndef PROTOCOLS_CLI_NAMES_H
+#define PROTOCOLS_CLI_NAMES_H
+
+#include "core/arena.h"
+#include "core/err.h"
+
+/* The result lies in the arena. ERR_MISTAKE: there can be none of this name. user+detail is no account, but a way to
+ * write to one. */
+enum err name_account(struct arena *a, struct str text, struct str *name);
+enum err name_domain(struct arena *a, struct str text, struct str *name);
+
+#endif
