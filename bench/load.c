@@ -24,9 +24,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SAMPLES_MAX     1000000
-#define SILENCE_MAX_MS  60000 /* without any event: something hangs */
-#define GREETED_AT_ONCE 200   /* connections opened and not yet answered */
+#define SAMPLES_MAX    1000000
+#define SILENCE_MAX_MS 60000 /* without any event: something hangs */
+#define OPENED_AT_ONCE 100   /* connections opened and not yet greeted, or not yet at rest */
 
 struct client {
 	int fd;
@@ -460,8 +460,10 @@ static int run(void)
 		int n;
 
 		while (opened < wanted && opened - load.ended < load.connections &&
-			opened - load.greeted < GREETED_AT_ONCE)
+			opened - (idle ? load.ready + load.ended : load.greeted) < OPENED_AT_ONCE)
 			connect_one(opened++);
+		if (load.ended == wanted)
+			break; /* none could connect */
 		n = epoll_wait(load.epoll, events, 256, idle && load.ready == load.connections ? -1 : SILENCE_MAX_MS);
 		if (n == 0) {
 			fprintf(stderr, "load: nothing has happened for %d s\n", SILENCE_MAX_MS / 1000);
