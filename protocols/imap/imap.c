@@ -156,7 +156,7 @@ static void imap_free(struct imap *s)
 	imap_append_drop(s);
 	pattern_free(s->pattern);
 	session_close(s->worker, &s->session);
-	selected_free(s->mailbox);
+	imap_leave(s);
 	account_free(s->account);
 	arena_free(&s->arena);
 	conn_free(s->conn);

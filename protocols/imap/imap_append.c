@@ -152,6 +152,7 @@ static bool take_line_end(struct imap *s, struct buf *in, enum next *next)
 	}
 	imap_append_drop(s);
 	imap_bad(s, "a line end was expected behind the message");
+	imap_untagged(s, "BYE it cannot be told where the next command begins");
 	*next = CLOSE; /* where the next command begins cannot be told */
 	return true;
 }

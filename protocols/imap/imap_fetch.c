@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #define HEADER_BYTES_MAX (1u << 20) /* of a header kept for ENVELOPE and the like; what is beyond is not looked at */
-#define SEEN_MAX         1000       /* UIDs gathered before the owner is told that they were seen */
 #define TURN_BYTES       (1u << 20) /* read in one turn of the loop */
 
 COUNTER(imap_fetched, "imap.fetched", "messages told of by FETCH");
@@ -35,23 +34,14 @@ struct fetch {
 	struct arena arena;   /* memory of one message's tree */
 	struct mime *mime;
 	const struct mime_part *root;
-	uint64_t skip, left;    /* of the section: bytes before it still to pass over, bytes of it to send */
-	bool announced;         /* the section's literal */
-	size_t turn_bytes;      /* read in this turn */
-	struct uid_range *seen; /* UIDs to be marked */
-	size_t seen_count;
+	uint64_t skip, left; /* of the section: bytes before it still to pass over, bytes of it to send */
+	bool announced;      /* the section's literal */
+	size_t turn_bytes;   /* read in this turn */
 };
 
 static void on_ready(void *user)
 {
 	imap_fetch_on(user);
-}
-
-static void tell_seen(struct imap *s, struct fetch *f)
-{
-	if (f->seen_count)
-		store_seen(s->worker, s->account, s->mailbox, f->seen, f->seen_count);
-	f->seen_count = 0;
 }
 
 static void forget_message(struct fetch *f)
@@ -71,13 +61,12 @@ void imap_fetch_drop(struct imap *s)
 
 	if (!f)
 		return;
-	tell_seen(s, f);
+	imap_seen_send(s);
 	forget_message(f);
 	buf_free(&f->piece);
 	buf_free(&f->header);
 	buf_free(&f->collected);
 	arena_free(&f->arena);
-	free(f->seen);
 	free(f);
 	s->fetch = NULL;
 }
@@ -364,7 +353,7 @@ static bool next_message(struct imap *s, struct fetch *f)
 	forget_message(f);
 	f->header_size = 0;
 	f->item = 0;
-	selected_message(s->mailbox, f->seq, &f->message);
+	imap_message(s, f->seq, &f->message);
 	return true;
 }
 
@@ -376,11 +365,7 @@ static void mark_seen(struct imap *s, struct fetch *f)
 		return;
 	f->message.flags |= FLAG_SEEN;
 	f->told_seen = true;
-	if (!f->seen)
-		f->seen = mem_alloc(SEEN_MAX * sizeof(*f->seen));
-	f->seen[f->seen_count++] = (struct uid_range){ f->message.uid, f->message.uid };
-	if (f->seen_count == SEEN_MAX)
-		tell_seen(s, f);
+	imap_seen_add(s, &f->message);
 }
 
 static void begin_message(struct imap *s, struct fetch *f)

@@ -1,6 +1,5 @@
 /* imap_news.c - what a client is told of its mailbox unasked (RFC 3501, 7.2 to 7.4). */
 #include "protocols/imap/imap_session.h"
-#include <stdlib.h>
 
 static void write_words(const struct imap *s, uint32_t flags, uint64_t keywords, bool recent, struct buf *out)
 {
@@ -77,34 +76,30 @@ static void on_exists(void *user, uint32_t exists, uint32_t recent)
 	imap_untagged(user, "%u RECENT", recent);
 }
 
-static int by_uid(const void *key, const void *told)
-{
-	uint32_t uid = *(const uint32_t *)key, other = ((const struct told *)told)->uid;
-
-	return (uid > other) - (uid < other);
-}
-
-/* Whether STORE has told all of that already, or need not (.SILENT). */
+/* Whether the client knows all of that: STORE has told it or need not (.SILENT), or FETCH has. */
 static bool is_told(const struct imap *s, const struct message *m)
 {
-	const struct told *t = s->told_count ? bsearch(&m->uid, s->told, s->told_count, sizeof(*s->told), by_uid)
-	                                     : NULL;
+	const struct told *t = imap_told_find(s->told, s->told_count, m->uid);
 
+	if (!t)
+		t = imap_seen_find(s, m->uid);
 	return t && t->flags == (m->flags & FLAG_SYSTEM) && t->keywords == m->keywords;
 }
 
-static void on_flags(void *user, uint32_t seq, const struct message *m)
+static void on_flags(void *user, uint32_t seq, const struct message *changed)
 {
 	struct imap *s = user;
+	struct message m = *changed;
 	struct buf *out;
 
-	if (is_told(s, m))
+	imap_seen_mend(s, &m);
+	if (is_told(s, &m))
 		return;
 	out = conn_out(s->conn);
 	buf_printf(out, "* %u FETCH (", seq);
 	if (s->command && s->command->besides & IS_UID) /* RFC 3501, 6.4.8: UID is there in answer to a UID command */
-		buf_printf(out, "UID %u ", m->uid);
-	imap_write_flags(s, m, out);
+		buf_printf(out, "UID %u ", m.uid);
+	imap_write_flags(s, &m, out);
 	buf_add_str(out, STR(")\r\n"));
 	conn_wrote(s->conn);
 }
@@ -136,6 +131,7 @@ void imap_news(struct imap *s, bool may_expunge)
 	if (!s->mailbox)
 		return;
 	selected_sync(s->mailbox, may_expunge, &news, s);
+	imap_seen_synced(s);
 	if (s->watching)
 		selected_watch(s->mailbox, changed, s);
 }
@@ -155,6 +151,7 @@ void imap_leave(struct imap *s)
 {
 	if (!s->mailbox)
 		return;
+	imap_seen_drop(s);
 	selected_free(s->mailbox);
 	s->mailbox = NULL;
 	imap_enter(s, KNOWN);

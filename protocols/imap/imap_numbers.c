@@ -69,3 +69,9 @@ uint64_t imap_count(const struct set *set)
 		count += (uint64_t)set->ranges[i].last - set->ranges[i].first + 1;
 	return count;
 }
+
+void imap_message(const struct imap *s, uint32_t seq, struct message *m)
+{
+	selected_message(s->mailbox, seq, m);
+	imap_seen_mend(s, m);
+}

@@ -27,7 +27,7 @@ static void look_at(struct imap *s, uint32_t seq)
 	struct message m;
 	struct search_subject subject = { .seq = seq, .message = &m };
 
-	selected_message(s->mailbox, seq, &m);
+	imap_message(s, seq, &m);
 	subject.recent = selected_is_recent(s->mailbox, &m);
 	if (!(m.flags & FLAG_EXPUNGED) && search_fits(&s->search->program, &subject))
 		conn_printf(s->conn, " %u", s->command->besides & IS_UID ? m.uid : seq);

@@ -28,6 +28,7 @@ enum next {
 struct fetch;
 struct searching;
 struct storing;
+struct seeing;
 struct appending;
 
 struct told { /* what a client knows of a message's flags */
@@ -67,8 +68,9 @@ struct imap { /* made by imap_open, ended by imap_free alone */
 	struct storing *store;    /* STORE under way; in the arena */
 	struct told *told;        /* by STORE, ascending, and not to be told again as news; in the arena */
 	size_t told_count;
-	bool watching; /* IDLE: what changes is told at once */
-	bool news_due; /* something changed in IDLE while there was no room */
+	struct seeing *seeing; /* what FETCH marked, newest first; ours */
+	bool watching;         /* IDLE: what changes is told at once */
+	bool news_due;         /* something changed in IDLE while there was no room */
 };
 
 struct imap_command { /* a row of the table */
@@ -141,6 +143,15 @@ bool imap_append_begins(struct imap *s, struct str so_far, enum next *next);
 bool imap_append_takes(const struct imap *s);                            /* its bytes are still coming */
 bool imap_append_input(struct imap *s, struct buf *in, enum next *next); /* false: more must come */
 void imap_append_drop(struct imap *s);
+/* imap_seen.c: messages that FETCH marks, each as it is told to the client; UIDs ascend within one FETCH. */
+void imap_seen_add(struct imap *s, const struct message *m);
+void imap_seen_send(struct imap *s);   /* the FETCH is through: the owner is told */
+void imap_seen_drop(struct imap *s);   /* the same, and nothing is remembered */
+void imap_seen_synced(struct imap *s); /* all that is done by now the client has heard of */
+const struct told *imap_seen_find(const struct imap *s, uint32_t uid); /* NULL: none of these */
+void imap_seen_mend(
+	const struct imap *s, struct message *m); /* it has \Seen, though the mailbox may not show it yet */
+const struct told *imap_told_find(const struct told *list, size_t count, uint32_t uid);
 /* imap_fetch.c */
 void imap_fetch_on(struct imap *s); /* there is room again */
 void imap_fetch_drop(struct imap *s);
@@ -155,5 +166,7 @@ bool imap_seqs(struct imap *s, const struct set *set, struct set *seqs);
 /* The UIDs of such a set, as ranges that hold no other message of this session's count. */
 struct set imap_uids(struct imap *s, const struct set *seqs);
 uint64_t imap_count(const struct set *set); /* numbers in it */
+/* A message as this client knows it. */
+void imap_message(const struct imap *s, uint32_t seq, struct message *m);
 
 #endif

@@ -71,7 +71,7 @@ static void note_known(struct imap *s, const struct set *seqs)
 		for (uint32_t seq = seqs->ranges[i].first; seq <= seqs->ranges[i].last; seq++) {
 			struct message m;
 
-			selected_message(s->mailbox, seq, &m);
+			imap_message(s, seq, &m);
 			s->told[s->told_count++] = (struct told){ m.uid, m.flags & FLAG_SYSTEM, m.keywords };
 		}
 }
