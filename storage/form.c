@@ -315,7 +315,8 @@ size_t form_decode(struct str stored, bool *at_line_start, bool last, struct buf
 {
 	struct str left = stored;
 
-	buf_room(out, stored.len + stored.len / 32);
+	if (stored.len)
+		buf_room(out, stored.len + stored.len / 32); /* the CRs too, of lines as long as usual */
 	while (left.len) {
 		const char *lf;
 		size_t text;

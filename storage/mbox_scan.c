@@ -3,7 +3,9 @@
  * the text of a body no more is looked at than the first byte of each line. A message ends when the next begins, so
  * what was counted of it is told then, less the empty line between the two.
  * The fields that end up in a message's prefix are those right behind its postmark, up to and with X-Postern if it is
- * among them: what comes behind that is the message, however much it looks like one of them. */
+ * among them: what comes behind that is the message, however much it looks like one of them. If an X-UID among them
+ * is not the message's UID, for it was copied from another mailbox, the postmark alone is the prefix: mbox_is_message
+ * holds for whatever UID the message is given. */
 #include "core/mem.h"
 #include "storage/mbox.h"
 #include <stdlib.h>
@@ -28,10 +30,13 @@ struct mbox_scan {
 
 	enum form_field field; /* of the line before, for one that is folded to it */
 	struct mbox_base base;
-	struct message m;    /* what is known of the message: offset, date, and what the fields say */
+	struct message m; /* what is known of the message: offset, date, and what the fields say */
+	uint64_t postmark_end;
 	uint64_t message_at; /* behind its prefix */
 	uint64_t header_end;
 	uint64_t lines, quotes; /* behind the prefix: what tells the size on the wire */
+	uint64_t prefix_lines;  /* behind the postmark */
+	bool other_uid;         /* there is an X-UID in the prefix that is not the message's */
 	uint32_t last_uid;
 };
 
@@ -144,6 +149,8 @@ static void read_field(struct mbox_scan *s, enum form_field field, struct str va
 	case FORM_UID:
 		if (!s->m.uid && str_u32(value, &uid) && uid > s->last_uid)
 			s->m.uid = uid;
+		else
+			s->other_uid |= s->in_prefix;
 		break;
 	case FORM_STATUS:
 	case FORM_XSTATUS:
@@ -164,7 +171,7 @@ static void read_field(struct mbox_scan *s, enum form_field field, struct str va
 }
 
 /* A line of the header of `len` bytes; line has the first of them. True: it is one of the prefix. */
-static bool header_line(struct mbox_scan *s, struct str line, uint64_t len)
+static bool header_line(struct mbox_scan *s, struct str line, uint64_t len, bool torn)
 {
 	struct str value;
 	enum form_field field;
@@ -178,12 +185,13 @@ static bool header_line(struct mbox_scan *s, struct str line, uint64_t len)
 	field = folded ? s->field : form_field_of(line, true, &value);
 	if (field != FORM_OTHER)
 		read_field(s, field, folded ? str_trim(line) : value, folded);
-	s->in_prefix = s->in_prefix && field != FORM_OTHER && s->at + len - s->m.offset <= MBOX_PREFIX_MAX;
+	s->in_prefix = s->in_prefix && !torn && field != FORM_OTHER && s->at + len - s->m.offset <= MBOX_PREFIX_MAX;
 	if (!s->in_prefix) {
 		s->field = field;
 		return false;
 	}
 	s->message_at = s->at + len;
+	s->prefix_lines++;
 	s->in_prefix = field != FORM_POSTERN;
 	s->field = field == FORM_POSTERN ? FORM_OTHER : field;
 	return true;
@@ -194,10 +202,15 @@ static void finish(struct mbox_scan *s)
 {
 	uint64_t tail = s->after_blank ? 1 : 0; /* the empty line is no part of the message */
 	uint64_t end = s->at - tail;
-	uint64_t stored = end - s->message_at;
-	uint64_t wire = stored + s->lines - tail - s->quotes;
-	uint64_t header = (s->in_header || s->header_end > end ? end : s->header_end) - s->message_at;
+	uint64_t stored, wire, header;
 
+	if (s->other_uid) {
+		s->message_at = s->postmark_end;
+		s->lines += s->prefix_lines;
+	}
+	stored = end - s->message_at;
+	wire = stored + s->lines - tail - s->quotes;
+	header = (s->in_header || s->header_end > end ? end : s->header_end) - s->message_at;
 	if (stored > UINT32_MAX || wire > UINT32_MAX) {
 		s->failed = ERR_NEVER;
 		return;
@@ -217,10 +230,11 @@ static void finish(struct mbox_scan *s)
 static void begin(struct mbox_scan *s, uint64_t len, int64_t date)
 {
 	s->m = (struct message){ .offset = s->at, .date = date };
-	s->message_at = s->at + len;
+	s->message_at = s->postmark_end = s->at + len;
 	s->in_message = s->in_header = s->in_prefix = true;
 	s->field = FORM_OTHER;
-	s->lines = s->quotes = 0;
+	s->lines = s->quotes = s->prefix_lines = 0;
+	s->other_uid = false;
 	s->after_blank = false;
 }
 
@@ -255,7 +269,7 @@ static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool t
 		return;
 	}
 	if (s->in_header)
-		counts = !header_line(s, line, len);
+		counts = !header_line(s, line, len, torn);
 	s->lines += counts && !torn;
 	s->quotes += quoted;
 	s->after_blank = line.p[0] == '\n';
