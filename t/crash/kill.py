@@ -8,7 +8,8 @@ that forgot something would give again. Between them the killer kills. At the en
       one that was not, at most once; one whose expunge was acknowledged, never again
     - no UID was ever two messages; UIDVALIDITY never changed
 
-KILLS says how many kills (50 in make check, 1,000 by make crash); SEED repeats their order.
+KILLS says how many kills (50 in make check, 1,000 by make crash), WORKERS how many workers (2); SEED repeats their
+order.
 """
 
 import collections
@@ -27,6 +28,7 @@ from mail import SENDER, done, literals
 from postern import PASSWORD, Failed, Server, is_gone, wait_until
 
 KILLS = int(os.environ.get("KILLS", "50"))
+WORKERS = int(os.environ.get("WORKERS", "2"))
 SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 ROUND = 50  # kills before all is counted and new accounts are taken
 USERS = 4  # of a round
@@ -236,7 +238,7 @@ def main():
     tap.note(f"SEED={SEED}")
     chance = random.Random(SEED)
     rounds = -(-KILLS // ROUND)
-    with Server(users=USERS * rounds, workers=2) as server:
+    with Server(users=USERS * rounds, workers=WORKERS) as server:
         loaded = [play_round(server, number, min(ROUND, KILLS - ROUND * number), chance) for number in range(rounds)]
         tap.ok(all(loaded), "there was a load in every round")
     tap.done()
