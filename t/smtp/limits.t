@@ -1,0 +1,110 @@
+# limits.t: a command line that is too long, however it comes (RFC 5321, 4.5.3.1.4)
+options --set "smtp.line_max 512" --set "smtp.recipients_max 100" --set "smtp.errors_max 5" --set "smtp.message_max 64K" --set "smtp.idle_timeout 5m"
+C: EHLO client.test
+S.. 250 *
+C+ 510 of NOOP a a a
+C\: \r\n
+S: 250 *
+C+ 511 of NOOP a a a
+C\: \r\n
+S: 500 *
+C+ 20000 of NOOP a a a
+S: 500 *
+C\: a\r\nNOOP\r\n
+S: 250 *
+C+ 20000 of NOOP a a a
+S: 500 *
+C+ 20000 of NOOP a a a
+S: <silence>
+C\: \r\nNOOP\r\n
+S: 250 *
+
+# a line that is none, and no more than so many mistakes (4.2.1, 7.8)
+C\: NOOP\n
+S: 500 *
+C\: NO\rOP\r\n
+S: 500 *
+C\: NO\0OP\r\n
+S: 500 *
+S: 421 *
+S: <close>
+
+# so many recipients and no more; the others may be sent to again (4.5.3.1.8 and 10)
+C2: EHLO client.test
+S2.. 250 *
+C2: MAIL FROM:<>
+S2: 250 *
+C2+ 2772 of RCPT TO:<bob@example.test>\r\n
+C2: NOOP
+S2.. 250 2.0.0 *
+C2: RCPT TO:<alice@example.test>
+S2: 250 *
+C2+ 560 of RCPT TO:<bob@example.test>\r\n
+C2: NOOP
+S2.. 452 4.5.3 *
+S2.. 250 2.0.0 *
+
+# a message that is too large, said or not (RFC 1870, 6)
+C3: EHLO client.test
+S3.. 250-SIZE 65536
+S3.. 250 *
+C3: MAIL FROM:<> SIZE=65537
+S3: 552 *
+C3: MAIL FROM:<> SIZE=65536
+S3: 250 *
+C3: RCPT TO:<alice@example.test>
+S3: 250 *
+C3: DATA
+S3: 354 *
+C3+ 65536 of 01234567890123456789012345678901234567890123456789012345678901\r\n
+C3: .
+S3: 250 *
+C3: MAIL FROM:<>
+S3: 250 *
+C3: RCPT TO:<alice@example.test>
+S3: 250 *
+C3: DATA
+S3: 354 *
+C3+ 65600 of 01234567890123456789012345678901234567890123456789012345678901\r\n
+C3: .
+S3: 552 *
+C3: NOOP
+S3: 250 *
+
+# who brings mail may err again (7.8)
+C4: EHLO client.test
+S4.. 250 *
+C4\: X\r\nX\r\nX\r\nX\r\nX\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
+S4: 500 *
+S4: 500 *
+S4: 500 *
+S4: 500 *
+S4: 500 *
+S4: 250 *
+S4: 250 *
+S4: 354 *
+C4\: .\r\nX\r\nNOOP\r\n
+S4: 250 *
+S4: 500 *
+S4: 250 *
+
+# whoever is silent for too long is told so, in commands and in a message (4.5.3.2)
+C5: EHLO client.test
+S5.. 250 *
+C6: EHLO client.test
+S6.. 250 *
+C6\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
+S6: 250 *
+S6: 250 *
+S6: 354 *
+clock +290s
+S5: <silence>
+C5: NOOP
+S5: 250 *
+clock +11s
+S5: <silence>
+S6: 421 4.4.2 *
+S6: <close>
+clock +300s
+S5: 421 4.4.2 *
+S5: <close>
