@@ -28,6 +28,7 @@ struct store {
 	struct index *index;
 	uint64_t serial;   /* names views: random at first, then counted up */
 	size_t task_count; /* under way */
+	struct deleted *deleted;
 	struct stop *stop; /* the store is being stopped */
 
 	struct table holdings;                                    /* by address */

@@ -2,6 +2,7 @@
 #include "storage/store.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/deleted.h"
 #include "storage/login.h"
 #include "storage/mailbox.h"
 #include "storage/path.h"
@@ -35,8 +36,6 @@ const struct settings store_settings = {
 };
 
 static const struct setting domain_rows[] = {
-	{ "postmaster", SETTING_BOOL, "true", NULL, NULL, offsetof(struct domain_conf, postmaster),
-		"Mail to postmaster goes to the account of that name, if there is one.", 0 },
 	{ 0 },
 };
 
@@ -56,7 +55,7 @@ static bool domain_check(const void *values, const char *title, struct buf *why)
 
 const struct settings domain_settings = { .section = "domain",
 	.titled = true,
-	.size = sizeof(struct domain_conf),
+	.size = 0, /* being named is all that can be said of one */
 	.rows = domain_rows,
 	.text = "A domain whose mail we take; it is made if it is not there.",
 	.check = domain_check };
@@ -131,6 +130,7 @@ static void store_free(struct store *st)
 	domains_free(st);
 	forgets_free(st->forgets);
 	shareds_free(st->shareds);
+	deleted_stop(st->deleted);
 	index_free(st->index);
 	conf_unref(st->conf);
 	free(st->lives);
@@ -162,6 +162,7 @@ enum err store_start(struct worker *w)
 	}
 	views_start(st);
 	domains_declared(st);
+	st->deleted = deleted_start(w);
 	return OK;
 }
 

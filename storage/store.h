@@ -24,10 +24,7 @@ struct store_conf {
 extern const struct settings store_settings;
 extern const struct call_type store_calls[];
 
-struct domain_conf {     /* domain "example.test" { } */
-	bool postmaster; /* mail to postmaster goes to the administrator's account of that name if there is one */
-};
-extern const struct settings domain_settings;
+extern const struct settings domain_settings; /* domain "example.test" { } */
 
 /* The house's hooks (core/house.h). */
 enum err store_start(struct worker *w);
