@@ -72,6 +72,15 @@ struct str str_trim(struct str s)
 	return s;
 }
 
+struct str str_word(struct str *left)
+{
+	struct str word = str_trim(*left);
+	ptrdiff_t space = str_find(word, ' ');
+
+	*left = space < 0 ? STR_NONE : str_cut(word, (size_t)space + 1, word.len);
+	return space < 0 ? word : str_cut(word, 0, (size_t)space);
+}
+
 bool str_u64(struct str s, uint64_t *value)
 {
 	uint64_t v = 0;

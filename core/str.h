@@ -36,10 +36,11 @@ int str_cmp(struct str a, struct str b);     /* bytewise, as strcmp */
 ptrdiff_t str_find(struct str s, char c);    /* index of the first c, -1 without */
 ptrdiff_t str_rfind(struct str s, char c);   /* index of the last c, -1 without */
 struct str str_trim(struct str s);           /* without spaces, tabs, CR and LF at both ends */
+struct str str_word(struct str *left);       /* takes what stands before the next space, trimmed; empty at the end */
 bool str_u64(struct str s, uint64_t *value); /* all of s is decimal digits and fits; else value untouched */
 bool str_u32(struct str s, uint32_t *value);
 bool str_hex(struct str s, uint64_t *value); /* all of s is 1 to 16 hexadecimal digits, in any case */
-char *str_dup(struct str s); /* a NUL-ended copy, caller frees */
+char *str_dup(struct str s);                 /* a NUL-ended copy, caller frees */
 char ascii_lower(char c);
 uint64_t str_hash(struct str s); /* FNV-1a with a final mix: stable for ever, it chooses shards */
 

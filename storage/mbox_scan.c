@@ -61,21 +61,12 @@ void mbox_scan_free(struct mbox_scan *s)
 	free(s);
 }
 
-static struct str take_word(struct str *left)
-{
-	struct str word = str_trim(*left);
-	ptrdiff_t space = str_find(word, ' ');
-
-	*left = space < 0 ? STR_NONE : str_cut(word, (size_t)space + 1, word.len);
-	return space < 0 ? word : str_cut(word, 0, (size_t)space);
-}
-
 static uint64_t read_keywords(struct keywords *k, struct str value)
 {
 	uint64_t bits = 0;
 	struct str word;
 
-	while ((word = take_word(&value)).len) {
+	while ((word = str_word(&value)).len) {
 		int bit = keywords_bit(k, word);
 
 		if (bit >= 0)
@@ -117,8 +108,8 @@ static void read_base(struct mbox_scan *s, struct str value, bool folded)
 	if (!s->may_be_first)
 		return;
 	if (!folded) {
-		validity = take_word(&value);
-		last = take_word(&value);
+		validity = str_word(&value);
+		last = str_word(&value);
 		if (!str_u32(validity, &s->base.uidvalidity) || !str_u32(last, &s->base.last_uid))
 			return;
 		s->has_base = true;
@@ -131,7 +122,7 @@ static void read_postern(struct mbox_scan *s, struct str value)
 {
 	struct str word;
 
-	while ((word = take_word(&value)).len) {
+	while ((word = str_word(&value)).len) {
 		if (str_starts(word, STR("clock=")))
 			str_hex(str_cut(word, 6, word.len), &s->m.clock);
 		else if (str_starts(word, STR("id=")))

@@ -1,11 +1,10 @@
 /* path.c - see path.h. What is appended to out is cut off again when a name is refused. */
 #include "storage/path.h"
+#include "storage/percent.h"
 #include "storage/utf8.h"
 
 #define LEVEL_BYTES_MAX 200 /* of one level as written; a file system takes 255, and ".mbox.new" follows */
 #define SUFFIX_MAX      16  /* bytes kept free behind a stem */
-
-static const char hex[] = "0123456789ABCDEF";
 
 static bool is_plain(unsigned char c)
 {
@@ -33,16 +32,13 @@ static enum err add_level(struct buf *out, struct str level, bool dots)
 	if (!level.len || level.len > LEVEL_BYTES_MAX || has_control(level) || !utf8_valid(level))
 		return ERR_MISTAKE;
 	for (size_t i = 0; i < level.len; i++) {
-		unsigned char c = (unsigned char)level.p[i];
+		char c = level.p[i];
 		bool edge = i == 0 || i == level.len - 1;
 
-		if ((is_plain(c) && !(edge && c == ' ')) || (dots && c == '.' && i > 0)) {
-			buf_add_char(out, (char)c);
-		} else {
-			buf_add_char(out, '%');
-			buf_add_char(out, hex[c >> 4]);
-			buf_add_char(out, hex[c & 15]);
-		}
+		if ((is_plain((unsigned char)c) && !(edge && c == ' ')) || (dots && c == '.' && i > 0))
+			buf_add_char(out, c);
+		else
+			percent_add(out, c);
 	}
 	if (buf_len(out) - before <= LEVEL_BYTES_MAX)
 		return OK;
@@ -60,20 +56,7 @@ static enum err read_level(struct buf *out, struct str file, bool dots)
 
 	if (file.len > LEVEL_BYTES_MAX)
 		return ERR_MISTAKE;
-	for (size_t i = 0; i < file.len; i++) {
-		const char *high = NULL, *low = NULL;
-
-		if (file.p[i] == '%' && i + 2 < file.len) {
-			high = memchr(hex, file.p[i + 1], 16);
-			low = memchr(hex, file.p[i + 2], 16);
-		}
-		if (high && low) {
-			buf_add_char(out, (char)((high - hex) << 4 | (low - hex)));
-			i += 2;
-		} else {
-			buf_add_char(out, file.p[i]);
-		}
-	}
+	percent_decode(out, file);
 	name = str_cut(buf_str(out), before, buf_len(out));
 	e = add_level(&again, name, dots);
 	if (!e && !str_eq(buf_str(&again), file))

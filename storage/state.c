@@ -2,6 +2,7 @@
 #include "storage/state.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/percent.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -9,8 +10,6 @@
 #define VERSION       1
 #define LINE_LOG_MAX  100 /* bytes of such a line in the log */
 #define COMPLAINT_MAX 10  /* lines not understood that are logged one by one; the others are counted */
-
-static const char hex[] = "0123456789ABCDEF";
 
 static const struct {
 	uint32_t flag;
@@ -32,16 +31,6 @@ struct reader {
 	struct buf name, value; /* unescaped */
 };
 
-/* The next word of a line; empty at its end. */
-static struct str take_word(struct str *line)
-{
-	struct str word = str_trim(*line);
-	ptrdiff_t space = str_find(word, ' ');
-
-	*line = space < 0 ? STR_NONE : str_cut(word, (size_t)space + 1, word.len);
-	return space < 0 ? word : str_cut(word, 0, (size_t)space);
-}
-
 /* Words of a line: what would end one, or split it at ',' or '=', is written %XX, and so is a lone "-". */
 static void add_escaped(struct buf *out, struct str s)
 {
@@ -50,33 +39,17 @@ static void add_escaped(struct buf *out, struct str s)
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c > ' ' && c != 0x7f && !strchr(",=%", c) && !lone) {
-			buf_add_char(out, (char)c);
-		} else {
-			buf_add_char(out, '%');
-			buf_add_char(out, hex[c >> 4]);
-			buf_add_char(out, hex[c & 15]);
-		}
+		if (c > ' ' && c != 0x7f && !strchr(",=%", c) && !lone)
+			buf_add_char(out, s.p[i]);
+		else
+			percent_add(out, s.p[i]);
 	}
 }
 
 static struct str unescape(struct str s, struct buf *b)
 {
 	buf_clear(b);
-	for (size_t i = 0; i < s.len; i++) {
-		const char *high = NULL, *low = NULL;
-
-		if (s.p[i] == '%' && i + 2 < s.len) {
-			high = memchr(hex, s.p[i + 1], 16);
-			low = memchr(hex, s.p[i + 2], 16);
-		}
-		if (high && low) {
-			buf_add_char(b, (char)((high - hex) << 4 | (low - hex)));
-			i += 2;
-		} else {
-			buf_add_char(b, s.p[i]);
-		}
-	}
+	percent_decode(b, s);
 	return buf_str(b);
 }
 
@@ -104,11 +77,11 @@ static bool read_head(struct str line, struct state_head *h, bool *newer)
 	struct str word;
 	uint32_t version = 0;
 
-	if (!str_u32(take_word(&line), &version) || version != VERSION) {
+	if (!str_u32(str_word(&line), &version) || version != VERSION) {
 		*newer = version > VERSION;
 		return false;
 	}
-	while ((word = take_word(&line)).len) {
+	while ((word = str_word(&line)).len) {
 		bool good = true;
 
 		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -269,11 +242,11 @@ static uint64_t read_keywords(struct reader *r, struct str word)
 
 static bool read_flags(struct reader *r, struct str line)
 {
-	struct str uids = take_word(&line), flags = take_word(&line), keywords = take_word(&line);
+	struct str uids = str_word(&line), flags = str_word(&line), keywords = str_word(&line);
 	uint64_t clock;
 	uint32_t bits;
 
-	if (!read_uids(r, uids) || !read_letters(flags, &bits) || !keywords.len || !str_u64(take_word(&line), &clock) ||
+	if (!read_uids(r, uids) || !read_letters(flags, &bits) || !keywords.len || !str_u64(str_word(&line), &clock) ||
 		line.len)
 		return false;
 	r->ev->on_flags(r->user, r->uids, r->count, bits, read_keywords(r, keywords), clock);
@@ -289,10 +262,10 @@ void state_print_expunge(struct buf *out, const struct uid_range *uids, size_t c
 
 static bool read_expunge(struct reader *r, struct str line)
 {
-	struct str uids = take_word(&line);
+	struct str uids = str_word(&line);
 	uint64_t clock;
 
-	if (!read_uids(r, uids) || !str_u64(take_word(&line), &clock) || line.len)
+	if (!read_uids(r, uids) || !str_u64(str_word(&line), &clock) || line.len)
 		return false;
 	r->ev->on_expunge(r->user, r->uids, r->count, clock);
 	return true;
@@ -309,11 +282,11 @@ void state_print_set(struct buf *out, struct str name, struct str value, uint64_
 
 static bool read_set(struct reader *r, struct str line)
 {
-	struct str pair = take_word(&line);
+	struct str pair = str_word(&line);
 	ptrdiff_t equals = str_find(pair, '=');
 	uint64_t clock;
 
-	if (equals <= 0 || !str_u64(take_word(&line), &clock) || line.len)
+	if (equals <= 0 || !str_u64(str_word(&line), &clock) || line.len)
 		return false;
 	r->ev->on_set(r->user, unescape(str_cut(pair, 0, (size_t)equals), &r->name),
 		unescape(str_cut(pair, (size_t)equals + 1, pair.len), &r->value), clock);
@@ -322,7 +295,7 @@ static bool read_set(struct reader *r, struct str line)
 
 static bool read_line(struct reader *r, struct str line)
 {
-	struct str word = take_word(&line);
+	struct str word = str_word(&line);
 
 	if (str_eq(word, STR("flags")))
 		return read_flags(r, line);

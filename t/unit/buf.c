@@ -7,6 +7,7 @@
 
 static void test_str(void)
 {
+	struct str left = STR("  one   two \r\n");
 	uint64_t v = 7;
 
 	ok(str_eq_nocase(STR("RcPt"), STR("rCpT")), "case does not matter to eq_nocase");
@@ -18,6 +19,9 @@ static void test_str(void)
 		"hexadecimal is read in any case");
 	ok(!str_hex(STR(""), &v) && !str_hex(STR("g"), &v) && !str_hex(STR("00000000000000001"), &v) && v == 26,
 		"not without digits, with others, or with 17");
+	ok(str_eq(str_word(&left), STR("one")) && str_eq(str_word(&left), STR("two")) && !str_word(&left).len &&
+			!str_word(&left).len,
+		"words are taken one by one, and then none");
 	ok(str_eq(str_trim(STR(" \t a b\r\n")), STR("a b")), "trim takes white space at both ends only");
 	ok(str_hash(STR("alice@example.test")) == str_hash(STR("alice@example.test")), "a hash is the same twice");
 }
