@@ -1,11 +1,13 @@
 """kill.py - kill -9 of a worker, of the master and of everything, again and again, under load, with a ledger.
 
-Senders give messages to the server, each with an id of its own, and note which were acknowledged. Readers look at
-the mailboxes meanwhile, note which UID is which message, and expunge now and then the newest one, whose UID a server
-that forgot something would give again. Between them the killer kills. At the end of each round every mailbox is read:
+Senders give messages to the server by SMTP, each with an id of its own, and note which were acknowledged. Readers look
+at the mailboxes meanwhile and note which UID is which message; they flag, copy and append, and expunge now and then
+the newest message, whose UID a server that forgot something would give again. Between them the killer kills. At the
+end of each round every mailbox is read:
 
     - a message that was acknowledged is there exactly once, whole, in the mailbox of each of its recipients;
       one that was not, at most once; one whose expunge was acknowledged, never again
+    - acknowledged copies and flags are there
     - no UID was ever two messages; UIDVALIDITY never changed
 
 KILLS says how many kills (50 in make check, 1,000 by make crash), WORKERS how many workers (2); SEED repeats their
@@ -13,7 +15,6 @@ order.
 """
 
 import collections
-import hashlib
 import imaplib
 import os
 import random
@@ -24,7 +25,7 @@ import threading
 import time
 
 import tap
-from mail import SENDER, done, literals
+from mail import SENDER, done, flags_of, literals
 from postern import PASSWORD, Failed, Server, is_gone, wait_until
 
 KILLS = int(os.environ.get("KILLS", "50"))
@@ -37,6 +38,7 @@ PAUSE_S = (0.02, 0.3)  # the load's time between the server being well and its n
 BACK_S = 30  # how long a killed worker or a server with journals to write again may take to serve
 LARGE = 600_000  # more than a call carries in its ring, and than stays in memory
 ID = re.compile(rb"X-Load-Id: (\S+)")
+INBOX, KEPT = "INBOX", "Kept"  # copies go to the second
 
 
 class Ledger:
@@ -47,19 +49,27 @@ class Ledger:
         self.accounts = accounts
         self.tried = {}  # id -> recipients
         self.acknowledged = set()
-        self.seen = collections.defaultdict(dict)  # account -> UID -> id
-        self.validity = collections.defaultdict(set)
+        self.seen = collections.defaultdict(dict)  # (account, mailbox) -> UID -> id
+        self.validity = collections.defaultdict(set)  # of an (account, mailbox)
         self.expunging = collections.defaultdict(set)  # account -> ids whose expunge was asked for
         self.expunged = collections.defaultdict(set)  # and said to be done
+        self.flagged = collections.defaultdict(set)  # account -> UIDs
+        self.copying = collections.defaultdict(collections.Counter)  # account -> id -> how often it was asked for
+        self.copied = collections.defaultdict(collections.Counter)  # and said to be done
         self.wrong = []  # found under way
 
-    def saw(self, account, uid, name):
+    def saw(self, account, mailbox, uid, name):
         with self.lock:
-            before = self.seen[account].setdefault(uid, name)
+            before = self.seen[account, mailbox].setdefault(uid, name)
             if before != name:
-                self.wrong.append(f"{account}: UID {uid} was {before} and is {name}")
-            if name in self.expunged[account]:
+                self.wrong.append(f"{account} {mailbox}: UID {uid} was {before} and is {name}")
+            if mailbox == INBOX and name in self.expunged[account]:
                 self.wrong.append(f"{account}: {name} was expunged and is back as UID {uid}")
+
+    def seen_in(self, account):
+        """[(UID, id)] of an INBOX, oldest first."""
+        with self.lock:
+            return sorted(self.seen[account, INBOX].items())
 
 
 def make_message(name):
@@ -119,37 +129,58 @@ class Load:
 
     def read_for_ever(self, reader):
         chance = random.Random(f"{SEED} {self.number} reader {reader}")
+        count = 0
 
         def session():
+            nonlocal count
             account = chance.choice(self.ledger.accounts)
             with imaplib.IMAP4(self.server.host, self.server.ports["imap"], timeout=BACK_S) as imap:
                 imap.login(self.server.address(account), PASSWORD)
-                done(imap.select())
-                self.look(imap, account)
+                self.look(imap, account, KEPT)
+                self.look(imap, account, INBOX)
                 for _ in range(3):
-                    self.expunge_newest(imap, account)
+                    count += 1
+                    self.append(imap, account, f"{self.number}-appended-{reader}-{count}")
+                    if seen := self.ledger.seen_in(account):
+                        self.flag(imap, account, *chance.choice(seen))
+                        self.copy(imap, account, *chance.choice(seen))
+                        self.expunge(imap, account, *seen[-1])
                     self.stopping.wait(0.02)
-                    done(imap.noop())
-                    self.look(imap, account)
+                    self.look(imap, account, INBOX)
 
         self.until_stopped(session)
 
-    def look(self, imap, account):
+    def look(self, imap, account, mailbox):
         """Notes the messages not yet seen."""
-        validity = imap.response("UIDVALIDITY")[1][0]
+        done(imap.select(mailbox))
         with self.ledger.lock:
-            if validity:
-                self.ledger.validity[account].add(validity)
-            first = max(self.ledger.seen[account], default=0) + 1
+            self.ledger.validity[account, mailbox].add(imap.response("UIDVALIDITY")[1][0])
+            first = max(self.ledger.seen[account, mailbox], default=0) + 1
         for uid, name in listed(imap, first):
-            self.ledger.saw(account, uid, name)
+            self.ledger.saw(account, mailbox, uid, name)
 
-    def expunge_newest(self, imap, account):
+    def append(self, imap, account, name):
         with self.ledger.lock:
-            if not self.ledger.seen[account]:
-                return
-            uid = max(self.ledger.seen[account])
-            name = self.ledger.seen[account][uid]
+            self.ledger.tried[name] = [account]
+        done(imap.append(INBOX, None, None, make_message(name)))
+        with self.ledger.lock:
+            self.ledger.acknowledged.add(name)
+
+    def flag(self, imap, account, uid, name):
+        done(imap.uid("STORE", str(uid), "+FLAGS.SILENT", r"(\Flagged)"))
+        with self.ledger.lock:
+            self.ledger.flagged[account].add(uid)
+
+    def copy(self, imap, account, uid, name):
+        with self.ledger.lock:
+            self.ledger.copying[account][name] += 1
+        done(imap.uid("COPY", str(uid), KEPT))
+        with self.ledger.lock:
+            if name not in self.ledger.expunging[account]:  # a COPY of what is gone copies nothing
+                self.ledger.copied[account][name] += 1
+
+    def expunge(self, imap, account, uid, name):
+        with self.ledger.lock:
             self.ledger.expunging[account].add(name)
         done(imap.uid("STORE", str(uid), "+FLAGS.SILENT", r"(\Deleted)"))
         done(imap.expunge())
@@ -179,38 +210,57 @@ def kill_something(server, what, chance):
     server.start()
 
 
+def read_all(server, ledger, account, mailbox):
+    """{id: how often} of a mailbox, and what is wrong with its messages."""
+    with imaplib.IMAP4(server.host, server.ports["imap"], timeout=600) as imap:
+        imap.login(server.address(account), PASSWORD)
+        done(imap.select(mailbox))
+        ledger.validity[account, mailbox].add(imap.response("UIDVALIDITY")[1][0])
+        answers = literals(done(imap.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[])")))
+    there, wrong = collections.Counter(), []
+    for about, text in answers:
+        name, uid = ID.search(text)[1].decode(), int(re.search(rb"UID (\d+)", about)[1])
+        there[name] += 1
+        ledger.saw(account, mailbox, uid, name)
+        if account not in ledger.tried.get(name, ()):
+            wrong.append(f"{account} has {name}, which was never for it")
+        elif not text.endswith(make_message(name)):
+            wrong.append(f"{account} {mailbox}: {name} is not what was sent, has {len(text)} bytes")
+        if mailbox == INBOX and uid in ledger.flagged[account] and rb"\Flagged" not in flags_of(about):
+            wrong.append(f"{account}: UID {uid}, {name}, was flagged and is {flags_of(about)}")
+    return there, wrong
+
+
 def count_all(server, ledger):
     """What is wrong with the mailboxes now that all is quiet."""
     wrong = []
     for account in ledger.accounts:
-        with imaplib.IMAP4(server.host, server.ports["imap"], timeout=600) as imap:
-            imap.login(server.address(account), PASSWORD)
-            done(imap.select())
-            ledger.validity[account].add(imap.response("UIDVALIDITY")[1][0])
-            answers = literals(done(imap.uid("FETCH", "1:*", "(BODY.PEEK[])")))
-        there = collections.Counter()
-        for about, text in answers:
-            name = ID.search(text)[1].decode()
-            there[name] += 1
-            ledger.saw(account, int(re.search(rb"UID (\d+)", about)[1]), name)
-            if account not in ledger.tried.get(name, ()):
-                wrong.append(f"{account} has {name}, which was never for it")
-            elif not text.endswith(make_message(name)):
-                wrong.append(f"{account}: {name} is not what was sent: {hashlib.md5(text).hexdigest()}, {len(text)} bytes")
+        there, wrong_here = read_all(server, ledger, account, INBOX)
+        wrong += wrong_here
         for name, accounts in ledger.tried.items():
-            if account not in accounts:
-                continue
-            least = name in ledger.acknowledged and name not in ledger.expunging[account]
-            most = name not in ledger.expunged[account]
+            least = account in accounts and name in ledger.acknowledged and name not in ledger.expunging[account]
+            most = account in accounts and name not in ledger.expunged[account]
             if not least <= there[name] <= most:
                 wrong.append(f"{account} has {name} {there[name]} times, not {int(least)} to {int(most)}")
-        if len(ledger.validity[account]) > 1:
-            wrong.append(f"{account}: UIDVALIDITY was {ledger.validity[account]}")
+        there, wrong_here = read_all(server, ledger, account, KEPT)
+        wrong += wrong_here
+        for name, most in ledger.copying[account].items():
+            if not ledger.copied[account][name] <= there[name] <= most:
+                wrong.append(f"{account} has {there[name]} copies of {name}, not {ledger.copied[account][name]} to {most}")
+    wrong += [f"{place}: UIDVALIDITY was {said}" for place, said in ledger.validity.items() if len(said) > 1]
     return ledger.wrong + wrong
+
+
+def make_kept(server, accounts):
+    for account in accounts:
+        with imaplib.IMAP4(server.host, server.ports["imap"], timeout=BACK_S) as imap:
+            imap.login(server.address(account), PASSWORD)
+            done(imap.create(KEPT))
 
 
 def play_round(server, number, kills, chance):
     ledger = Ledger([f"test{USERS * number + n:04}" for n in range(USERS)])
+    make_kept(server, ledger.accounts)
     load = Load(server, ledger, number)
     killed = collections.Counter()
     slowest_s = 0.0
@@ -230,7 +280,8 @@ def play_round(server, number, kills, chance):
         assert not wrong, f"{len(wrong)} things are wrong: " + "; ".join(wrong[:10])
     told = ", ".join(f"{count} times {what}" for what, count in killed.items())
     tap.note(f"killed {told}; {len(ledger.acknowledged)} of {len(ledger.tried)} messages acknowledged, "
-             f"{sum(map(len, ledger.expunged.values()))} expunged; slowest return {slowest_s:.2f} s")
+             f"{sum(map(len, ledger.expunged.values()))} expunged, {sum(map(len, ledger.flagged.values()))} flagged, "
+             f"{sum(copies.total() for copies in ledger.copied.values())} copied; slowest return {slowest_s:.2f} s")
     return bool(ledger.acknowledged)
 
 

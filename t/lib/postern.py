@@ -60,8 +60,12 @@ def process_stat(pid):
 
 
 def is_gone(pid):
+    """Whether nothing of a process runs any more. A zombie may still have threads that end, and hold its files."""
     stat = process_stat(pid)
-    return stat is None or stat[0] in "ZX"
+    try:
+        return stat is None or (stat[0] in "ZX" and len(os.listdir(f"/proc/{pid}/task")) == 1)
+    except FileNotFoundError:
+        return True
 
 
 def wait_until(condition, seconds, what):
@@ -349,7 +353,7 @@ class Server:
         found = []
         for name in os.listdir("/proc"):
             stat = name.isdigit() and process_stat(name)
-            if stat and stat[1] == leader and stat[0] not in "ZX":
+            if stat and stat[1] == leader and not is_gone(name):
                 found.append(int(name))
         return sorted(found, key=lambda pid: pid != leader)
 
