@@ -107,14 +107,15 @@ struct str args_atom(struct args *a)
 	return take_while(a, is_atom_char);
 }
 
-/* How many bytes the quoted string at the front has, its quotes included; 0: it does not end, or not in its line. */
+/* How many bytes the quoted string at the front has, its quotes included; 0: it does not end, or not in its line, or a
+ * backslash stands before what needs none. */
 static size_t quoted_size(struct str s)
 {
 	for (size_t at = 1; at < s.len && s.p[at] != '\r' && s.p[at] != '\n'; at++) {
 		if (s.p[at] == '"')
 			return at + 1;
-		if (s.p[at] == '\\')
-			at++;
+		if (s.p[at] == '\\' && ++at < s.len && s.p[at] != '\\' && s.p[at] != '"')
+			return 0;
 	}
 	return 0;
 }

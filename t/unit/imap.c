@@ -68,6 +68,7 @@ static const struct {
 	{ "a literal", "{3}\r\na b", true, "a b" },
 	{ "a literal cut short", "{4}\r\na b", false, "" },
 	{ "a backslash before the end of a quoted string", "\"a\\\"", false, "" },
+	{ "a backslash that is no escape", "\"a\\b\"", false, "" },
 	{ "a line end within a quoted string", "\"a\r\nb\"", false, "" },
 	{ "nothing", "", false, "" },
 	{ "a parenthesis", "(", false, "" },
