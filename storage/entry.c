@@ -79,6 +79,11 @@ size_t entry_bytes(const struct entry *e)
 	return buf_len(&e->operations);
 }
 
+uint64_t entry_length(const struct entry *e)
+{
+	return e->ours ? 0 : entry_bytes(e);
+}
+
 uint64_t entry_cost(const struct entry *e)
 {
 	return e->ours ? 0 : entry_bytes(e) + e->spooled;

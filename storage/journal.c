@@ -16,10 +16,10 @@
 
 /* --- taking entries ------------------------------------------------------------------------------------------ */
 
-/* Room is counted in bytes of entries, of which spooled ones do not go through the journal. */
-static bool has_room(const struct journal *j, enum entry_class class, uint64_t bytes)
+/* Of `bytes` that the disk must have room for, `length` go through the journal: spooled ones do not. */
+static bool has_room(const struct journal *j, enum entry_class class, uint64_t length, uint64_t bytes)
 {
-	uint64_t size = track_size(j->track), used = track_used(j->track) + j->unsynced_bytes + bytes;
+	uint64_t size = track_size(j->track), used = track_used(j->track) + j->unsynced_bytes + length;
 	uint64_t unsettled = j->bytes_taken - j->bytes_settled + bytes;
 
 	if (class == ENTRY_SMALL)
@@ -27,11 +27,17 @@ static bool has_room(const struct journal *j, enum entry_class class, uint64_t b
 	return used <= size / 100 * MAIL_PERCENT && j->space.free > 2 * unsettled + (uint64_t)j->conf.reserve;
 }
 
-enum err journal_room(const struct journal *j, enum entry_class class, uint64_t bytes)
+static enum err room(const struct journal *j, enum entry_class class, uint64_t length, uint64_t bytes)
 {
 	bool fails = j->failing || j->refused.first || track_stuck(j->track);
 
-	return !fails && has_room(j, class, bytes) ? OK : ERR_AGAIN;
+	return !fails && has_room(j, class, length, bytes) ? OK : ERR_AGAIN;
+}
+
+enum err journal_room(const struct journal *j, enum entry_class class, uint64_t bytes)
+{
+	/* what no segment could hold is going to be spooled */
+	return room(j, class, bytes > (uint64_t)j->conf.segment ? 0 : bytes, bytes);
 }
 
 static bool is_settled(const struct journal *j)
@@ -81,7 +87,7 @@ void journal_append(
 	if (batch_size(BATCH_ENTRY_HEAD + entry_bytes(e)) > segment - j->keep)
 		e->e = ERR_TOO_BIG;
 	else
-		e->e = journal_room(j, class, entry_cost(e));
+		e->e = room(j, class, entry_length(e), entry_cost(e));
 	if (e->e) {
 		struct entry_list alone = { e, e };
 
@@ -93,7 +99,7 @@ void journal_append(
 	}
 	j->taken_ms = timers_now_ms(j->w->timers);
 	j->bytes_taken += entry_cost(e);
-	j->unsynced_bytes += entry_cost(e);
+	j->unsynced_bytes += entry_length(e);
 	list_add(&j->pending, e);
 	write_start(j);
 }

@@ -123,7 +123,7 @@ struct journal {
 	uint64_t keep;
 	int64_t taken_ms; /* when the last entry came */
 	struct entry_list pending, to_apply;
-	uint64_t unsynced_bytes;   /* of those pending and being written */
+	uint64_t unsynced_bytes;   /* of those pending and being written, by entry_length */
 	struct entry_list failed;  /* in their order; told when the next batch says on the disk that they did */
 	struct entry_list refused; /* told in a later turn */
 	bool cancel;               /* a batch is due for the failed ones' sake */
@@ -163,7 +163,8 @@ void checkpoint_free(struct journal *j);
 void refuse(struct journal *j, struct entry_list *l); /* synced(e->e) in a later turn */
 void tell_slot(struct journal *j);
 void look_settled(struct journal *j);       /* who waits for that is told if it is so */
-uint64_t entry_cost(const struct entry *e); /* bytes that it takes in the files, at most: what room is counted in */
+uint64_t entry_length(const struct entry *e); /* bytes of it that go through the journal, besides checkpoints */
+uint64_t entry_cost(const struct entry *e);   /* bytes that it takes in the files, at most */
 
 /* Bytes that names may take: a checkpoint with all of them fits in a quarter of a segment. */
 static inline size_t names_room(uint64_t segment)

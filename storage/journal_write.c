@@ -78,7 +78,7 @@ static void write_succeeded(struct journal *j, const struct entry_list *entries)
 static void give_up_pending(struct journal *j)
 {
 	for (struct entry *e = j->pending.first; e; e = e->next) {
-		j->unsynced_bytes -= entry_cost(e);
+		j->unsynced_bytes -= entry_length(e);
 		j->bytes_taken -= entry_cost(e);
 		e->e = ERR_AGAIN;
 	}
@@ -133,7 +133,7 @@ static void write_done(struct job *job)
 	j->write.entries = j->failed = (struct entry_list){ 0 };
 	j->write.running = false;
 	for (const struct entry *e = entries.first; e; e = e->next)
-		j->unsynced_bytes -= entry_cost(e);
+		j->unsynced_bytes -= entry_length(e);
 	if (j->write.failed)
 		write_failed(j, &entries);
 	else

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define ENTRY_MORE 4096 /* bytes of the journal, at most as a rule, for a message besides its own */
+
 COUNTER(deliveries, "store.deliveries", "messages delivered to mailboxes");
 COUNTER(appends, "store.appends", "messages put into mailboxes by their account");
 
@@ -151,11 +153,18 @@ static void linked(struct task *t, enum err e)
 	a->step(t, e == ERR_ABSENT ? ERR_AGAIN : e); /* the asker went away */
 }
 
+static enum err arrival_room(const struct task *t)
+{
+	const struct arrival *a = t->op;
+
+	return journal_room(t->st->journal, ENTRY_MAIL, a->in.stored + ENTRY_MORE);
+}
+
 /* Goes on when there is room for it and the bytes are ours. */
 static void arrival_take(struct task *t, task_step *step)
 {
 	struct arrival *a = t->op;
-	enum err e = journal_room(t->st->journal, ENTRY_MAIL, a->in.stored);
+	enum err e = arrival_room(t);
 
 	a->step = step;
 	if (e || !a->file.len) {
@@ -208,6 +217,8 @@ static void deliver_held(struct task *t, enum err e)
 	struct commit *k;
 	uint32_t uid;
 
+	if (!e)
+		e = arrival_room(t); /* others took it meanwhile: a change that fails costs more than one not begun */
 	if (e) {
 		arrival_fail(t, e);
 		return;
@@ -299,6 +310,8 @@ static void append_held(struct task *t, enum err e)
 	struct mailbox *m = o->arrival.hold.m;
 	struct commit *k;
 
+	if (!e)
+		e = arrival_room(t);
 	if (!e)
 		e = words_resolve(m, &o->words, true, &in->keywords);
 	if (e) {

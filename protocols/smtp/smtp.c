@@ -20,7 +20,7 @@ static const struct setting smtp_rows[] = {
 		"The most recipients of one message.", 0 },
 	{ "errors_max", SETTING_NUMBER, "20", "1", "1000", offsetof(struct smtp_conf, errors_max),
 		"Wrong commands in a session before it is ended.", 0 },
-	{ "line_max", SETTING_SIZE, "1000", "512", "64K", offsetof(struct smtp_conf, line_max),
+	{ "line_max", SETTING_SIZE, "1000", "512", "64000", offsetof(struct smtp_conf, line_max),
 		"The longest command line, its CRLF included.", 0 },
 	{ "idle_timeout", SETTING_DURATION, "5m", "1s", "1h", offsetof(struct smtp_conf, idle_ms),
 		"Silence before the session is ended.", 0 },

@@ -309,7 +309,7 @@ def idlers_are_told():
             assert idler.line()[0].startswith(b"+")
         for command, waits, model in (
             ("APPEND INBOX {1}", b"x\r\n", [frozenset()]),
-            ("APPEND INBOX {0}", b"\r\n", [frozenset()] * 2),
+            ("APPEND INBOX {2}", b"xy\r\n", [frozenset()] * 2),
             (r"STORE 1 FLAGS (\Deleted red)", b"", [frozenset((r"\Deleted", "red")), frozenset()]),
             ("EXPUNGE", b"", [frozenset()]),
         ):
