@@ -166,6 +166,7 @@ struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct
 
 void mailbox_put(struct mailbox *m, const struct message *messages, size_t count); /* and the record, soon */
 void mailbox_put_whole(struct mailbox *m, struct message *messages, size_t count); /* takes messages */
+void mailbox_put_flush(struct mailbox *m); /* before the index is read: what is to come after it is in its lane */
 void mailbox_put_free(struct mailbox *m);
 void mailbox_index_rename(const struct mailbox *m, struct str to); /* before mailbox_rename */
 void mailbox_index_remove(const struct mailbox *m);

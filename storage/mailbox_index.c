@@ -1,136 +1,143 @@
 /* mailbox_index.c - what is seen of a mailbox goes to the index.
- * One job at a time; what is seen while it runs goes with the next, so a mailbox that changes fast is put in few
- * batches. Nobody waits for the index, which is only a cache. When it cannot take a change, it no longer knows the mailbox
- * or only an earlier state of it: then all is put from the view, or, without one, nothing more until the mailbox is
- * loaded again. */
+ * While a job runs, what is seen meanwhile gathers for the next, so a mailbox that changes fast is put in few batches;
+ * whoever reads the index flushes first. Nobody else waits for it: it is only a cache. When it cannot take a change, it
+ * no longer knows the mailbox or only an earlier state of it: then all is put from the view, or, without one, nothing
+ * more until the mailbox is loaded again. */
 #include "core/mem.h"
 #include "storage/mailbox.h"
 #include <stdlib.h>
 
-struct putting {
+struct putting { /* for the next job */
+	bool due, whole;
+	struct message *messages;
+	size_t count, cap;
+	unsigned running; /* jobs */
+	bool lost;        /* the index lacks something: only all of it would help */
+};
+
+struct put {
 	struct job job;
 	struct mailbox *m;
-	bool busy;
-
-	/* the lane's while it is busy */
 	struct index *index;
 	unsigned shard;
 	char *address, *name;
 	struct mailbox_record r;
+	bool whole;
 	struct message *messages;
 	size_t count;
-	bool whole;
 	enum err e;
-
-	/* for the next job */
-	bool due, next_whole;
-	struct message *next;
-	size_t next_count, next_cap;
-	bool lost; /* the index lacks something: only all of it would help */
 };
-
-static void put_start(struct putting *p);
 
 static void put_work(struct job *job)
 {
-	struct putting *p = container_of(job, struct putting, job);
+	struct put *p = container_of(job, struct put, job);
 
 	p->e = index_put_work(
 		p->index, p->shard, str_of(p->address), str_of(p->name), p->whole, &p->r, p->messages, p->count);
 }
 
+/* The index did not take it. If all of it is due already, or on its way, that mends it. */
+static void put_failed(struct mailbox *m, enum err e)
+{
+	struct putting *next = m->putting;
+	struct message *all;
+	size_t count;
+
+	if (next->whole)
+		return;
+	next->lost = true;
+	next->due = false;
+	next->count = 0;
+	if (e != ERR_ABSENT)
+		mailbox_index_remove(
+			m); /* rather nothing than an earlier state, to which later changes might be added */
+	if (e != ERR_ABSENT || !m->view || m->state != MAILBOX_READY)
+		return;
+	all = mailbox_seen(m, &count);
+	mailbox_put_whole(m, all, count);
+}
+
 static void put_done(struct job *job)
 {
-	struct putting *p = container_of(job, struct putting, job);
+	struct put *p = container_of(job, struct put, job);
 	struct mailbox *m = p->m;
 
+	m->putting->running--;
+	if (p->e && m->state != MAILBOX_GONE)
+		put_failed(m, p->e);
 	free(p->messages);
 	free(p->address);
 	free(p->name);
-	p->busy = false;
-	if (p->e && !p->next_whole) {
-		p->lost = true;
-		p->due = false;
-		p->next_count = 0;
-		if (p->e == ERR_ABSENT && m->view && m->state == MAILBOX_READY) {
-			size_t count;
-			struct message *all = mailbox_seen(m, &count);
-
-			mailbox_put_whole(m, all, count);
-		}
-	}
-	if (p->due)
-		put_start(p);
+	free(p);
+	if (!m->putting->running)
+		mailbox_put_flush(m);
 	mailbox_unpin(m);
 }
 
-static void put_start(struct putting *p)
+void mailbox_put_flush(struct mailbox *m)
 {
-	struct mailbox *m = p->m;
+	struct putting *next = m->putting;
+	struct put *p;
 
-	if (p->busy || m->state == MAILBOX_GONE)
+	if (!next || !next->due || m->state == MAILBOX_GONE)
 		return;
-	p->busy = true;
-	p->due = false;
+	p = mem_new(struct put);
+	p->job = (struct job){ .work = put_work, .done = put_done };
+	p->m = m;
 	p->index = m->st->index;
 	p->shard = m->h->shard;
 	p->address = str_dup(str_of(m->h->address));
 	p->name = str_dup(str_of(m->name));
 	p->r = m->seen;
-	p->messages = p->next;
-	p->count = p->next_count;
-	p->whole = p->next_whole;
-	p->next = NULL;
-	p->next_count = p->next_cap = 0;
-	p->next_whole = false;
+	p->whole = next->whole;
+	p->messages = next->messages;
+	p->count = next->count;
+	*next = (struct putting){ .running = next->running + 1, .lost = next->lost };
 	mailbox_pin(m);
-	p->job = (struct job){ .work = put_work, .done = put_done };
 	lane_add(m->st->w->index, &p->job);
 }
 
 static struct putting *putting_of(struct mailbox *m)
 {
-	if (!m->putting) {
+	if (!m->putting)
 		m->putting = mem_new(struct putting);
-		m->putting->m = m;
-	}
 	return m->putting;
 }
 
 void mailbox_put(struct mailbox *m, const struct message *messages, size_t count)
 {
-	struct putting *p = putting_of(m);
+	struct putting *next = putting_of(m);
 
-	if (p->lost)
+	if (next->lost)
 		return;
-	if (p->next_count + count > p->next_cap) {
-		p->next_cap = 2 * (p->next_count + count);
-		p->next = mem_resize(p->next, p->next_cap * sizeof(*p->next));
+	if (next->count + count > next->cap) {
+		next->cap = 2 * (next->count + count);
+		next->messages = mem_resize(next->messages, next->cap * sizeof(*next->messages));
 	}
 	if (count)
-		memcpy(p->next + p->next_count, messages, count * sizeof(*messages));
-	p->next_count += count;
-	p->due = true;
-	put_start(p);
+		memcpy(next->messages + next->count, messages, count * sizeof(*messages));
+	next->count += count;
+	next->due = true;
+	if (!next->running)
+		mailbox_put_flush(m);
 }
 
 void mailbox_put_whole(struct mailbox *m, struct message *messages, size_t count)
 {
-	struct putting *p = putting_of(m);
+	struct putting *next = putting_of(m);
 
-	free(p->next);
-	p->next = messages;
-	p->next_count = p->next_cap = count;
-	p->next_whole = true;
-	p->lost = false;
-	p->due = true;
-	put_start(p);
+	free(next->messages);
+	next->messages = messages;
+	next->count = next->cap = count;
+	next->whole = next->due = true;
+	next->lost = false;
+	mailbox_put_flush(m);
 }
 
 void mailbox_put_free(struct mailbox *m)
 {
 	if (m->putting)
-		free(m->putting->next);
+		free(m->putting->messages);
 	free(m->putting);
 	m->putting = NULL;
 }

@@ -291,6 +291,7 @@ void mailbox_load(struct mailbox *m)
 
 	assert(!m->changes && !m->view);
 	m->state = MAILBOX_LOADING;
+	mailbox_put_flush(m);
 	mailbox_pin(m);
 	l->m = m;
 	l->index = st->index;

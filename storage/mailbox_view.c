@@ -298,6 +298,7 @@ static void make(struct mailbox *m, const struct view *old, uint64_t messages)
 		k->seen.head.generation, m->st->serial++);
 	buf_add_char(&k->path, '\0');
 	m->view_making = true;
+	mailbox_put_flush(m);
 	mailbox_pin(m);
 	k->job = (struct job){ .work = index_work, .done = making_done };
 	lane_add(m->st->w->index, &k->job);
@@ -383,6 +384,9 @@ static void watcher_remove(struct mailbox *m, size_t place)
 		return;
 	free(m->watchers);
 	m->watchers = NULL;
+	timer_stop(m->st->w->timers, &m->compact_timer); /* it need not wait for sessions any more */
+	if (m->state == MAILBOX_READY)
+		compact_if_due(m);
 	mailbox_unpin(m);
 }
 

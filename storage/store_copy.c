@@ -1,6 +1,6 @@
 /* store_copy.c - COPY and MOVE within an account: one entry of the journal for the whole command.
- * The target is held alone from before the UIDs are given until the entry is made, the source shared, so that its file
- * keeps its generation while it is read. What the target gets, prefixes and all, is made in a lane: in memory if it is
+ * The target is held alone from before the UIDs are given until the entry is made. The source is shared, which keeps
+ * the generation of its file; for a move it is held alone too, or flags set meanwhile would be lost. What the target gets, prefixes and all, is made in a lane: in memory if it is
  * short, else as a synced file of the spool. A move expunges the originals in the same entry. */
 #include "core/log.h"
 #include "core/mem.h"
@@ -242,23 +242,11 @@ static void answer_name(const struct copying *c, struct commit *k)
 	buf_free(&none);
 }
 
-/* The originals go, but for those that went meanwhile. */
 static void originals_expunge(struct copying *c, struct commit *k)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < c->count; i++) {
-		struct message m;
-
-		mailbox_message(c->source, c->places[i], &m);
-		if (m.flags & FLAG_EXPUNGED)
-			continue;
-		m.flags |= FLAG_EXPUNGED;
-		c->from[kept] = m;
-		c->places[kept++] = c->places[i];
-	}
-	if (kept)
-		change_messages(commit_change(k, c->source), c->from, c->places, kept);
+	for (size_t i = 0; i < c->count; i++)
+		c->from[i].flags |= FLAG_EXPUNGED;
+	change_messages(commit_change(k, c->source), c->from, c->places, c->count);
 }
 
 static void copy_made(struct task *t, enum err e)
@@ -407,7 +395,7 @@ static void copy_one_held(struct task *t, enum err e)
 	else if (c->source->number < c->target->number)
 		mailbox_hold(t, &c->target_hold, c->target, true, copy_both_held);
 	else
-		mailbox_hold(t, &c->source_hold, c->source, false, copy_both_held);
+		mailbox_hold(t, &c->source_hold, c->source, c->move, copy_both_held);
 }
 
 /* In the order of their numbers. */
@@ -420,7 +408,7 @@ static void copy_hold(struct task *t)
 	if (c->source == c->target)
 		mailbox_hold(t, &c->target_hold, c->target, true, copy_both_held);
 	else if (c->source->number < c->target->number)
-		mailbox_hold(t, &c->source_hold, c->source, false, copy_one_held);
+		mailbox_hold(t, &c->source_hold, c->source, c->move, copy_one_held);
 	else
 		mailbox_hold(t, &c->target_hold, c->target, true, copy_one_held);
 }

@@ -200,7 +200,7 @@ static void test_begin(unsigned count)
 	start(count);
 }
 
-static void test_end(void)
+__attribute__((unused)) static void test_end(void)
 {
 	stop();
 	conf_unref(conf);
@@ -442,6 +442,13 @@ __attribute__((unused)) static enum err copy(
 
 	got_begin();
 	store_copy(asker, a, s, &uids, 1, str_of(mailbox), move, on_copy, NULL);
+	return got_end();
+}
+
+__attribute__((unused)) static enum err settle(const char *address)
+{
+	got_begin();
+	store_settle(asker, str_of(address), on_done, NULL);
 	return got_end();
 }
 

@@ -225,6 +225,60 @@ static void test_gone(void)
 	selected_free(s);
 }
 
+/* --- new generations ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t file_bytes(const char *path)
+{
+	struct stat st;
+
+	return fstatat(store_fd, path, &st, 0) ? 0 : (uint64_t)st.st_size;
+}
+
+static void test_generation(void)
+{
+	static const char mbox[] = "domains/example.test/alice/big.mbox";
+	struct selected *s, *old;
+	struct buf wire = { 0 };
+	uint64_t before;
+
+	create(alice, "big");
+	buf_add_str(&wire, STR("Subject: big\r\n\r\n"));
+	for (unsigned i = 0; i < 1000; i++)
+		buf_add_str(&wire, STR("a line of a message that is somewhat long\r\n"));
+	for (unsigned i = 0; i < 6; i++)
+		append(alice, "big", buf_str(&wire), i == 3 ? FLAG_FLAGGED : 0, i == 3 ? "kept" : NULL, 1000 + i);
+	s = select_mailbox(alice, "big", true);
+	old = select_mailbox(alice, "big", true);
+	read_message(old, 1); /* has the old file open */
+	before = file_bytes(mbox);
+	change_flags(alice, s, 1, 3, FLAGS_ADD, FLAG_DELETED, NULL);
+	ok(!expunge(alice, s) && sync_tells(s, true, "-3 -2 -1") && file_bytes(mbox) == before,
+		"expunging leaves the file as it is");
+	ok(!settle(ALICE) && file_bytes(mbox) && file_bytes(mbox) < before * 6 / 10,
+		"settling writes it anew, shorter");
+	turn_for(20);
+	ok(sync_tells(s, true, "") && selected_exists(s) == 3, "a session moves over to it without a word");
+	ok(str_starts(read_message(s, 1), STR("Subject: big\n")), "and reads its messages");
+	ok(!change_flags(alice, old, 4, 4, FLAGS_ADD, FLAG_SEEN, NULL) && sync_tells(old, false, "4:5"),
+		"one that may not hear of expunges keeps its numbers, and hears of flags");
+	ok(str_starts(read_message(old, 6), STR("Subject: big\n")), "it can read what is there");
+	ok(str_starts(read_message(old, 1), STR("Subject: big\n")), "and, having the old file, what is gone");
+	ok(sync_tells(old, true, "-3 -2 -1") && selected_exists(old) == 3, "until it may");
+	ok(!append(alice, "big", STR("a: b\r\n\r\nc\r\n"), 0, NULL, 0) && got.uid == 7 &&
+			sync_tells(s, true, "=4 1:5") && str_eq(read_message(s, 4), STR("a: b\n\nc\n")),
+		"the new file grows as the old one did");
+	selected_free(s);
+	selected_free(old);
+	change_flags(alice, s = select_mailbox(alice, "big", true), 4, 5, FLAGS_ADD, FLAG_DELETED, NULL);
+	expunge(alice, s);
+	selected_free(s);
+	before = file_bytes(mbox);
+	for (unsigned i = 0; i < 50 && file_bytes(mbox) == before; i++)
+		turn_for(100);
+	ok(file_bytes(mbox) < before / 2, "one that is mostly garbage and not selected is written anew by itself");
+	buf_free(&wire);
+}
+
 /* --- what is left after a stop ------------------------------------------------------------------------------------------ */
 
 /* All that a client could know of a mailbox, as text. */
@@ -335,6 +389,7 @@ int main(void)
 	test_uidvalidity();
 	test_rename_inbox();
 	test_gone();
+	test_generation();
 	test_restart();
 	account_free(alice);
 	test_end();

@@ -415,7 +415,11 @@ static void step(struct buf *wire, struct buf *stored)
 	unsigned who = below(2), name = below(NAMES);
 
 	asker = &workers[below(worker_count)];
-	switch (below(12)) {
+	switch (below(13)) {
+	case 12:
+		if (below(3) == 0)
+			check(!settle(addresses[who]), "a new generation fails");
+		break;
 	case 0:
 		step_names(who, name);
 		break;
@@ -476,7 +480,7 @@ int main(int argc, char **argv)
 		for (unsigned name = 0; name < NAMES; name++)
 			box_empty(&boxes[who][name]);
 	for (unsigned i = 0; i < steps && failures < 20; i++)
-		if (i % 250 == 249)
+		if (i % 130 == 129)
 			step_restart();
 		else
 			step(&wire, &stored);
