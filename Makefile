@@ -12,17 +12,17 @@ CFLAGS   := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fstack-protector-strong -fn
 LDFLAGS  := -pthread -Wl,--fatal-warnings
 JOBS     := $(shell nproc)
 
-ifdef ASAN
+ifeq ($(ASAN),1)
 BUILD    := build/asan
 CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS  += -fsanitize=address,undefined
 endif
-ifdef TSAN
+ifeq ($(TSAN),1)
 BUILD    := build/tsan
 CFLAGS   += -fsanitize=thread
 LDFLAGS  += -fsanitize=thread
 endif
-ifdef FUZZ
+ifeq ($(FUZZ),1)
 CC       := clang
 BUILD    := build/fuzz
 CFLAGS   += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
@@ -50,7 +50,7 @@ LINT_PACKAGES  := clang-format cppcheck
 SOURCES := $(shell find core conf dns storage protocols sip -name '*.c' 2>/dev/null | sort)
 OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c,$(SOURCES)))
 UNITS   := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard t/unit/*.c)))
-FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard t/fuzz/*.c)))
+FUZZERS := $(patsubst %.c,build/fuzz/%,$(sort $(wildcard t/fuzz/*.c)))
 # Those that cross threads and processes run under ThreadSanitizer too.
 THREADED := $(patsubst t/unit/%.c,build/tsan/t/unit/%,$(wildcard $(patsubst %,t/unit/%.c,ring call lane journal)))
 # Simple tests run before hard ones, so the first failure is the cause.
@@ -58,18 +58,17 @@ SCRIPTS := $(shell find t -mindepth 2 \( -name '*.t' -o -name '*.py' \) ! -path 
 HARD    := t/clients/% t/corpus.py t/crash/%
 TESTS   := $(filter-out $(HARD),$(SCRIPTS)) $(filter $(HARD),$(SCRIPTS))
 
-all: $(BUILD)/libpostern.a $(and $(wildcard core/main.c),$(wildcard protocols/house.c),$(BUILD)/postern)  ## build the server (the default)
+all: $(BUILD)/postern  ## build the server (the default)
 
 run: deps-run  ## build, make a demo store in build/demo and serve it on loopback; P=10000 is its first port
 	@$(MAKE) $(PARALLEL) all
 	@BUILD=$(BUILD) t/demo $(BUILD)/demo $(P)
 
+# Each of its two runs brings something of its own: the plain one ThreadSanitizer, the one with ASAN=1 a little fuzzing.
 check: deps-check  ## build and run every test that is quick
 	@$(MAKE) $(PARALLEL) all units
-ifndef ASAN
-	@$(MAKE) $(PARALLEL) TSAN=1 CC=clang threaded
-endif
-	BUILD=$(BUILD) prove -j2 -e t/run $(UNITS) $(if $(ASAN),,$(THREADED)) $(TESTS)
+	@$(MAKE) $(PARALLEL) $(if $(ASAN),ASAN= FUZZ=1 fuzzers,TSAN=1 CC=clang threaded)
+	BUILD=$(BUILD) prove -j2 -e t/run $(UNITS) $(if $(ASAN),$(FUZZERS),$(THREADED)) $(TESTS)
 
 unit: units  ## build and run the unit tests alone
 	@prove -e t/run $(UNITS)
@@ -84,7 +83,7 @@ bench: deps-run  ## run a benchmark: B=name, PEER=another server to compare with
 
 fuzz: deps-check  ## run each fuzz target for T seconds (20) from its corpus
 	@$(MAKE) $(PARALLEL) FUZZ=1 fuzzers
-	@FUZZ=1 t/fuzz-run $(or $(T),20) $(patsubst $(BUILD)/%,build/fuzz/%,$(FUZZERS))
+	FUZZ_S=$(or $(T),20) prove -v -j2 -e t/run $(FUZZERS)
 
 PREFIX     := /usr/local
 SYSCONFDIR := /etc
@@ -121,7 +120,7 @@ help:  ## this list
 # Building -------------------------------------------------------------------------------------------------------
 
 units: $(UNITS)
-threaded: $(patsubst build/tsan/%,$(BUILD)/%,$(THREADED))
+threaded: $(THREADED)
 fuzzers: $(FUZZERS)
 
 $(BUILD)/postern: $(BUILD)/core/main.o $(BUILD)/libpostern.a
