@@ -85,6 +85,7 @@ struct mailbox {
 	bool news;
 	struct timer compact_timer; /* until a new generation is begun */
 	bool compacting;
+	bool headless;         /* its state file has no head, though it has lines */
 	uint64_t garbage_kept; /* a compaction failed at so much garbage: not again before there is more */
 };
 

@@ -48,7 +48,7 @@ static void load_next(struct load *l, struct lane *lane, void (*work)(struct job
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
-/* What files without a head of ours lack; the generation stays 0 until the next one is written. */
+/* What files without a head of ours lack. A state file whose head is damaged gets one with the next generation. */
 static void identify(struct mailbox *m)
 {
 	struct state_head *h = &m->seen.head;
@@ -125,6 +125,7 @@ static void load_end(struct load *l, bool scanned, bool whole)
 	m->state = MAILBOX_READY;
 	if (scanned)
 		tell_index(m, l, whole);
+	m->headless = whole && !l->scan.has_head && m->state_end;
 	if (scanned && (l->scan.lacks || (whole && !l->scan.has_head)))
 		complete(m, &l->scan);
 	load_free(l);

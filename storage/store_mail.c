@@ -153,10 +153,13 @@ static void linked(struct task *t, enum err e)
 	a->step(t, e == ERR_ABSENT ? ERR_AGAIN : e); /* the asker went away */
 }
 
+/* The mailbox is held: may it have the message now? */
 static enum err arrival_room(const struct task *t)
 {
 	const struct arrival *a = t->op;
 
+	if (a->hold.held && a->hold.m->uidnext == UINT32_MAX)
+		return ERR_NEVER;
 	return journal_room(t->st->journal, ENTRY_MAIL, a->in.stored + ENTRY_MORE);
 }
 
@@ -220,7 +223,7 @@ static void deliver_held(struct task *t, enum err e)
 	if (!e)
 		e = arrival_room(t); /* others took it meanwhile: a change that fails costs more than one not begun */
 	if (e) {
-		arrival_fail(t, e);
+		arrival_fail(t, e == ERR_NEVER ? ERR_AGAIN : e); /* whoever mends the mailbox gets the mail then */
 		return;
 	}
 	a->in.date = store_seconds(t->st);
