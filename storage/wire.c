@@ -8,6 +8,14 @@ void wire_open(struct wire *w, struct selected *mailbox, const struct message *m
 	*w = (struct wire){ .mailbox = mailbox, .message = *m, .at_line_start = true, .ready = ready, .user = user };
 }
 
+void wire_start_at(struct wire *w, const struct wire_place *place)
+{
+	w->at = place->stored;
+	w->given = place->wire;
+	w->at_line_start = !place->within;
+	w->before = *place;
+}
+
 void wire_close(struct wire *w)
 {
 	call_cancel(w->waiting);
@@ -55,7 +63,9 @@ enum wire_step wire_next(struct wire *w, struct buf *out)
 			return WIRE_FAILED;
 		if (w->waiting)
 			return WIRE_WAIT;
+		w->before = (struct wire_place){ w->at - (uint32_t)buf_len(&w->stored), w->given, !w->at_line_start };
 		buf_take(&w->stored, form_decode(buf_str(&w->stored), &w->at_line_start, last, out));
+		w->given += buf_len(out) - before;
 		if (buf_len(out) > before)
 			return WIRE_BYTES;
 		if (last)

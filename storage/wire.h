@@ -13,10 +13,18 @@ enum wire_step {
 	WIRE_FAILED, /* it cannot be read: gone with an older generation, or the disk */
 };
 
+struct wire_place {      /* a place in a message at which reading may begin; zeroed: its start */
+	uint32_t stored; /* bytes before it, as stored */
+	uint64_t wire;   /* and on the wire */
+	bool within;     /* a line */
+};
+
 struct wire {
 	struct selected *mailbox; /* the session's */
 	struct message message;
-	uint32_t at; /* stored bytes read so far */
+	uint32_t at;              /* stored bytes read so far */
+	struct wire_place before; /* the piece given last */
+	uint64_t given;           /* wire bytes, from the message's start */
 	bool at_line_start, failed;
 	struct buf stored;    /* read and not decoded yet */
 	struct call *waiting; /* the read under way; ours */
@@ -26,6 +34,8 @@ struct wire {
 
 void wire_open(
 	struct wire *w, struct selected *mailbox, const struct message *m, void (*ready)(void *user), void *user);
+/* The same from a place that reading has come to before (`before`), instead of the message's start. */
+void wire_start_at(struct wire *w, const struct wire_place *place);
 enum wire_step wire_next(struct wire *w, struct buf *out);
 void wire_close(struct wire *w); /* at any time, also when never opened but zeroed; memory and the read are given up */
 

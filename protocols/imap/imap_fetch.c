@@ -188,6 +188,19 @@ static void cut_partial(const struct item *item, uint64_t *start, uint64_t *end)
 		*end = *start + item->len;
 }
 
+/* Begins reading [start, end), at the place where reading has come to if that helps. */
+static void open_range(struct imap *s, struct fetch *f, uint64_t start, uint64_t end)
+{
+	f->announced = false;
+	f->skip = start;
+	f->left = end - start;
+	wire_open(&f->wire, s->mailbox, &f->message, on_ready, s);
+	if (s->read_uid != f->message.uid || s->read_place.wire > start)
+		return;
+	wire_start_at(&f->wire, &s->read_place);
+	f->skip -= s->read_place.wire;
+}
+
 static void announce(struct imap *s, const struct item *item, uint64_t size)
 {
 	conn_printf(s->conn, STR_FMT " {%llu}\r\n", STR_ARG(item->label), (unsigned long long)size);
@@ -237,10 +250,7 @@ static void start_section(struct imap *s, struct fetch *f, const struct item *it
 		return;
 	}
 	f->phase = some ? COLLECT : STREAM;
-	f->announced = false;
-	f->skip = start;
-	f->left = end - start;
-	wire_open(&f->wire, s->mailbox, &f->message, on_ready, s);
+	open_range(s, f, start, end);
 }
 
 static void write_item(struct imap *s, struct fetch *f, const struct item *item)
@@ -317,6 +327,8 @@ static enum wire_step stream(struct imap *s, struct fetch *f)
 	}
 	if (!size && !f->announced)
 		announce(s, &f->items.list[f->item - 1], 0);
+	s->read_uid = f->message.uid;
+	s->read_place = f->wire.before;
 	wire_close(&f->wire);
 	return WIRE_END;
 }
@@ -393,8 +405,12 @@ static void end_message(struct imap *s, struct fetch *f)
  * only the end of the connection tells that it is not whole. */
 static enum next cannot_read(struct imap *s, struct fetch *f)
 {
-	log_error("imap", conn_id(s->conn), "message cannot be read account=%s uid=%u", s->account->address,
-		f->message.uid);
+	struct message now;
+
+	selected_message(s->mailbox, f->seq, &now);
+	if (!(now.flags & FLAG_EXPUNGED)) /* else it is gone, and its bytes may be too */
+		log_error("imap", conn_id(s->conn), "message cannot be read account=%s uid=%u", s->account->address,
+			now.uid);
 	f->missed = true;
 	wire_close(&f->wire);
 	buf_clear(&f->collected);

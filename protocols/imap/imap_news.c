@@ -154,5 +154,6 @@ void imap_leave(struct imap *s)
 	imap_seen_drop(s);
 	selected_free(s->mailbox);
 	s->mailbox = NULL;
+	s->read_uid = 0;
 	imap_enter(s, KNOWN);
 }

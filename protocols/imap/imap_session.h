@@ -12,6 +12,7 @@
 #include "protocols/imap/imap_write.h"
 #include "protocols/login.h"
 #include "storage/store.h"
+#include "storage/wire.h"
 
 enum imap_state { /* RFC 3501, 3; bits, so that the table can name several */
 	GREETED = 1,
@@ -68,9 +69,11 @@ struct imap { /* made by imap_open, ended by imap_free alone */
 	struct storing *store;    /* STORE under way; in the arena */
 	struct told *told;        /* by STORE, ascending, and not to be told again as news; in the arena */
 	size_t told_count;
-	struct seeing *seeing; /* what FETCH marked, newest first; ours */
-	bool watching;         /* IDLE: what changes is told at once */
-	bool news_due;         /* something changed in IDLE while there was no room */
+	struct seeing *seeing;        /* what FETCH marked, newest first; ours */
+	uint32_t read_uid;            /* the message of which a section was sent last; 0: none */
+	struct wire_place read_place; /* and how far: many clients ask for one piece after the other */
+	bool watching;                /* IDLE: what changes is told at once */
+	bool news_due;                /* something changed in IDLE while there was no room */
 };
 
 struct imap_command { /* a row of the table */
@@ -149,8 +152,7 @@ void imap_seen_send(struct imap *s);   /* the FETCH is through: the owner is tol
 void imap_seen_drop(struct imap *s);   /* the same, and nothing is remembered */
 void imap_seen_synced(struct imap *s); /* all that is done by now the client has heard of */
 const struct told *imap_seen_find(const struct imap *s, uint32_t uid); /* NULL: none of these */
-void imap_seen_mend(
-	const struct imap *s, struct message *m); /* it has \Seen, though the mailbox may not show it yet */
+void imap_seen_mend(const struct imap *s, struct message *m); /* it has \Seen, though the mailbox may not show it yet */
 const struct told *imap_told_find(const struct told *list, size_t count, uint32_t uid);
 /* imap_fetch.c */
 void imap_fetch_on(struct imap *s); /* there is room again */
