@@ -103,12 +103,12 @@ pages: all  ## write conf/postern.conf and conf/postern.conf.5 anew, after a cha
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 format: deps-lint  ## lay out all C sources as .clang-format says
-	clang-format -i $(C_FILES)
+	@clang-format -i $(C_FILES)
 
 lint: deps-lint  ## look for what compilers do not see: layout, banned calls, doubtful code
-	clang-format --dry-run -Werror $(C_FILES)
-	! grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|system|popen|usleep|sleep) ?\(' $(filter-out t/%,$(C_FILES))
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability -D_GNU_SOURCE -I. \
+	@clang-format --dry-run -Werror $(C_FILES)
+	@! grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|system|popen|usleep|sleep) ?\(' $(filter-out t/%,$(C_FILES))
+	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability -D_GNU_SOURCE -I. \
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches $(SOURCES)
 
 clean:  ## remove what was built, demo store included

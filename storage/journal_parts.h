@@ -162,7 +162,7 @@ void checkpoint_free(struct journal *j);
 /* journal.c */
 void refuse(struct journal *j, struct entry_list *l); /* synced(e->e) in a later turn */
 void tell_slot(struct journal *j);
-void look_settled(struct journal *j);       /* who waits for that is told if it is so */
+void look_settled(struct journal *j);         /* who waits for that is told if it is so */
 uint64_t entry_length(const struct entry *e); /* bytes of it that go through the journal, besides checkpoints */
 uint64_t entry_cost(const struct entry *e);   /* bytes that it takes in the files, at most */
 

@@ -1,5 +1,6 @@
 /* imap_search_key.c - see imap_search_key.h. */
 #include "protocols/imap/imap_search_key.h"
+#include <assert.h>
 
 #define DAY_S 86400
 
@@ -246,5 +247,6 @@ bool search_fits(const struct search_program *p, const struct search_subject *su
 			stack[top++] = key_fits(k, subject);
 		}
 	}
+	assert(top == 1);
 	return stack[0];
 }

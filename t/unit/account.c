@@ -72,7 +72,8 @@ static void test_files(void)
 	seen = 0;
 	ok(!domain_each(directory, count_name, &seen) && seen == 1, "the domain is listed");
 	ok(domain_delete(directory, STR("example.test")) == ERR_EXISTS, "a domain with accounts stays");
-	ok(!account_delete(directory, STR("alice@example.test")) && !account_delete(directory, STR("b.ob@example.test")) &&
+	ok(!account_delete(directory, STR("alice@example.test")) &&
+			!account_delete(directory, STR("b.ob@example.test")) &&
 			account_read(directory, STR("alice@example.test"), &a, &back) == ERR_ABSENT,
 		"accounts are deleted");
 	ok(account_delete(directory, STR("alice@example.test")) == ERR_ABSENT, "once");

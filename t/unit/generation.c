@@ -291,8 +291,7 @@ static void test_refused(void)
 		generation_new(&g, directory, STR("w"), &head, &words, &wrong, 1);
 		run(g, &e);
 		generation_free(g);
-		ok(e == ERR_NEVER && !exists("w.mbox.2") && !exists("w.state.2"), "a message %s stops it",
-			what[kind]);
+		ok(e == ERR_NEVER && !exists("w.mbox.2") && !exists("w.state.2"), "a message %s stops it", what[kind]);
 	}
 	generation_new(&g, directory, STR("w"), &head, &words, &m, 1);
 	write_file("w.mbox", str_cut(buf_str(&mbox), 0, 1000000));

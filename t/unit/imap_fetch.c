@@ -198,7 +198,7 @@ static const struct {
 		"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7BIT\" 7 1) 4)" },
 	{ "a multipart within a multipart",
 		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/related; "
-	        "boundary=c\r\n\r\n"
+		"boundary=c\r\n\r\n"
 		"--c\r\n\r\nx\r\n--c\r\n\r\ny\r\n--c--\r\n--b--",
 		false,
 		"(((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7BIT\" 1 0)"

@@ -76,7 +76,7 @@ static const struct {
 		"multipart/mixed(text/plain{one})" },
 	{ "a boundary in the form of RFC 2231",
 		"Content-Type: multipart/mixed; boundary*0*=utf-8'en'%62; "
-	        "boundary*1=c\r\n\r\n--bc\r\n\r\none\r\n--bc--",
+		"boundary*1=c\r\n\r\n--bc\r\n\r\none\r\n--bc--",
 		"multipart/mixed(text/plain{one})" },
 	{ "a multipart without a boundary is plain text", "Content-Type: multipart/mixed\r\n\r\n--\r\none",
 		"text/plain{--\r\none}" },
