@@ -40,15 +40,21 @@ void words_unpack(struct task *t, struct flag_words *words)
 
 enum err words_resolve(struct mailbox *m, const struct flag_words *words, bool make, uint64_t *bits)
 {
+	unsigned before = m->seen.keywords.count;
+
 	*bits = 0;
 	for (size_t i = 0; i < words->count; i++) {
 		int bit = make ? keywords_bit(&m->seen.keywords, words->keywords[i])
 		               : keywords_find(&m->seen.keywords, words->keywords[i]);
 
-		if (bit >= 0)
+		if (bit >= 0) {
 			*bits |= UINT64_C(1) << bit;
-		else if (make)
-			return m->seen.keywords.count == KEYWORDS_MAX ? ERR_TOO_BIG : ERR_MISTAKE;
+		} else if (make) {
+			enum err e = m->seen.keywords.count == KEYWORDS_MAX ? ERR_TOO_BIG : ERR_MISTAKE;
+
+			m->seen.keywords.count = before; /* a change that is refused takes no places */
+			return e;
+		}
 	}
 	return OK;
 }

@@ -193,12 +193,11 @@ static enum next run_command(struct imap *s, struct str bytes)
 	struct str tag = args_tag(&a), word;
 	bool uid;
 
+	if (!a.bad && (args_peek(&a, ' ') || !a.left.len))
+		s->tag = arena_dup(&s->arena, tag);
 	args_space(&a);
-	if (a.bad) {
-		arena_free(&s->arena);
+	if (a.bad)
 		return imap_bad(s, "a command is a tag, a space and a word");
-	}
-	s->tag = arena_dup(&s->arena, tag);
 	uid = args_word(&a, STR("UID "));
 	word = args_atom(&a);
 	s->command = imap_command_find(word, uid);

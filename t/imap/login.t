@@ -17,11 +17,11 @@ S: f BAD *
 
 # what is no command (9)
 C: g
-S: * BAD *
+S: g BAD *
 C\: \r\n
 S: * BAD *
 C: NOOP
-S: * BAD *
+S: NOOP BAD *
 C: * NOOP
 S: * BAD *
 C: a+b NOOP
