@@ -2,8 +2,6 @@
 #include "protocols/imap/imap_args.h"
 #include "protocols/imap/imap_utf7.h"
 
-#define FLAGS_MAX 100 /* words in one list */
-
 struct args args_of(struct str command, struct arena *arena)
 {
 	struct args a = { command, arena, false };

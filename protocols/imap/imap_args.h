@@ -37,6 +37,8 @@ uint32_t args_number(struct args *a);
 int64_t args_date_time(struct args *a); /* seconds since 1970 */
 int64_t args_day(struct args *a);       /* a date: days since 1970 */
 
+#define FLAGS_MAX 100 /* keywords in one list */
+
 /* (\Seen keyword ...) with or without its parentheses. */
 void args_flags(struct args *a, struct flag_words *words);
 

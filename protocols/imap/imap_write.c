@@ -3,8 +3,6 @@
 #include "protocols/imap/imap_args.h"
 #include "protocols/imap/imap_utf7.h"
 
-#define QUOTED_BYTES_MAX 1000 /* longer strings are literals: some clients read quoted ones line by line */
-
 static bool can_be_quoted(struct str s)
 {
 	if (s.len > QUOTED_BYTES_MAX)

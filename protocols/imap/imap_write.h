@@ -5,6 +5,8 @@
 #include "core/buf.h"
 #include "storage/state.h"
 
+#define QUOTED_BYTES_MAX 1000 /* longer strings are literals: some clients read quoted ones line by line */
+
 void imap_write_string(struct buf *out, struct str s);  /* quoted if it can be, else a literal */
 void imap_write_nstring(struct buf *out, struct str s); /* NIL for p NULL */
 void imap_write_astring(struct buf *out, struct str s); /* as it is, if it can be */

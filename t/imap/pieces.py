@@ -58,4 +58,16 @@ with Server(users=1) as server:
         imap.select("other")
         assert piece(imap, "", 100000, 1000) != before
 
+    with tap.test("a header of more than a megabyte: all of it is there, and what stands at its start is told"):
+        fields = b"".join(b"X-%d: %s\r\n" % (i, b"x" * 900) for i in range(1500))
+        header = b"Subject: long\r\n" + fields + b"Z: z\r\n\r\n"
+        imap.create("long")
+        imap.append("long", None, None, header + b"body\r\n")
+        imap.select("long")
+        assert section(imap, "(BODY.PEEK[HEADER])") == header
+        assert section(imap, "(BODY.PEEK[TEXT] ENVELOPE)") == b"body\r\n"
+        assert b'"long"' in imap.fetch("1", "(ENVELOPE)")[1][0]
+        assert section(imap, "(BODY.PEEK[HEADER.FIELDS (Subject)])") == b"Subject: long\r\n\r\n"
+        assert piece(imap, "HEADER", len(header) - 8, 100) == b"Z: z\r\n\r\n"
+
 tap.done()

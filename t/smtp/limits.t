@@ -43,6 +43,15 @@ C2+ 560 of RCPT TO:<bob@example.test>\r\n
 C2: NOOP
 S2.. 452 4.5.3 *
 S2.. 250 2.0.0 *
+C2: DATA
+S2: 354 *
+C2: .
+S2: 250 *
+server pop3
+C8\: USER bob\r\nPASS secret\r\n
+S8: +OK *
+S8: +OK 99 messages*
+server smtp
 
 # a message that is too large, said or not (RFC 1870, 6)
 C3: EHLO client.test

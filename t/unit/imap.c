@@ -4,6 +4,7 @@
 #include "protocols/imap/imap_pattern.h"
 #include "protocols/imap/imap_set.h"
 #include "protocols/imap/imap_utf7.h"
+#include "protocols/imap/imap_write.h"
 #include "t/tap.h"
 
 static const struct {
@@ -133,6 +134,63 @@ static void test_sets(void)
 	test_settled();
 }
 
+/* How many of `one` are taken, when so many stand one behind the other. */
+static size_t taken(const char *one, size_t times, bool flags)
+{
+	struct arena arena = { 0 };
+	struct buf text = { 0 };
+	struct flag_words words;
+	struct set set;
+	struct args a;
+	bool good;
+
+	for (size_t i = 0; i < times; i++)
+		buf_add_str(&text, str_of(one));
+	a = (struct args){ str_cut(buf_str(&text), 0, buf_len(&text) - 1), &arena, false };
+	if (flags)
+		args_flags(&a, &words);
+	else
+		args_set(&a, &set);
+	good = args_end(&a);
+	buf_free(&text);
+	arena_free(&arena);
+	return good ? flags ? words.count : set.count : 0;
+}
+
+static void test_limits(void)
+{
+	ok(taken("1,", SET_RANGES_MAX, false) == SET_RANGES_MAX, "a set may have so many ranges");
+	ok(taken("1,", SET_RANGES_MAX + 1, false) == 0, "and no more");
+	ok(taken("k ", FLAGS_MAX, true) == FLAGS_MAX, "a list may have so many keywords");
+	ok(taken("k ", FLAGS_MAX + 1, true) == 0, "and no more");
+}
+
+static void test_strings(void)
+{
+	char text[QUOTED_BYTES_MAX + 1];
+	struct buf out = { 0 };
+
+	memset(text, 'a', sizeof(text));
+	imap_write_string(&out, (struct str){ text, QUOTED_BYTES_MAX });
+	ok(buf_len(&out) == QUOTED_BYTES_MAX + 2 && buf_data(&out)[0] == '"', "a string is quoted");
+	buf_clear(&out);
+	imap_write_string(&out, (struct str){ text, sizeof(text) });
+	ok(str_starts(buf_str(&out), STR("{1001}\r\naaa")), "a long one is a literal");
+	buf_clear(&out);
+	imap_write_string(&out, STR("a \"b\\c"));
+	ok(str_eq(buf_str(&out), STR("\"a \\\"b\\\\c\"")), "what needs it has a backslash");
+	buf_clear(&out);
+	imap_write_string(&out, STR("\xc3\xa4"));
+	ok(str_eq(buf_str(&out), STR("{2}\r\n\xc3\xa4")), "what is not ASCII is a literal");
+	buf_clear(&out);
+	imap_write_astring(&out, STR("Date]"));
+	imap_write_astring(&out, STR(""));
+	imap_write_astring(&out, STR("a%"));
+	imap_write_nstring(&out, STR_NONE);
+	ok(str_eq(buf_str(&out), STR("Date]\"\"\"a%\"NIL")), "an atom, no atoms, and nothing at all");
+	buf_free(&out);
+}
+
 static void test_flags(void)
 {
 	struct arena arena = { 0 };
@@ -238,6 +296,8 @@ int main(void)
 	test_astrings();
 	test_sets();
 	test_flags();
+	test_limits();
+	test_strings();
 	test_utf7();
 	test_patterns();
 	return done();

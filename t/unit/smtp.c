@@ -44,6 +44,10 @@ static const struct {
 	{ "the null path", "FROM:<>", OK, "", 0 },
 	{ "a parameter without a value after its =", "FROM:<a@b.test> SIZE=", ERR_MISTAKE, "", 0 },
 	{ "a parameter that sticks to the path", "FROM:<a@b.test>SIZE=1", ERR_MISTAKE, "", 0 },
+	{ "as many as may be", "FROM:<> A B C D E F G H I J", OK, "", SMTP_PARAMETERS_MAX },
+	{ "one more", "FROM:<> A B C D E F G H I J K", ERR_MISTAKE, "", 0 },
+	{ "a name that is none", "FROM:<> -A", ERR_MISTAKE, "", 0 },
+	{ "a value with an = in it", "FROM:<> A=B=C", ERR_MISTAKE, "", 0 },
 	{ "no angle brackets", "FROM:a@b.test", ERR_MISTAKE, "", 0 },
 	{ "the other word", "TO:<a@b.test>", ERR_MISTAKE, "", 0 },
 };
