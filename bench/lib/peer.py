@@ -1,7 +1,7 @@
 """peer.py - Dovecot and Postfix from Debian's packages, to compare with; unpacked, never installed.
 
-A peer believes that it is installed: it runs in a mount namespace of its own, where its unpacked /usr lies over the real
-one and /etc/passwd and /etc/group know its users. Outside of that nothing changes. It takes root, as the peers
+A peer believes that it is installed: it runs in a mount namespace of its own, where its unpacked /usr lies over the
+real one and /etc/passwd and /etc/group know its users. Outside of that nothing changes. It takes root, as the peers
 themselves do. All that a peer writes is in one folder; it listens on loopback alone.
 
 Settings are those of a well-kept server of its kind: as delivered, but for limits that a benchmark would meet, and for
