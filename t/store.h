@@ -96,6 +96,11 @@ __attribute__((unused)) static void turn_for(unsigned ms)
 	} while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < ms);
 }
 
+/* For what comes of itself, soon, and on a busy machine later. */
+#define TURN_UNTIL(condition)                                                                                          \
+	for (unsigned turns_ = 0; !(condition) && turns_ < 500; turns_++)                                              \
+	turn_for(10)
+
 /* --- start and stop ---------------------------------------------------------------------------------------------------- */
 
 static void conf_make(void)
@@ -512,17 +517,30 @@ static void on_keywords(void *user)
 	news_add("words");
 }
 
-/* What a sync tells: "-3" is an expunge, "=5" exists, "2:1" new flags. */
-__attribute__((unused)) static bool sync_tells(struct selected *s, bool may_expunge, const char *text)
+static void sync_session(struct selected *s, bool may_expunge)
 {
 	static const struct selected_news news = { on_expunge, on_exists, on_flags, on_keywords };
 
-	buf_clear(&news_text);
 	selected_sync(s, may_expunge, &news, NULL);
+}
+
+/* What a sync tells: "-3" is an expunge, "=5" exists, "2:1" new flags. */
+__attribute__((unused)) static bool sync_tells(struct selected *s, bool may_expunge, const char *text)
+{
+	buf_clear(&news_text);
+	sync_session(s, may_expunge);
 	if (str_eq(buf_str(&news_text), str_of(text)))
 		return true;
 	printf("# told \"" STR_FMT "\"\n", STR_ARG(buf_str(&news_text)));
 	return false;
+}
+
+/* The same for what another worker must be asked for first. */
+__attribute__((unused)) static bool soon_tells(struct selected *s, const char *text)
+{
+	buf_clear(&news_text);
+	TURN_UNTIL((sync_session(s, true), str_eq(buf_str(&news_text), str_of(text))));
+	return sync_tells(s, true, "");
 }
 
 #endif

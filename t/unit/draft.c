@@ -90,12 +90,12 @@ static void test_file(void)
 		"a long message is a file, whole when its end is told");
 	ok(spooled() == 1, "in the spool");
 	draft_free(d);
-	turn_for(50);
+	TURN_UNTIL(!lane_depth(asker->files));
 	ok(!spooled(), "where it is no more when the draft is freed");
 	d = draft_new(asker, FORM_STRICT, 10 << 20);
 	draft_feed(d, (struct str){ big, 2 << 20 });
 	draft_free(d);
-	turn_for(50);
+	TURN_UNTIL(!lane_depth(asker->files));
 	ok(!spooled(), "also if that is while it is written");
 	d = draft_new(asker, FORM_STRICT, 3 << 20);
 	draft_feed(d, (struct str){ big, 2 << 20 });
@@ -113,7 +113,7 @@ static void test_left_over(void)
 {
 	char path[160];
 
-	turn_for(20);
+	TURN_UNTIL(!lane_depth(asker->files));
 	snprintf(path, sizeof(path), "%s/queue/spool/0-abc-1", scratch_path);
 	close(open(path, O_WRONLY | O_CREAT, 0600));
 	snprintf(path, sizeof(path), "%s/queue/spool/1-abc-1", scratch_path);

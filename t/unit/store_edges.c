@@ -97,29 +97,34 @@ static void test_accounts(void)
 	ok(recipient("bob@new.test") == ERR_DENIED, "which is told to whoever asks");
 }
 
+static bool settings_say(const char *account, const char *what)
+{
+	char path[200], text[2000] = "";
+	FILE *f;
+	bool says;
+
+	snprintf(path, sizeof(path), "%s/domains/example.test/%s/account.settings", scratch_path, account);
+	f = fopen(path, "r");
+	says = f && fread(text, 1, sizeof(text) - 1, f) && strstr(text, what);
+	if (f)
+		fclose(f);
+	return says;
+}
+
 static void test_hash(void)
 {
 	/* of the password "Hello world!": the example of the SHA-512 crypt specification */
 	static const char hash[] = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI"
 				   "68u4OTLiBFdcbYEdFCoEOfaS35inz1";
 	struct account *a;
-	struct buf text = { 0 };
-	char line[2000] = "";
-	FILE *f;
 
 	ok(!change_account("carol@example.test", "", hash, true), "a crypt hash is taken as it is");
 	a = log_in("carol@example.test", "Hello world!");
 	ok(a && !log_in("carol@example.test", "hello world!"), "and opens the account");
 	account_free(a);
-	turn_for(50);
-	buf_printf(&text, "%s/domains/example.test/carol/account.settings", scratch_path);
-	buf_add_char(&text, '\0');
-	f = fopen(buf_data(&text), "r");
-	ok(f && fread(line, 1, sizeof(line) - 1, f) && strstr(line, "scrypt$") && !strstr(line, "$6$"),
+	TURN_UNTIL(settings_say("carol", "scrypt$") && !settings_say("carol", "$6$"));
+	ok(settings_say("carol", "scrypt$") && !settings_say("carol", "$6$"),
 		"the first login makes it a hash of our own");
-	if (f)
-		fclose(f);
-	buf_free(&text);
 	a = log_in("carol@example.test", "Hello world!");
 	ok(a != NULL, "by which the same password is right");
 	account_free(a);
@@ -203,7 +208,7 @@ static void test_twins(void)
 	d.draft = draft_of(STR("a: cancelled\r\n\r\n"));
 	call_cancel(store_deliver(asker, &d, on_answer, NULL));
 	draft_free(d.draft);
-	turn_for(50);
+	TURN_UNTIL((status(alice, "INBOX"), got.status.messages == before + 2));
 	ok(answers == 3 && !status(alice, "INBOX") && got.status.messages == before + 2,
 		"who cancels hears no answer, but what was begun is done");
 }
@@ -228,8 +233,7 @@ static void test_failure(void)
 	buf_free(&trace);
 	ok(!append(alice, "INBOX", STR("a: after\r\n\r\n"), 0, NULL, 0) && got.uid >= next,
 		"the mailbox is read again and goes on, with a UID never given before");
-	turn_for(50);
-	selected_sync(s, true, &(struct selected_news){ 0 }, NULL);
+	TURN_UNTIL((sync_session(s, true), selected_exists(s) == count + 1));
 	ok(selected_exists(s) == count + 1 && str_eq(read_message(s, count + 1), STR("a: after\n\n")),
 		"sessions see what was done, and not what failed");
 	selected_free(s);
@@ -327,16 +331,17 @@ static void test_owner(void)
 	turn_for(20);
 	ok(s && !changes, "a session in another worker waits for news");
 	deliver(ALICE, "a: news\r\n\r\n");
-	turn_for(50);
+	TURN_UNTIL(changes);
 	ok(changes == 1, "and hears of a delivery");
 	deliver(ALICE, "a: more news\r\n\r\n");
+	status(alice, "INBOX"); /* seen */
 	turn_for(20);
 	ok(changes == 1, "once until it looks");
 	selected_sync(s, true, &(struct selected_news){ 0 }, NULL);
 	turn_for(20);
 	ok(changes == 1, "and not of what it saw");
 	change_flags(alice, s, 1, 1, FLAGS_REPLACE, FLAG_DELETED, NULL);
-	turn_for(20);
+	TURN_UNTIL(changes == 2);
 	ok(changes == 2, "but of the next change");
 	owner_dies(owner);
 	selected_sync(s, true, &(struct selected_news){ 0 }, NULL);
@@ -348,7 +353,7 @@ static void test_owner(void)
 	changes = 0;
 	selected_sync(s, true, &(struct selected_news){ 0 }, NULL);
 	deliver(ALICE, "a: to a new life\r\n\r\n");
-	turn_for(50);
+	TURN_UNTIL(changes);
 	ok(changes == 1, "and tells of what is new");
 	selected_sync(other, true, &(struct selected_news){ 0 }, NULL);
 	selected_sync(s, true, &(struct selected_news){ 0 }, NULL);
