@@ -256,25 +256,6 @@ void selected_free(struct selected *s)
 
 /* --- watching ------------------------------------------------------------------------------------------------------- */
 
-static void tell_changed(void *user, enum err e, struct str answer)
-{
-	struct selected *s = user;
-
-	(void)e;
-	(void)answer;
-	s->telling = NULL;
-	if (s->changed && s->armed) {
-		s->armed = false;
-		s->changed(s->changed_user);
-	}
-}
-
-void selected_stir(struct selected *s)
-{
-	if (s->changed && s->armed && !s->telling)
-		s->telling = call_later(s->sh->w, tell_changed, s);
-}
-
 static bool has_news(const struct selected *s)
 {
 	struct view_head h;
@@ -285,6 +266,25 @@ static bool has_news(const struct selected *s)
 		return true;
 	view_read_head(s->base->view, &h);
 	return h.clock != s->clock || h.count != s->count || h.changes != s->changes;
+}
+
+static void tell_changed(void *user, enum err e, struct str answer)
+{
+	struct selected *s = user;
+
+	(void)e;
+	(void)answer;
+	s->telling = NULL;
+	if (s->changed && s->armed && has_news(s)) {
+		s->armed = false;
+		s->changed(s->changed_user);
+	}
+}
+
+void selected_stir(struct selected *s)
+{
+	if (s->changed && s->armed && !s->telling)
+		s->telling = call_later(s->sh->w, tell_changed, s);
 }
 
 void selected_watch(struct selected *s, void (*changed)(void *user), void *user)
