@@ -12,6 +12,7 @@
  *   mailbox_load.c     from index and files into memory
  *   mailbox_scan.c     what the files say
  *   mailbox_change.c   changes, from fixed to seen
+ *   mailbox_lines.c    what the state file is told of them
  *   mailbox_index.c    what is seen goes to the index
  *   mailbox_view.c     views, and who watches
  *   compact.c          new generations */
@@ -162,6 +163,12 @@ void mailbox_publish(struct mailbox *m); /* what is applied is seen now, unless 
 void mailbox_fix(struct mailbox *m);     /* what will be is what is seen: nothing is under way */
 /* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */
 struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct buf *path);
+
+/* --- mailbox_lines.c ------------------------------------------------------------------------------------------------ */
+
+/* Lines of the state file: messages get the flags and keywords that they have here; with FLAG_EXPUNGED they go. */
+void mailbox_lines(const struct mailbox *m, const struct message *messages, const uint32_t *places, size_t count,
+	uint64_t clock, struct buf *out);
 
 /* --- mailbox_index.c -------------------------------------------------------------------------------------------- */
 

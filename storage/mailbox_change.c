@@ -11,8 +11,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define LINE_RANGES 2000 /* in one line of a state file */
-
 COUNTER(flag_changes, "store.flag_changes", "messages whose flags or keywords were changed");
 COUNTER(expunges, "store.expunges", "messages expunged");
 
@@ -295,95 +293,19 @@ void change_subscribed(struct change *c, bool subscribed)
 
 /* --- flags and expunges ------------------------------------------------------------------------------------------- */
 
-static bool same_line(const struct message *a, const struct message *b)
-{
-	return (a->flags & FLAG_EXPUNGED && b->flags & FLAG_EXPUNGED) ||
-	       (a->flags == b->flags && a->keywords == b->keywords);
-}
-
-/* Whether one range may run from a to b: nothing that stays as it is lies between. */
-static bool touch(const struct change *c, uint32_t a, uint32_t b)
-{
-	for (uint32_t place = a + 1; place < b; place++) {
-		struct message between;
-
-		mailbox_message(c->m, place, &between);
-		if (!(between.flags & FLAG_EXPUNGED))
-			return false;
-	}
-	return true;
-}
-
-/* What is said of the messages from..to of `order`, all alike. */
-static void lines_print(struct change *c, const size_t *order, size_t from, size_t to, struct buf *lines)
-{
-	struct uid_range *ranges = mem_alloc(LINE_RANGES * sizeof(*ranges));
-	const struct message *like = &c->messages[order[from]];
-
-	while (from < to) {
-		size_t count = 0;
-
-		for (; from < to; from++) {
-			uint32_t uid = c->messages[order[from]].uid;
-
-			if (count && touch(c, c->places[order[from - 1]], c->places[order[from]]))
-				ranges[count - 1].last = uid;
-			else if (count == LINE_RANGES)
-				break;
-			else
-				ranges[count++] = (struct uid_range){ uid, uid };
-		}
-		if (like->flags & FLAG_EXPUNGED)
-			state_print_expunge(lines, ranges, count, c->clock);
-		else
-			state_print_flags(
-				lines, ranges, count, like->flags, like->keywords, &c->m->seen.keywords, c->clock);
-	}
-	free(ranges);
-}
-
-static int by_line(const void *a, const void *b, void *user)
-{
-	const struct message *messages = user;
-	size_t i = *(const size_t *)a, j = *(const size_t *)b;
-	const struct message *x = &messages[i], *y = &messages[j];
-
-	if (!same_line(x, y)) {
-		if (x->flags != y->flags)
-			return x->flags < y->flags ? -1 : 1;
-		return x->keywords < y->keywords ? -1 : 1;
-	}
-	return i < j ? -1 : i > j;
-}
-
-static void lines_write(struct change *c)
-{
-	size_t *order = mem_alloc(c->count * sizeof(*order)), from = 0;
-	struct buf lines = { 0 };
-
-	for (size_t i = 0; i < c->count; i++)
-		order[i] = i;
-	qsort_r(order, c->count, sizeof(*order), by_line, c->messages);
-	for (size_t to = 1; to <= c->count; to++)
-		if (to == c->count || !same_line(&c->messages[order[from]], &c->messages[order[to]])) {
-			lines_print(c, order, from, to, &lines);
-			from = to;
-		}
-	state_write(c, buf_str(&lines));
-	buf_free(&lines);
-	free(order);
-}
-
 void change_messages(struct change *c, const struct message *messages, const uint32_t *places, size_t count)
 {
 	struct mailbox *m = c->m;
 	bool expunge = count && messages[0].flags & FLAG_EXPUNGED;
+	struct buf lines = { 0 };
 
 	assert(count && !c->messages);
 	c->messages = mem_copy(messages, count * sizeof(*messages));
 	c->places = mem_copy(places, count * sizeof(*places));
 	c->count = c->cap = count;
-	lines_write(c);
+	mailbox_lines(m, messages, places, count, c->clock, &lines);
+	state_write(c, buf_str(&lines));
+	buf_free(&lines);
 	for (size_t i = 0; i < count; i++) {
 		struct message *msg = &c->messages[i], old;
 

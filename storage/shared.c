@@ -156,18 +156,19 @@ enum err shared_select(
 	struct selected **out, struct worker *w, struct str address, const struct view_answer *a, bool claim)
 {
 	struct shared *sh = shared_find(w, a->id);
-	struct mapped *m;
+	struct mapped *m = NULL;
 	struct selected *s;
-	enum err e;
 
 	*out = NULL;
-	if ((e = map(&m, w, a)))
-		return e;
+	if (!sh || !sh->latest || sh->latest->lineage != a->lineage || is_stale(sh)) {
+		enum err e = map(&m, w, a);
+
+		if (e)
+			return e;
+	}
 	if (!sh)
 		sh = shared_new(w, address, a);
-	if (sh->latest && sh->latest->lineage == m->lineage && !is_stale(sh))
-		mapped_unref(m); /* one is enough */
-	else
+	if (m)
 		take_view(sh, m);
 	s = mem_new(struct selected);
 	s->sh = sh;
