@@ -36,8 +36,8 @@ STOP_S = 60
 LENIENT = {"login.clear_text": "loopback", "login.fail_delay": "0s", "login.fails_max": "100"}
 # Scratch stores are many and short-lived.
 SMALL = {"journal.segment": "8M", "journal.size": "64M"}
-# What no log may hold at the end of a test: a sanitizer's report, a failed assertion.
-COMPLAINT = re.compile(r"^.*(Sanitizer|runtime error:|Assertion .* failed)", re.MULTILINE)
+# What no log may hold at the end of a test: a sanitizer's report, a failed assertion, a worker that crashed.
+COMPLAINT = re.compile(r"^.*(Sanitizer|runtime error:|Assertion .* failed|worker died .*signal=(4|7|8|11) )", re.MULTILINE)
 
 
 class Failed(Exception):
