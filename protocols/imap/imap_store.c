@@ -64,15 +64,18 @@ static void stored(void *user, enum err e)
 	imap_resume(s, imap_outcome(s, OK));
 }
 
-/* What the client knows of these messages, having heard all news so far. */
+/* What the client knows of these messages, having heard all news so far; what changed in this very moment it does not. */
 static void note_known(struct imap *s, const struct set *seqs)
 {
+	uint64_t clock = selected_clock(s->mailbox);
+
 	for (size_t i = 0; i < seqs->count; i++)
 		for (uint32_t seq = seqs->ranges[i].first; seq <= seqs->ranges[i].last; seq++) {
 			struct message m;
 
 			imap_message(s, seq, &m);
-			s->told[s->told_count++] = (struct told){ m.uid, m.flags & FLAG_SYSTEM, m.keywords };
+			if (m.clock <= clock)
+				s->told[s->told_count++] = (struct told){ m.uid, m.flags & FLAG_SYSTEM, m.keywords };
 		}
 }
 
