@@ -123,8 +123,9 @@ units: $(UNITS)
 threaded: $(THREADED)
 fuzzers: $(FUZZERS)
 
-$(BUILD)/postern: $(BUILD)/core/main.o $(BUILD)/libpostern.a
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+# From the objects, not the archive, of which the linker would silently take one of two functions of the same name.
+$(BUILD)/postern: $(BUILD)/core/main.o $(OBJECTS) $(BUILD)/sources
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS)
 
 $(BUILD)/libpostern.a: $(OBJECTS) $(BUILD)/sources
 	@rm -f $@

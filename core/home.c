@@ -5,14 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PID_FILE "run/pid"
+#define PID_FILE  "run/pid"
+#define ENDING_MS 10000 /* a killed server's processes and threads have so long to end */
+#define TRY_MS    20    /* and are looked after so often */
 
 static const char *const rooms[] = { "run", RECORD_DIRECTORY, "journal", "index", "domains", "queue", "deleted" };
 
@@ -98,7 +102,39 @@ static enum err make_room(int directory, const char *room, struct buf *why)
 	return OK;
 }
 
-/* flock, not fcntl: it belongs to the open file, which our children inherit, and is gone when the last of us is. */
+/* Who says in run/pid that the lock is his; 1 if nobody does. */
+static pid_t holder_read(int fd)
+{
+	char text[16];
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+	pid_t holder;
+
+	text[len > 0 ? len : 0] = '\0';
+	holder = (pid_t)strtol(text, NULL, 10);
+	return holder > 0 ? holder : 1;
+}
+
+static bool is_gone(pid_t pid)
+{
+	return kill(pid, 0) && errno == ESRCH;
+}
+
+/* flock, not fcntl: it belongs to the open file, which our children inherit, and is gone when the last of us is. That
+ * may be a moment after a server was killed: who starts another at once, as service managers do, is not refused. */
+static bool lock(int fd, pid_t *holder)
+{
+	for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB); waited_ms += TRY_MS) {
+		if (errno != EWOULDBLOCK)
+			return false;
+		*holder = holder_read(fd);
+		if (waited_ms >= ENDING_MS || !is_gone(*holder))
+			return false;
+		poll(NULL, 0, TRY_MS);
+	}
+	*holder = 0;
+	return true;
+}
+
 int home_lock(int directory, const struct owner *o, pid_t *holder, struct buf *why)
 {
 	char text[16];
@@ -115,17 +151,12 @@ int home_lock(int directory, const struct owner *o, pid_t *holder, struct buf *w
 	owner_rest(o);
 	if (fd < 0)
 		return -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	if (lock(fd, holder)) {
 		len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 		if (pwrite(fd, text, (size_t)len, 0) == len && ftruncate(fd, len) == 0) /* never empty to a reader */
 			return fd;
 		fail(why, "cannot write in the store", PID_FILE);
-	} else if (errno == EWOULDBLOCK) {
-		len = pread(fd, text, sizeof(text) - 1, 0);
-		text[len > 0 ? len : 0] = '\0';
-		*holder = (pid_t)strtol(text, NULL, 10);
-		if (*holder <= 0)
-			*holder = 1; /* it has not said who it is */
+	} else if (*holder) {
 		buf_printf(why, "another server is at work in this store, pid %d", (int)*holder);
 	} else {
 		fail(why, "cannot lock in the store", PID_FILE);

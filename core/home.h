@@ -26,7 +26,8 @@ void owner_rest(const struct owner *o);
 int home_open(const char *path, const struct owner *o, struct buf *why);
 
 /* Locks it for this process and the children it forks: as long as one of them lives, no other server can. run/pid
- * holds our pid. Answers the descriptor to keep open; -1 and in *holder who has it, or 0 if something else is wrong. */
+ * holds our pid. What is left of a server that was killed is waited for, 10 s at most. Answers the descriptor to keep
+ * open; -1 and in *holder who has it, or 0 if something else is wrong. */
 int home_lock(int directory, const struct owner *o, pid_t *holder, struct buf *why);
 
 /* What every server needs in there, and nothing left of an earlier run's calls. */

@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "t/scratch.h"
 #include "t/tap.h"
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -91,6 +92,18 @@ static void test_lock(int directory)
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	ok(other_holder(directory) == 0, "then it is free, though run/pid is still there");
+	child = fork();
+	if (!child) {
+		bool held = home_lock(directory, &owner, &holder, &why) >= 0;
+
+		if (held && !fork()) { /* who outlives him a little */
+			poll(NULL, 0, 200);
+			_exit(0);
+		}
+		_exit(held ? 0 : 1);
+	}
+	waitpid(child, NULL, 0);
+	ok(other_holder(directory) == 0, "what is left of a holder that has ended is waited for");
 	unlinkat(directory, "run/pid", 0);
 	if (symlinkat("/dev/null", directory, "run/pid"))
 		return;
