@@ -199,14 +199,15 @@ struct call *ask_send(struct asked *k, unsigned type, asked_tell *tell, void *us
 	return handle;
 }
 
-struct call *ask_newer(struct shared *sh, asked_tell *tell, void *user)
+struct call *ask_newer(struct shared *sh, store_done *done, void *user)
 {
 	struct asked *k = mem_new(struct asked);
 	struct call *handle = call_steps(dropped, k);
 
 	k->w = sh->w;
 	k->handle = handle;
-	k->tell = tell;
+	k->tell = asked_store;
+	k->done.store = done;
 	k->user = user;
 	shared_refresh(sh);
 	shared_wait_add(sh, k);

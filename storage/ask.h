@@ -57,7 +57,7 @@ struct call *ask_send(struct asked *k, unsigned type, asked_tell *tell, void *us
 /* Bad before it was sent: e is told in a later turn. */
 struct call *ask_refuse(struct asked *k, enum err e, asked_tell *tell, void *user);
 /* Asks the owner for the latest view of a mailbox, and tells (always OK) when it is mapped, or could not be. */
-struct call *ask_newer(struct shared *sh, asked_tell *tell, void *user);
+struct call *ask_newer(struct shared *sh, store_done *done, void *user);
 /* The wait for a view is over: tells. */
 void asked_go_on(struct asked *k);
 

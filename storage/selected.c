@@ -507,6 +507,11 @@ static void sync_moved(struct selected *s, bool may_expunge, const struct select
 	free(flags.list);
 }
 
+struct call *selected_latest(struct selected *s, void (*done)(void *user, enum err e), void *user)
+{
+	return shared_can_be_newer(s->sh) ? ask_newer(s->sh, done, user) : NULL;
+}
+
 void selected_sync(struct selected *s, bool may_expunge, const struct selected_news *news, void *user)
 {
 	struct view_head h;

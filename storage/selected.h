@@ -41,6 +41,10 @@ struct selected_news {
 	void (*on_keywords)(void *user); /* words were added: FLAGS is due */
 };
 
+/* NULL: the view here is the owner's latest. Else `done` runs in a later turn when it is, or cannot be had now: what was
+ * answered to another session before this is asked is then seen by selected_sync. */
+struct call *selected_latest(struct selected *s, void (*done)(void *user, enum err e), void *user);
+
 /* Brings the numbering up to date. may_expunge: false keeps the numbers of what is gone (RFC 3501, 7.4.1) and tells
  * no on_expunge. */
 void selected_sync(struct selected *s, bool may_expunge, const struct selected_news *news, void *user);

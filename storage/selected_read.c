@@ -197,12 +197,11 @@ static void not_there(void *user, enum err e, struct str answer)
 	read_end(r, ERR_ABSENT);
 }
 
-static void try_again(struct asked *k, enum err e, struct str answer)
+static void try_again(void *user, enum err e)
 {
-	struct read *r = k->user;
+	struct read *r = user;
 
 	(void)e;
-	(void)answer;
 	r->waiting = NULL;
 	read_try(r);
 }

@@ -300,6 +300,11 @@ void shared_wait_add(struct shared *sh, struct asked *k)
 	sh->waiting = k;
 }
 
+bool shared_can_be_newer(const struct shared *sh)
+{
+	return is_stale(sh) && !timer_runs(&sh->again);
+}
+
 bool shared_wait(struct worker *w, uint64_t id, struct asked *k)
 {
 	struct shared *sh = shared_find(w, id);

@@ -300,12 +300,36 @@ static bool take_line(struct imap *s, struct buf *in, enum next *next)
 	return true;
 }
 
+static void latest(void *user, enum err e)
+{
+	struct imap *s = user;
+
+	(void)e;
+	s->waiting = NULL;
+	if (!s->parted)
+		imap_resume(s, DONE);
+}
+
+/* Before a command: what others have done and were answered is to be told in the response to it. */
+static bool wait_for_latest(struct imap *s)
+{
+	if (!s->mailbox || s->append || s->continuation)
+		return false;
+	s->waiting = selected_latest(s->mailbox, latest, s);
+	if (s->waiting)
+		conn_rest(s->conn);
+	return s->waiting;
+}
+
 static void on_input(void *user, struct buf *in)
 {
 	struct imap *s = user;
 	enum next next = DONE;
 	bool moved = true;
+
 	while (moved && next == DONE && !s->parted && buf_len(in) && conn_has_room(s->conn)) {
+		if (wait_for_latest(s))
+			return;
 		if (s->append)
 			moved = imap_append_input(s, in, &next);
 		else if (s->continuation)
