@@ -156,6 +156,7 @@ void conn_free(struct conn *c)
 	buf_free(&c->out);
 	tls_free(c->ssl);
 	free(c->cipher);
+	free(c->client);
 	close(c->io.fd);
 	c->conns->count--;
 	free(c);
@@ -280,6 +281,16 @@ bool conn_secure(const struct conn *c)
 const char *conn_cipher(const struct conn *c)
 {
 	return c->cipher ? c->cipher : "";
+}
+
+bool conn_tls_exporter(const struct conn *c, uint8_t out[32])
+{
+	return conn_secure(c) && tls_exporter(c->ssl, out);
+}
+
+struct str conn_client_name(const struct conn *c)
+{
+	return str_of(c->client);
 }
 
 const char *conn_id(const struct conn *c)

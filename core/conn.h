@@ -67,6 +67,13 @@ bool conn_secure(const struct conn *c);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", or "" in clear text. Valid as long as the connection. */
 const char *conn_cipher(const struct conn *c);
 
+/* The channel binding tls-exporter (RFC 9266). False: there is none, as in clear text and in TLS 1.2 without the
+ * extended master secret. */
+bool conn_tls_exporter(const struct conn *c, uint8_t out[32]);
+/* Whom the client's certificate names, if it was verified against tls.client_ca; empty: nobody (tls.h). Valid as long
+ * as the connection. */
+struct str conn_client_name(const struct conn *c);
+
 const char *conn_id(const struct conn *c); /* "1-2f": slot and number, for logs */
 /* The peer and this end as text, without port: "192.0.2.1", "2001:db8::1", "local" for a UNIX socket. */
 const char *conn_peer(const struct conn *c);

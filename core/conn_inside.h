@@ -41,6 +41,7 @@ struct conn {
 	ev_io io;
 	struct ssl_st *ssl; /* NULL in clear text */
 	char *cipher;       /* what conn_cipher answers; NULL in clear text */
+	char *client;       /* whom his certificate names; NULL: nobody */
 	struct buf in, out;
 	size_t clear_left; /* bytes of out that were written before TLS */
 	const struct conn_events *events;

@@ -305,10 +305,15 @@ static bool shake(struct conn *c)
 	c->shaking = false;
 	tls_describe(c->ssl, &text);
 	c->cipher = str_dup(buf_str(&text));
+	buf_clear(&text);
+	tls_client_name(c->ssl, &text);
+	if (buf_len(&text))
+		c->client = str_dup(buf_str(&text));
 	buf_free(&text);
 	counter_add(&tls_handshakes, 1);
 	counter_add(&tls_resumptions, tls_resumed(c->ssl));
-	log_debug("tls", c->id, "handshake done cipher=\"%s\" resumed=%d", c->cipher, tls_resumed(c->ssl));
+	log_debug("tls", c->id, "handshake done cipher=\"%s\" resumed=%d client=\"%s\"", c->cipher, tls_resumed(c->ssl),
+		c->client ? c->client : "");
 	if (buf_len(&c->out))
 		conn_make_dirty(c);
 	if (c->closing)

@@ -65,9 +65,12 @@ static bool tls_check(const void *values, const char *title, struct buf *why)
 	const struct tls_conf *conf = values;
 
 	(void)title;
-	if (!conf->certificate[0] == !conf->key[0])
+	if (!conf->certificate[0] != !conf->key[0])
+		buf_printf(why, "tls: certificate and key are given together or not at all\n");
+	else if (conf->client_ca[0] && !conf->certificate[0])
+		buf_printf(why, "tls: client_ca is of no use without a certificate of our own\n");
+	else
 		return true;
-	buf_printf(why, "tls: certificate and key are given together or not at all\n");
 	return false;
 }
 
@@ -75,6 +78,11 @@ static const struct setting tls_rows[] = {
 	{ "certificate", SETTING_TEXT, "", NULL, NULL, offsetof(struct tls_conf, certificate),
 		"File of the certificate and its chain, PEM.", 0 },
 	{ "key", SETTING_TEXT, "", NULL, NULL, offsetof(struct tls_conf, key), "File of the certificate's key, PEM.",
+		0 },
+	{ "client_ca", SETTING_TEXT, "", NULL, NULL, offsetof(struct tls_conf, client_ca),
+		"File of the authorities (PEM) by whose certificates clients may log in (EXTERNAL); without one none "
+	        "is asked "
+		"for.",
 		0 },
 	{ 0 },
 };

@@ -17,8 +17,9 @@ struct log_conf {
 	const char *levels;
 };
 
-struct tls_conf { /* both "": no TLS */
+struct tls_conf { /* certificate and key "": no TLS */
 	const char *certificate, *key;
+	const char *client_ca; /* "": clients are not asked for a certificate */
 };
 
 struct listen_conf { /* titled by role */

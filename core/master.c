@@ -1,5 +1,6 @@
 /* master.c - see master.h. */
 #include "core/master.h"
+#include "core/certs.h"
 #include "core/core_settings.h"
 #include "core/counter.h"
 #include "core/house.h"
@@ -279,6 +280,7 @@ static unsigned cpus(void)
 
 static enum err read_configuration(struct master *m, struct buf *why)
 {
+	struct certs certs = { 0 };
 	const struct log_conf *log;
 	enum err e;
 	int log_fd;
@@ -294,7 +296,10 @@ static enum err read_configuration(struct master *m, struct buf *why)
 		abort(); /* cannot be: so few bytes come whole */
 	if ((e = owner_find(&m->owner, ((const struct core_conf *)conf_section(m->conf, &core_settings))->user, why)))
 		return e;
-	return reload_read(m, m->conf, &m->chain, &m->key, &m->tls, why);
+	if (!(e = certs_read(&certs, m->conf, why)))
+		e = certs_tls(&certs, m->conf, m->ticket_key, &m->tls, why);
+	certs_free(&certs);
+	return e;
 }
 
 /* With a predecessor the lock is its own until it has stopped: all that may fail is done before it is told to. */
@@ -348,8 +353,6 @@ static void end(struct master *m)
 	listen_close(&m->listeners, &(struct listeners){ 0 });
 	tls_unref(m->tls);
 	conf_unref(m->conf);
-	buf_free(&m->chain);
-	buf_free(&m->key);
 	free(m->program);
 }
 

@@ -51,11 +51,10 @@ struct master {
 	char **argv;
 	char *program; /* where our own program lies, for the hand-over */
 	enum master_state state;
-	int64_t state_ms;      /* since when */
-	int status;            /* to exit with */
-	struct conf *conf;     /* in force */
-	struct tls *tls;       /* in force; NULL without a certificate */
-	struct buf chain, key; /* its texts */
+	int64_t state_ms;  /* since when */
+	int status;        /* to exit with */
+	struct conf *conf; /* in force */
+	struct tls *tls;   /* in force; NULL without a certificate */
 	uint8_t ticket_key[TLS_TICKET_KEY_BYTES];
 	struct owner owner;
 	int directory, lock, log_fd, signals;
@@ -96,8 +95,6 @@ bool children_all_serving(const struct master *m);
 void child_kill(struct master *m, unsigned slot, int signal);
 
 /* reload.c */
-enum err reload_read(struct master *m, struct conf *conf, struct buf *chain, struct buf *key, struct tls **tls,
-	struct buf *why);                                      /* the files that conf names: certificate and key */
 int reload_open_log(const struct conf *conf, struct buf *why); /* -1: cannot */
 void reload_log(struct master *m);                             /* USR1 */
 void change_ask(struct master *m, const struct asked *asked);  /* a reload, or the clock moves, when it is its turn */

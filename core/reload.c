@@ -1,6 +1,7 @@
 /* reload.c - a configuration comes into force, whole or not at all.
  * All that can fail is done first: the file is read and checked, the certificate tried with its key, new sockets bound,
  * the log file opened. Then nothing can fail any more, and every worker is told. */
+#include "core/certs.h"
 #include "core/core_settings.h"
 #include "core/house.h"
 #include "core/log.h"
@@ -11,8 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PEM_BYTES_MAX (1u << 20)
-#define CLOCK_MAX_MS  (100 * 365 * 86400000ll) /* a scratch server's clock is moved no further, nor back before now */
+#define CLOCK_MAX_MS (100 * 365 * 86400000ll) /* a scratch server's clock is moved no further, nor back before now */
 
 static enum err fail(struct buf *why, const char *what, const char *path)
 {
@@ -20,45 +20,6 @@ static enum err fail(struct buf *why, const char *what, const char *path)
 
 	buf_printf(why, "%s %s: %s\n", what, path, strerror(number));
 	return err_of_errno(number);
-}
-
-static enum err read_file(const char *path, struct buf *bytes, struct buf *why)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return fail(why, "cannot open", path);
-	do {
-		n = read(fd, buf_room(bytes, 16384), 16384);
-		if (n > 0)
-			buf_added(bytes, (size_t)n);
-	} while (n > 0 && buf_len(bytes) <= PEM_BYTES_MAX);
-	close(fd);
-	if (n < 0)
-		return fail(why, "cannot read", path);
-	if (n > 0) {
-		buf_printf(why, "%s is too long for a certificate or key\n", path);
-		return ERR_TOO_BIG;
-	}
-	return OK;
-}
-
-enum err reload_read(
-	struct master *m, struct conf *conf, struct buf *chain, struct buf *key, struct tls **tls, struct buf *why)
-{
-	const struct tls_conf *paths = conf_section(conf, &tls_settings);
-	enum err e;
-
-	*tls = NULL;
-	if (!paths->certificate[0])
-		return OK;
-	if ((e = read_file(paths->certificate, chain, why)) || (e = read_file(paths->key, key, why)))
-		return e;
-	e = tls_new(tls, buf_str(chain), buf_str(key), m->ticket_key, why);
-	if (e)
-		buf_printf(why, " (%s, %s)\n", paths->certificate, paths->key);
-	return e;
 }
 
 /* --- the log ----------------------------------------------------------------------------------------------------- */
@@ -102,7 +63,7 @@ void reload_log(struct master *m)
 
 struct fresh { /* what comes into force together */
 	struct conf *conf;
-	struct buf chain, key;
+	struct certs certs;
 	struct tls *tls;
 	struct listeners listeners;
 	int log_fd; /* -1: as it was */
@@ -118,8 +79,7 @@ static int seal(const struct fresh *f, struct buf *why)
 
 	conf_dump(f->conf, CONF_WHOLE, &text);
 	pack_str(&packed, buf_str(&text));
-	pack_str(&packed, buf_str(&f->chain));
-	pack_str(&packed, buf_str(&f->key));
+	certs_pack(&f->certs, &packed);
 	len = buf_len(&packed);
 	if (fd >= 0)
 		wrote = write(fd, buf_data(&packed), len);
@@ -146,8 +106,7 @@ static void fresh_drop(struct master *m, struct fresh *f)
 	listen_close(&f->listeners, &m->listeners);
 	tls_unref(f->tls);
 	conf_unref(f->conf);
-	buf_free(&f->chain);
-	buf_free(&f->key);
+	certs_free(&f->certs);
 	if (f->log_fd > STDERR_FILENO)
 		close(f->log_fd);
 }
@@ -160,7 +119,9 @@ static enum err fresh_make(struct master *m, struct fresh *f, struct buf *why)
 	f->conf = house.conf_read(m->conf_path, why);
 	e = f->conf ? OK : ERR_MISTAKE;
 	if (!e)
-		e = reload_read(m, f->conf, &f->chain, &f->key, &f->tls, why);
+		e = certs_read(&f->certs, f->conf, why);
+	if (!e)
+		e = certs_tls(&f->certs, f->conf, m->ticket_key, &f->tls, why);
 	if (!e)
 		e = listen_plan(f->conf, m->directory, &m->owner, &m->listeners, &f->listeners, why);
 	if (!e && !same_log_file(m->conf, f->conf) && (f->log_fd = reload_open_log(f->conf, why)) < 0)
@@ -204,10 +165,7 @@ static void fresh_take(struct master *m, struct fresh *f, uint64_t number)
 	m->conf = f->conf;
 	tls_unref(m->tls);
 	m->tls = f->tls;
-	buf_free(&m->chain);
-	m->chain = f->chain;
-	buf_free(&m->key);
-	m->key = f->key;
+	certs_free(&f->certs);
 }
 
 static enum err reload(struct master *m, uint64_t number, struct buf *text)

@@ -3,9 +3,9 @@
  * renegotiates as a server and gives its buffers back whenever they are empty; with SSL_set_shed_handshake_config an
  * idle session holds a few KiB. Reading goes through a BIO of our own, because the library's socket BIO writes
  * without MSG_NOSIGNAL. */
-#include "core/tls.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/tls_inside.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <openssl/err.h>
 #include <openssl/mem.h>
 #include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -32,14 +31,7 @@ static const char suites_1_2[] = "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHA
 				 "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:"
 				 "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 
-struct tls {
-	SSL_CTX *ctx;
-	unsigned refs;
-	int64_t expires;
-};
-
-/* What OpenSSL's interface answers with NULL or 0 only for want of memory. */
-static void *present(void *p)
+void *tls_present(void *p)
 {
 	if (!p) {
 		log_error("core", NULL, "out of memory in the TLS library");
@@ -89,12 +81,12 @@ static BIO *bio_new(int fd)
 	BIO *bio;
 
 	if (!method) {
-		method = present(BIO_meth_new(BIO_TYPE_SOCKET, "socket"));
+		method = tls_present(BIO_meth_new(BIO_TYPE_SOCKET, "socket"));
 		BIO_meth_set_read(method, bio_read);
 		BIO_meth_set_write(method, bio_write);
 		BIO_meth_set_ctrl(method, bio_ctrl);
 	}
-	bio = present(BIO_new(method));
+	bio = tls_present(BIO_new(method));
 	BIO_set_data(bio, (void *)(intptr_t)fd);
 	BIO_set_init(bio, 1);
 	return bio;
@@ -102,7 +94,7 @@ static BIO *bio_new(int fd)
 
 /* A certificate and its key. */
 
-static enum err refuse(struct buf *why, const char *what)
+enum err tls_refuse(struct buf *why, const char *what)
 {
 	buf_printf(why, "%s: %s", what, tls_reason());
 	ERR_clear_error();
@@ -118,20 +110,11 @@ static int no_passphrase(char *passphrase, int size, int writing, void *user)
 
 static BIO *bio_over(struct str bytes)
 {
-	return present(BIO_new_mem_buf(bytes.len ? bytes.p : "", (int)bytes.len));
+	return tls_present(BIO_new_mem_buf(bytes.len ? bytes.p : "", (int)bytes.len));
 }
 
-static int64_t not_after(const X509 *cert)
-{
-	ASN1_TIME *epoch = present(ASN1_TIME_set(NULL, 0));
-	int days = 0, seconds = 0;
-
-	ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(cert));
-	ASN1_TIME_free(epoch);
-	return (int64_t)days * 86400 + seconds;
-}
-
-static enum err use_chain(struct tls *t, struct str pem, struct buf *why)
+enum err tls_each_certificate(struct str pem, unsigned max,
+	enum err (*each)(struct tls *t, X509 *cert, unsigned place, struct buf *why), struct tls *t, struct buf *why)
 {
 	BIO *in = bio_over(pem);
 	unsigned count = 0;
@@ -139,17 +122,12 @@ static enum err use_chain(struct tls *t, struct str pem, struct buf *why)
 	X509 *cert;
 
 	while (!e && (cert = PEM_read_bio_X509(in, NULL, no_passphrase, NULL))) {
-		if (count == TLS_CHAIN_MAX) {
-			buf_printf(why, "certificate: more than %u in the chain", TLS_CHAIN_MAX);
+		if (count == max) {
+			buf_printf(why, "certificate: more than %u in the chain", max);
 			e = ERR_NEVER;
-		} else if (count == 0 && !SSL_CTX_use_certificate(t->ctx, cert)) {
-			e = refuse(why, "certificate");
-		} else if (count == 0) {
-			t->expires = not_after(cert);
-		} else if (!SSL_CTX_add1_chain_cert(t->ctx, cert)) {
-			e = refuse(why, "certificate chain");
+		} else {
+			e = each(t, cert, count++, why);
 		}
-		count++;
 		X509_free(cert);
 	}
 	BIO_free(in);
@@ -157,11 +135,30 @@ static enum err use_chain(struct tls *t, struct str pem, struct buf *why)
 		return e;
 	/* The reading ends for want of another BEGIN line; anything else is damage. */
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return refuse(why, "certificate chain");
+		return tls_refuse(why, "certificate chain");
 	if (count == 0)
-		return refuse(why, "no certificate (PEM is wanted)");
+		return tls_refuse(why, "no certificate (PEM is wanted)");
 	ERR_clear_error();
 	return OK;
+}
+
+static int64_t not_after(const X509 *cert)
+{
+	ASN1_TIME *epoch = tls_present(ASN1_TIME_set(NULL, 0));
+	int days = 0, seconds = 0;
+
+	ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(cert));
+	ASN1_TIME_free(epoch);
+	return (int64_t)days * 86400 + seconds;
+}
+
+/* The first is the server's own, the rest leads to its root. */
+static enum err use_certificate(struct tls *t, X509 *cert, unsigned place, struct buf *why)
+{
+	if (place)
+		return SSL_CTX_add1_chain_cert(t->ctx, cert) ? OK : tls_refuse(why, "certificate chain");
+	t->expires = not_after(cert);
+	return SSL_CTX_use_certificate(t->ctx, cert) ? OK : tls_refuse(why, "certificate");
 }
 
 static enum err use_key(struct tls *t, struct str pem, struct buf *why)
@@ -172,9 +169,9 @@ static enum err use_key(struct tls *t, struct str pem, struct buf *why)
 
 	BIO_free(in);
 	if (!key)
-		return refuse(why, "private key (PEM without a passphrase is wanted)");
+		return tls_refuse(why, "private key (PEM without a passphrase is wanted)");
 	if (!SSL_CTX_use_PrivateKey(t->ctx, key) || !SSL_CTX_check_private_key(t->ctx))
-		e = refuse(why, "private key");
+		e = tls_refuse(why, "private key");
 	EVP_PKEY_free(key);
 	return e;
 }
@@ -203,9 +200,9 @@ enum err tls_new(struct tls **out, struct str chain, struct str key, const uint8
 
 	ERR_clear_error();
 	t->refs = 1;
-	t->ctx = present(SSL_CTX_new(TLS_server_method()));
+	t->ctx = tls_present(SSL_CTX_new(TLS_server_method()));
 	set_protocol(t->ctx, ticket_key);
-	e = use_chain(t, chain, why);
+	e = tls_each_certificate(chain, TLS_CHAIN_MAX, use_certificate, t, why);
 	if (!e)
 		e = use_key(t, key, why);
 	if (e)
@@ -237,7 +234,7 @@ int64_t tls_expires(const struct tls *t)
 
 struct ssl_st *tls_accept(struct tls *t, int fd)
 {
-	SSL *s = present(SSL_new(t->ctx));
+	SSL *s = tls_present(SSL_new(t->ctx));
 	BIO *bio = bio_new(fd);
 
 	SSL_set_bio(s, bio, bio);
@@ -320,6 +317,15 @@ void tls_describe(const struct ssl_st *s, struct buf *out)
 	buf_printf(out, "%s %s", SSL_get_version(s), SSL_CIPHER_standard_name(SSL_get_current_cipher(s)));
 }
 
+bool tls_exporter(const struct ssl_st *s, uint8_t out[TLS_EXPORTER_BYTES])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+
+	if (SSL_version(s) < TLS1_3_VERSION && !SSL_get_extms_support(s))
+		return false;
+	return SSL_export_keying_material((SSL *)s, out, TLS_EXPORTER_BYTES, label, sizeof(label) - 1, NULL, 0, 0);
+}
+
 const char *tls_reason(void)
 {
 	uint32_t error = ERR_peek_error();
@@ -365,14 +371,14 @@ static GENERAL_NAME *name_of(const char *host)
 
 	if (!len && !is_dns_name(str_of(host)))
 		return NULL;
-	name = present(GENERAL_NAME_new());
+	name = tls_present(GENERAL_NAME_new());
 	if (len) {
-		ASN1_OCTET_STRING *bytes = present(ASN1_OCTET_STRING_new());
+		ASN1_OCTET_STRING *bytes = tls_present(ASN1_OCTET_STRING_new());
 
 		ASN1_OCTET_STRING_set(bytes, address, len);
 		GENERAL_NAME_set0_value(name, GEN_IPADD, bytes);
 	} else {
-		ASN1_IA5STRING *text = present(ASN1_IA5STRING_new());
+		ASN1_IA5STRING *text = tls_present(ASN1_IA5STRING_new());
 
 		ASN1_STRING_set(text, host, (int)strlen(host));
 		GENERAL_NAME_set0_value(name, GEN_DNS, text);
@@ -382,21 +388,21 @@ static GENERAL_NAME *name_of(const char *host)
 
 static EVP_PKEY *new_key(void)
 {
-	EC_KEY *ec = present(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
-	EVP_PKEY *key = present(EVP_PKEY_new());
+	EC_KEY *ec = tls_present(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+	EVP_PKEY *key = tls_present(EVP_PKEY_new());
 
 	if (!EC_KEY_generate_key(ec) || !EVP_PKEY_assign_EC_KEY(key, ec))
-		present(NULL);
+		tls_present(NULL);
 	return key;
 }
 
 /* Takes the name. Without a subject beside it, it must be critical (RFC 5280, 4.2.1.6). */
 static bool add_extensions(X509 *cert, GENERAL_NAME *name, bool critical_name)
 {
-	GENERAL_NAMES *names = present(GENERAL_NAMES_new());
-	BASIC_CONSTRAINTS *end_entity = present(BASIC_CONSTRAINTS_new()); /* CA:FALSE */
-	ASN1_BIT_STRING *usage = present(ASN1_BIT_STRING_new());
-	EXTENDED_KEY_USAGE *purpose = present(EXTENDED_KEY_USAGE_new());
+	GENERAL_NAMES *names = tls_present(GENERAL_NAMES_new());
+	BASIC_CONSTRAINTS *end_entity = tls_present(BASIC_CONSTRAINTS_new()); /* CA:FALSE */
+	ASN1_BIT_STRING *usage = tls_present(ASN1_BIT_STRING_new());
+	EXTENDED_KEY_USAGE *purpose = tls_present(EXTENDED_KEY_USAGE_new());
 	bool good = sk_GENERAL_NAME_push(names, name);
 
 	good = good && ASN1_BIT_STRING_set_bit(usage, 0, 1); /* digitalSignature */
@@ -416,7 +422,7 @@ static bool fill_in(X509 *cert, const char *host, GENERAL_NAME *name, EVP_PKEY *
 {
 	X509_NAME *subject = X509_get_subject_name(cert);
 	bool has_subject = strlen(host) <= COMMON_NAME_MAX;
-	BIGNUM *serial = present(BN_new());
+	BIGNUM *serial = tls_present(BN_new());
 	bool good = BN_rand(serial, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) &&
 	            BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert));
 
@@ -452,12 +458,12 @@ enum err tls_self_signed(const char *host, struct buf *chain, struct buf *key)
 	if (!name)
 		return ERR_MISTAKE;
 	pkey = new_key();
-	cert = present(X509_new());
-	cert_text = present(BIO_new(BIO_s_mem()));
-	key_text = present(BIO_new(BIO_s_mem()));
+	cert = tls_present(X509_new());
+	cert_text = tls_present(BIO_new(BIO_s_mem()));
+	key_text = tls_present(BIO_new(BIO_s_mem()));
 	if (!fill_in(cert, host, name, pkey) || !PEM_write_bio_X509(cert_text, cert) ||
 		!PEM_write_bio_PKCS8PrivateKey(key_text, pkey, NULL, NULL, 0, NULL, NULL))
-		present(NULL);
+		tls_present(NULL);
 	take_text(cert_text, chain);
 	take_text(key_text, key);
 	X509_free(cert);

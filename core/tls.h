@@ -12,11 +12,20 @@ struct tls;
 struct ssl_st;
 
 #define TLS_TICKET_KEY_BYTES 48
-#define TLS_CHAIN_MAX        16 /* certificates in a chain */
+#define TLS_CHAIN_MAX        16  /* certificates in a chain */
+#define TLS_CA_MAX           256 /* certificates in a file of authorities */
+#define TLS_EXPORTER_BYTES   32
 
 /* chain and key are PEM. why gets one line when ERR_NEVER is answered (unreadable, or the key is another's). */
 enum err tls_new(struct tls **out, struct str chain, struct str key, const uint8_t ticket_key[TLS_TICKET_KEY_BYTES],
 	struct buf *why);
+
+/* From now on the handshake asks for the client's certificate, which he may have or not. authorities are PEM: whom
+ * they certified, directly or by others, has a name (tls_client_name). A certificate that cannot be verified (strange,
+ * expired, for another purpose) counts as none: servers of other domains show theirs to everybody. Tickets of sessions
+ * with other authorities resume no more. Before t is shared. why as above. */
+enum err tls_ask_client(struct tls *t, struct str authorities, struct buf *why);
+
 struct tls *tls_ref(struct tls *t);
 void tls_unref(struct tls *t);            /* NULL is fine */
 int64_t tls_expires(const struct tls *t); /* seconds since 1970 when the certificate ends */
@@ -42,6 +51,16 @@ void tls_close(struct ssl_st *s);         /* says close_notify if that goes with
 
 bool tls_resumed(const struct ssl_st *s);
 void tls_describe(const struct ssl_st *s, struct buf *out); /* "TLSv1.3 TLS_AES_128_GCM_SHA256" */
+
+/* The channel binding tls-exporter (RFC 9266), after the handshake. False: this session has none, being TLS 1.2
+ * without the extended master secret (4.2). */
+bool tls_exporter(const struct ssl_st *s, uint8_t out[TLS_EXPORTER_BYTES]);
+
+/* Adds whom the client's certificate names: the first rfc822Name of subjectAltName, else the subject's emailAddress,
+ * else its commonName, in UTF-8 without control characters. Nothing without a certificate that holds at this time. */
+#define TLS_CLIENT_NAME_MAX 320 /* bytes; a longer one counts as none */
+void tls_client_name(const struct ssl_st *s, struct buf *out);
+
 const char *tls_reason(void); /* after TLS_FAILED: what went wrong, for logs; valid until the next step */
 
 /* Writes a new self-signed ECDSA P-256 certificate for `host`, a DNS name or an address, good for ten years, and

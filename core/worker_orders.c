@@ -1,10 +1,10 @@
 /* worker_orders.c - what the master orders of a worker, and what a worker asks of the master. */
+#include "core/certs.h"
 #include "core/core_settings.h"
 #include "core/house.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/pack.h"
-#include "core/tls.h"
 #include "core/worker_inside.h"
 #include <assert.h>
 #include <errno.h>
@@ -172,21 +172,21 @@ static enum err reload(struct body *b, int fd)
 {
 	struct buf bytes = { 0 }, why = { 0 };
 	struct conf *conf = NULL, *old = b->w.conf;
-	struct str text, chain, key;
+	struct certs certs = { 0 };
 	struct tls *tls = NULL;
+	struct str text;
 	struct unpack u;
 	enum err e = read_sealed(fd, &bytes);
 
 	u = unpack_of(buf_str(&bytes));
 	text = unpack_str(&u);
-	chain = unpack_str(&u);
-	key = unpack_str(&u);
+	certs_unpack(&certs, &u);
 	if (!e && !unpack_end(&u))
 		e = ERR_NEVER;
 	if (!e && !(conf = house.conf_parse(text, "reload", &why)))
 		e = ERR_NEVER;
-	if (!e && chain.len)
-		e = tls_new(&tls, chain, key, b->birth->ticket_key, &why);
+	if (!e)
+		e = certs_tls(&certs, conf, b->birth->ticket_key, &tls, &why);
 	if (!e) {
 		const struct log_conf *log = conf_section(conf, &log_settings);
 
@@ -201,6 +201,7 @@ static enum err reload(struct body *b, int fd)
 			b->w.slot, STR_ARG(buf_str(&why)));
 		conf_unref(conf);
 	}
+	certs_free(&certs);
 	buf_free(&bytes);
 	buf_free(&why);
 	return e;

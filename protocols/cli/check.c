@@ -1,48 +1,32 @@
 /* check.c - `postern check`: whether a configuration file is right, and what it would change. */
 #include "conf/commands.h"
 #include "conf/conf.h"
-#include "core/core_settings.h"
-#include "core/tls.h"
+#include "core/certs.h"
 #include "protocols/cli/client.h"
 #include "protocols/cli/commands.h"
-#include <errno.h>
 #include <stdio.h>
 
-/* False: it was told. *mute: we may not read the file, which says nothing of the server. */
-static bool read_pem(const char *conf_path, const char *path, struct buf *bytes, bool *mute)
-{
-	int number = conf_read_file(path, bytes);
-
-	*mute = number == EACCES;
-	if (*mute)
-		printf("%s: not tried, for want of permission\n", path);
-	else if (number)
-		fprintf(stderr, "%s: tls: %s: %s\n", conf_path, path, strerror(number));
-	return !number;
-}
-
-/* What a reload would find: whether certificate and key are there, can be used and belong to each other. */
+/* What a reload would find: whether certificates and keys are there, can be used and belong to each other. Files that we
+ * may not read say nothing of the server. */
 static bool check_tls(const char *conf_path, const struct conf *conf)
 {
 	static const uint8_t ticket_key[TLS_TICKET_KEY_BYTES];
-	const struct tls_conf *paths = conf_section(conf, &tls_settings);
-	struct buf chain = { 0 }, key = { 0 }, why = { 0 };
+	struct certs certs = { 0 };
+	struct buf why = { 0 };
 	struct tls *tls = NULL;
-	bool mute = false, fine = true;
+	enum err e = certs_read(&certs, conf, &why);
+	bool mute = e == ERR_DENIED;
 
-	if (*paths->certificate) {
-		if (!read_pem(conf_path, paths->certificate, &chain, &mute) ||
-			!read_pem(conf_path, paths->key, &key, &mute))
-			fine = mute;
-		else if (!(fine = !tls_new(&tls, buf_str(&chain), buf_str(&key), ticket_key, &why)))
-			fprintf(stderr, "%s: tls: " STR_FMT " (%s, %s)\n", conf_path, STR_ARG(str_trim(buf_str(&why))),
-				paths->certificate, paths->key);
-	}
+	if (!e)
+		e = certs_tls(&certs, conf, ticket_key, &tls, &why);
+	if (mute)
+		printf("certificates are not tried: " STR_FMT "\n", STR_ARG(str_trim(buf_str(&why))));
+	else if (e)
+		fprintf(stderr, "%s: " STR_FMT "\n", conf_path, STR_ARG(str_trim(buf_str(&why))));
 	tls_unref(tls);
-	buf_free(&chain);
-	buf_free(&key);
+	certs_free(&certs);
 	buf_free(&why);
-	return fine;
+	return !e || mute;
 }
 
 /* The server's configuration, if one runs on the directory of `conf`; NULL without. */
