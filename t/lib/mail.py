@@ -1,9 +1,11 @@
 """mail.py - putting mail into a scratch server and getting it out again, by Python's own clients."""
 
+import base64
 import imaplib
 import poplib
 import re
 import smtplib
+import socket
 import ssl
 
 from postern import PASSWORD
@@ -24,11 +26,43 @@ def done(answer):
     return lines
 
 
+def to_utf7(name):
+    """A mailbox's name in modified UTF-7 (RFC 3501, 5.1.3)."""
+    def shifted(run):
+        return "&" + base64.b64encode(run[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-"
+    return re.sub("[^ -~]+", shifted, name.replace("&", "&-"))
+
+
+def from_utf7(name):
+    def unshifted(run):
+        return f"+{run[1].replace(',', '/')}-".encode().decode("utf-7") if run[1] else "&"
+    return re.sub("&([^-]*)-", unshifted, name)
+
+
+def quoted(name):
+    """A mailbox's name as a command has it."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", to_utf7(name)) + '"'
+
+
 def imap_session(server, account, mailbox="INBOX"):
     imap = imaplib.IMAP4(server.host, server.ports["imap"], timeout=60)
+    imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what follows a literal is sent by itself
     imap.login(server.address(account), PASSWORD)
-    done(imap.select(f'"{mailbox}"'))
+    done(imap.select(quoted(mailbox)))
     return imap
+
+
+def create(server, account, mailbox):
+    with imap_session(server, account) as imap:
+        done(imap.create(quoted(mailbox)))
+
+
+def folders(server, account):
+    """The names of all mailboxes that hold messages."""
+    with imap_session(server, account) as imap:
+        listed = [re.fullmatch(rb'\(([^)]*)\) "/" (.*)', line) for line in done(imap.list())]
+    return {from_utf7(re.sub(r"\\(.)", r"\1", line[2].decode().strip('"'))) for line in listed
+            if rb"\Noselect" not in line[1]}
 
 
 def send(server, accounts, texts):
@@ -39,10 +73,10 @@ def send(server, accounts, texts):
                           mail_options=["BODY=8BITMIME"])
 
 
-def append(server, account, texts, mailbox="INBOX"):
+def append(server, account, texts, mailbox="INBOX", flags=None):
     with imap_session(server, account) as imap:
         for text in texts:
-            done(imap.append(f'"{mailbox}"', None, None, text))
+            done(imap.append(quoted(mailbox), flags, None, text))
 
 
 def literals(answers):

@@ -1,0 +1,66 @@
+"""offlineimap.py - OfflineIMAP keeps a tree of Maildirs and an account the same, both ways."""
+
+import email
+import email.policy
+import os
+import subprocess
+import tempfile
+
+import tap
+from both_ways import Far, Near, both_ways
+from postern import PASSWORD, Server
+from real_mail import messages
+
+tap.need("offlineimap")
+CONF = """
+[general]
+accounts = postern
+metadata = {folder}/state
+ui = basic
+fsync = False
+
+[Account postern]
+localrepository = near
+remoterepository = far
+utf8foldernames = yes
+
+[Repository near]
+type = Maildir
+localfolders = {folder}/mail
+sep = /
+
+[Repository far]
+type = IMAP
+remotehost = localhost
+remoteport = {port}
+remoteuser = {user}
+remotepass = {password}
+ssl = yes
+starttls = no
+sslcacertfile = {certificate}
+auth_mechanisms = LOGIN
+"""
+
+
+def comes_back(text):
+    """OfflineIMAP takes messages apart and makes them anew by Python, which does not bring back every one as it was."""
+    text = text.replace(b"\r\n", b"\n")
+    try:
+        return email.message_from_bytes(text, policy=email.policy.default).as_bytes(policy=email.policy.default) == text
+    except Exception:
+        return False
+
+
+with Server(users=1) as server, tempfile.TemporaryDirectory() as folder:
+    with open(f"{folder}/offlineimaprc", "w") as file:
+        file.write(CONF.format(port=server.ports["imaps"], user=server.address("test0000"), password=PASSWORD,
+                               certificate=server.certificate, folder=folder))
+
+    def sync():
+        run = subprocess.run(["offlineimap", "-c", f"{folder}/offlineimaprc", "-o"], capture_output=True, text=True,
+                             timeout=120, env={**os.environ, "HOME": folder})
+        assert run.returncode == 0, run.stdout + run.stderr
+
+    mail = dict.fromkeys(text for _, text in messages() if comes_back(text))
+    both_ways(Near(f"{folder}/mail"), Far(server, "test0000"), sync, mail)
+tap.done()
