@@ -24,7 +24,6 @@ struct charset {
 static const struct {
 	const char *mail, *libc;
 } names[] = {
-	{ "", NULL },
 	{ "utf-8", NULL },
 	{ "utf8", NULL },
 	{ "us-ascii", NULL },
@@ -105,10 +104,17 @@ static const struct {
 	{ "utf-32", "UTF-32" },
 };
 
+const char *charset_name(size_t i)
+{
+	return i < sizeof(names) / sizeof(*names) ? names[i].mail : NULL;
+}
+
 struct charset *charset_open(struct str name)
 {
 	struct charset *c;
 
+	if (!name.len)
+		name = STR("us-ascii");
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		iconv_t iconv = NO_ICONV;
 

@@ -21,6 +21,9 @@ void charset_feed(struct charset *c, struct str bytes, struct buf *out);
 void charset_end(struct charset *c, struct buf *out);
 void charset_free(struct charset *c); /* NULL is fine */
 
+/* The names that charset_open knows, one after the other from 0; NULL behind the last. */
+const char *charset_name(size_t i);
+
 /* A whole text; false if nobody knows the charset, and nothing is added. */
 bool charset_convert(struct str name, struct str bytes, struct buf *out);
 

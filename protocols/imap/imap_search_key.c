@@ -1,5 +1,7 @@
 /* imap_search_key.c - see imap_search_key.h. */
 #include "protocols/imap/imap_search_key.h"
+#include "storage/charset.h"
+#include "storage/header.h"
 #include <assert.h>
 
 #define DAY_S 86400
@@ -17,19 +19,25 @@ enum key_kind {
 	KEY_SINCE,
 	KEY_LARGER,
 	KEY_SMALLER,
+	KEY_SENT_BEFORE,
+	KEY_SENT_ON,
+	KEY_SENT_SINCE,
+	KEY_TEXT,
 	KEY_AND, /* these three take what is on the stack */
 	KEY_OR,
 	KEY_NOT,
 };
 
-enum takes { NOTHING, A_WORD, A_SET, A_DAY, A_NUMBER }; /* behind the key's word */
+enum takes { NOTHING, A_WORD, A_SET, A_DAY, A_NUMBER, A_TEXT, A_FIELD }; /* behind the key's word */
 
 struct search_key {
 	enum key_kind kind;
-	uint32_t mask, value; /* KEY_FLAGS: flags & mask == value; sizes in value; others: whether it is to be so */
-	struct str word;      /* KEY_KEYWORD */
-	uint64_t bits;        /* the same, once bound */
-	int64_t start;        /* the day's, in seconds */
+	uint32_t mask,
+		value; /* KEY_FLAGS: flags & mask == value; sizes in value; KEY_TEXT: mask is where, an enum search_in,
+	                       * value which of the program's texts; others: whether it is to be so */
+	struct str word; /* KEY_KEYWORD */
+	uint64_t bits;   /* the same, once bound */
+	int64_t day;
 	struct set set;
 };
 
@@ -61,6 +69,17 @@ static const struct key_word {
 	{ "SINCE", KEY_SINCE, A_DAY, 0, 0 },
 	{ "LARGER", KEY_LARGER, A_NUMBER, 0, 0 },
 	{ "SMALLER", KEY_SMALLER, A_NUMBER, 0, 0 },
+	{ "SENTBEFORE", KEY_SENT_BEFORE, A_DAY, 0, 0 },
+	{ "SENTON", KEY_SENT_ON, A_DAY, 0, 0 },
+	{ "SENTSINCE", KEY_SENT_SINCE, A_DAY, 0, 0 },
+	{ "BCC", KEY_TEXT, A_TEXT, SEARCH_ADDRESSES, 0 }, /* these are the fields' names, too */
+	{ "CC", KEY_TEXT, A_TEXT, SEARCH_ADDRESSES, 0 },
+	{ "FROM", KEY_TEXT, A_TEXT, SEARCH_ADDRESSES, 0 },
+	{ "TO", KEY_TEXT, A_TEXT, SEARCH_ADDRESSES, 0 },
+	{ "SUBJECT", KEY_TEXT, A_TEXT, SEARCH_FIELD, 0 },
+	{ "HEADER", KEY_TEXT, A_FIELD, SEARCH_FIELD, 0 },
+	{ "BODY", KEY_TEXT, A_TEXT, SEARCH_BODY, 0 },
+	{ "TEXT", KEY_TEXT, A_TEXT, SEARCH_TEXT, 0 },
 };
 
 /* What waits for operands: a parenthesis joins its keys by AND, NOT takes one, OR two. */
@@ -72,6 +91,7 @@ struct level {
 struct compiler {
 	struct args *a;
 	struct search_program *p;
+	struct str charset;
 	struct level levels[SEARCH_DEPTH_MAX + 1]; /* the first holds all of it */
 	unsigned depth;
 };
@@ -84,18 +104,43 @@ static void emit(struct compiler *c, struct search_key key)
 		c->p->keys[c->p->count++] = key;
 }
 
-static void take_argument(struct args *a, enum takes takes, struct search_key *key)
+/* A text to look for, as it is compared, and where. */
+static void take_text(struct compiler *c, const struct key_word *k, struct search_key *key)
 {
-	if (takes != NOTHING)
+	struct search_text t = { .in = (enum search_in)k->mask, .name = str_of(k->word) };
+	struct buf utf8 = { 0 }, folded = { 0 };
+
+	if (k->takes == A_FIELD) {
+		t.name = args_astring(c->a);
+		args_space(c->a);
+	}
+	charset_convert(c->charset, args_astring(c->a), &utf8);
+	search_fold(buf_str(&utf8), &folded);
+	t.text = arena_str(c->a->arena, buf_str(&folded));
+	buf_free(&utf8);
+	buf_free(&folded);
+	if (c->a->bad || c->p->text_count == SEARCH_KEYS_MAX)
+		return;
+	key->value = (uint32_t)c->p->text_count;
+	c->p->texts[c->p->text_count++] = t;
+}
+
+static void take_argument(struct compiler *c, const struct key_word *k, struct search_key *key)
+{
+	struct args *a = c->a;
+
+	if (k->takes != NOTHING)
 		args_space(a);
-	if (takes == A_WORD)
+	if (k->takes == A_WORD)
 		key->word = args_atom(a);
-	else if (takes == A_SET)
+	else if (k->takes == A_SET)
 		args_set(a, &key->set);
-	else if (takes == A_DAY)
-		key->start = args_day(a) * DAY_S;
-	else if (takes == A_NUMBER)
+	else if (k->takes == A_DAY)
+		key->day = args_day(a);
+	else if (k->takes == A_NUMBER)
 		key->value = args_number(a);
+	else if (k->takes >= A_TEXT)
+		take_text(c, k, key);
 }
 
 static void take_key(struct compiler *c)
@@ -116,7 +161,7 @@ static void take_key(struct compiler *c)
 		if (!str_eq_nocase(word, str_of(k->word)))
 			continue;
 		key = (struct search_key){ .kind = k->kind, .mask = k->mask, .value = k->value };
-		take_argument(a, k->takes, &key);
+		take_argument(c, k, &key);
 		emit(c, key);
 		return;
 	}
@@ -162,11 +207,12 @@ static bool take_opening(struct compiler *c)
 	return true;
 }
 
-bool search_compile(struct args *a, struct search_program *p)
+bool search_compile(struct args *a, struct str charset, struct search_program *p)
 {
-	struct compiler c = { .a = a, .p = p, .levels = { { KEY_AND, 0 } } };
+	struct compiler c = { .a = a, .p = p, .charset = charset, .levels = { { KEY_AND, 0 } } };
 
-	*p = (struct search_program){ arena_alloc(a->arena, SEARCH_KEYS_MAX * sizeof(struct search_key)), 0 };
+	*p = (struct search_program){ .keys = arena_alloc(a->arena, SEARCH_KEYS_MAX * sizeof(struct search_key)),
+		.texts = arena_alloc(a->arena, SEARCH_KEYS_MAX * sizeof(struct search_text)) };
 	for (;;) {
 		while (take_opening(&c))
 			;
@@ -198,7 +244,39 @@ void search_bind(struct search_program *p, uint32_t exists, uint32_t last_uid,
 	}
 }
 
-static bool key_fits(const struct search_key *k, const struct search_subject *subject)
+void search_begin(struct search_program *p, struct search_subject *subject)
+{
+	subject->read = NOTHING_READ;
+	for (size_t i = 0; i < p->text_count; i++)
+		p->texts[i].found = false;
+}
+
+void search_see_header(struct search_program *p, struct search_subject *subject, struct str block)
+{
+	struct header_field field;
+	struct date d;
+
+	subject->read = HEADER_READ;
+	subject->dated = header_find(block, "Date", &field) && date_message(field.value, &d);
+	if (subject->dated)
+		subject->day = date_day(&d);
+	search_header(p->texts, p->text_count, block);
+}
+
+static enum truth text_fits(const struct search_text *t, enum search_read read)
+{
+	if (t->found)
+		return YES;
+	return read == ALL_READ || (read == HEADER_READ && t->in <= SEARCH_ADDRESSES) ? NO : MAYBE;
+}
+
+/* Its first second lies in that day, by the clocks of UTC. */
+static bool is_on(int64_t seconds, int64_t day)
+{
+	return seconds >= day * DAY_S && seconds < (day + 1) * DAY_S;
+}
+
+static bool plain_key_fits(const struct search_key *k, const struct search_subject *subject)
 {
 	const struct message *m = subject->message;
 
@@ -216,35 +294,56 @@ static bool key_fits(const struct search_key *k, const struct search_subject *su
 	case KEY_UIDS:
 		return set_holds(&k->set, m->uid);
 	case KEY_BEFORE:
-		return m->date < k->start;
+		return m->date < k->day * DAY_S;
 	case KEY_ON:
-		return m->date >= k->start && m->date < k->start + DAY_S;
+		return is_on(m->date, k->day);
 	case KEY_SINCE:
-		return m->date >= k->start;
+		return m->date >= k->day * DAY_S;
 	case KEY_LARGER:
 		return m->wire > k->value;
 	case KEY_SMALLER:
 		return m->wire < k->value;
+	case KEY_SENT_BEFORE:
+		return subject->dated && subject->day < k->day;
+	case KEY_SENT_ON:
+		return subject->dated && subject->day == k->day;
+	case KEY_SENT_SINCE:
+		return subject->dated && subject->day >= k->day;
 	default:
 		return true;
 	}
 }
 
-bool search_fits(const struct search_program *p, const struct search_subject *subject)
+static enum truth key_fits(
+	const struct search_program *p, const struct search_key *k, const struct search_subject *subject)
 {
-	bool stack[SEARCH_DEPTH_MAX + 2]; /* every level has at most one operand waiting, beside the one just done */
+	bool sent = k->kind == KEY_SENT_BEFORE || k->kind == KEY_SENT_ON || k->kind == KEY_SENT_SINCE;
+
+	if (k->kind == KEY_TEXT)
+		return text_fits(&p->texts[k->value], subject->read);
+	if (sent && subject->read == NOTHING_READ)
+		return MAYBE;
+	return plain_key_fits(k, subject) ? YES : NO;
+}
+
+enum truth search_fits(const struct search_program *p, const struct search_subject *subject)
+{
+	/* Every level has at most one operand waiting, beside the one just done. */
+	enum truth stack[SEARCH_DEPTH_MAX + 2];
 	size_t top = 0;
 
 	for (size_t i = 0; i < p->count; i++) {
 		const struct search_key *k = &p->keys[i];
 
 		if (k->kind == KEY_NOT) {
-			stack[top - 1] = !stack[top - 1];
+			stack[top - 1] = YES - stack[top - 1];
 		} else if (k->kind == KEY_AND || k->kind == KEY_OR) {
-			top--;
-			stack[top - 1] = k->kind == KEY_AND ? stack[top - 1] & stack[top] : stack[top - 1] | stack[top];
+			enum truth a = stack[--top], *b = &stack[top - 1];
+
+			if (k->kind == KEY_AND ? a < *b : a > *b)
+				*b = a;
 		} else {
-			stack[top++] = key_fits(k, subject);
+			stack[top++] = key_fits(p, k, subject);
 		}
 	}
 	assert(top == 1);

@@ -89,10 +89,10 @@ static void search(struct str in)
 	struct args a = { in, &arena, false };
 	struct search_program p;
 
-	if (search_compile(&a, &p)) {
+	if (search_compile(&a, STR("utf-8"), &p)) {
 		assert(p.count && p.count <= SEARCH_KEYS_MAX);
 		search_bind(&p, 5, 9, bits_of, NULL);
-		search_fits(&p, &(struct search_subject){ 3, true, &m });
+		search_fits(&p, &(struct search_subject){ .seq = 3, .recent = true, .message = &m });
 	}
 	arena_free(&arena);
 }

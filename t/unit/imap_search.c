@@ -31,16 +31,16 @@ static void find(const char *text, char out[32])
 	size_t len = 0;
 
 	out[0] = '\0';
-	if (!search_compile(&a, &p)) {
+	if (!search_compile(&a, STR("utf-8"), &p)) {
 		snprintf(out, 32, "bad");
 		arena_free(&arena);
 		return;
 	}
 	search_bind(&p, MESSAGES, messages[MESSAGES - 1].uid, bits_of, NULL);
 	for (uint32_t seq = 1; seq <= MESSAGES; seq++) {
-		struct search_subject subject = { seq, seq >= RECENT, &messages[seq - 1] };
+		struct search_subject subject = { .seq = seq, .recent = seq >= RECENT, .message = &messages[seq - 1] };
 
-		if (search_fits(&p, &subject))
+		if (search_fits(&p, &subject) == YES)
 			len += (size_t)snprintf(out + len, 32 - len, "%s%u", len ? " " : "", seq);
 	}
 	arena_free(&arena);
@@ -118,8 +118,8 @@ static bool compiles(const char *head, const char *again, size_t times, const ch
 	while (closing--)
 		text[len++] = ')';
 	a.left = (struct str){ text, len };
-	if ((good = search_compile(&a, &p))) {
-		struct search_subject subject = { 1, false, &messages[0] };
+	if ((good = search_compile(&a, STR("utf-8"), &p))) {
+		struct search_subject subject = { .seq = 1, .message = &messages[0] };
 
 		search_bind(&p, MESSAGES, 50, bits_of, NULL);
 		search_fits(&p, &subject); /* under a sanitizer: the stack is large enough */
