@@ -24,12 +24,24 @@ static const struct setting rows[] = {
 		"The longest command, its literals included; the message of APPEND apart.", 0 },
 	{ "append_max", SETTING_SIZE, "50M", "64K", "1G", offsetof(struct imap_conf, append_max),
 		"The largest message taken by APPEND.", 0 },
+	{ "id", SETTING_LIST, "name=Postern", NULL, NULL, offsetof(struct imap_conf, id),
+		"What clients that ask by ID are told of this server, \"field=value\" each; {} tells nothing.", 0 },
 	{ 0 },
 };
 
-const struct settings imap_settings = {
-	.section = "imap", .size = sizeof(struct imap_conf), .rows = rows, .text = "Mailboxes over IMAP."
-};
+static bool check(const void *values, const char *title, struct buf *why)
+{
+	const struct imap_conf *conf = values;
+
+	(void)title;
+	return imap_id_check(&conf->id, why);
+}
+
+const struct settings imap_settings = { .section = "imap",
+	.size = sizeof(struct imap_conf),
+	.rows = rows,
+	.text = "Mailboxes over IMAP.",
+	.check = check };
 
 const struct imap_conf *imap_conf(const struct imap *s)
 {
@@ -207,6 +219,7 @@ static enum next run_command(struct imap *s, struct str bytes)
 	if (!(s->state & s->command->states)) {
 		const char *why = s->state == GREETED             ? "log in first"
 		                  : s->command->states == GREETED ? "you are logged in"
+		                  : s->command->states == KNOWN   ? "not while a mailbox is selected"
 		                                                  : "select a mailbox first";
 
 		s->command = NULL;

@@ -12,6 +12,9 @@ static const struct imap_command rows[] = {
 	{ "LOGOUT", ANY, 0, cmd_logout },
 	{ "LOGIN", GREETED, 0, cmd_login },
 	{ "AUTHENTICATE", GREETED, 0, cmd_authenticate },
+	{ "ID", ANY, 0, cmd_id },
+	{ "ENABLE", KNOWN, 0, cmd_enable },
+	{ "NAMESPACE", IN, 0, cmd_namespace },
 	{ "SELECT", IN, 0, cmd_select },
 	{ "EXAMINE", IN, 0, cmd_examine },
 	{ "CREATE", IN, 0, cmd_create },
@@ -26,16 +29,19 @@ static const struct imap_command rows[] = {
 	{ "IDLE", IN, 0, cmd_idle },
 	{ "CHECK", SELECTED, 0, cmd_check },
 	{ "CLOSE", SELECTED, 0, cmd_close },
+	{ "UNSELECT", SELECTED, 0, cmd_unselect },
 	{ "EXPUNGE", SELECTED, 0, cmd_expunge },
 	{ "FETCH", SELECTED, KEEPS_SEQS, cmd_fetch },
 	{ "STORE", SELECTED, KEEPS_SEQS, cmd_store },
 	{ "SEARCH", SELECTED, KEEPS_SEQS, cmd_search },
 	{ "COPY", SELECTED, 0, cmd_copy },
+	{ "MOVE", SELECTED, 0, cmd_move },
 	{ "EXPUNGE", SELECTED, IS_UID, cmd_expunge },
 	{ "FETCH", SELECTED, IS_UID, cmd_fetch },
 	{ "STORE", SELECTED, IS_UID, cmd_store },
 	{ "SEARCH", SELECTED, IS_UID, cmd_search },
 	{ "COPY", SELECTED, IS_UID, cmd_copy },
+	{ "MOVE", SELECTED, IS_UID, cmd_move },
 };
 
 const struct imap_command *imap_command_find(struct str word, bool uid)
@@ -48,7 +54,8 @@ const struct imap_command *imap_command_find(struct str word, bool uid)
 
 void imap_capabilities(const struct imap *s, struct buf *out)
 {
-	buf_add_str(out, STR("IMAP4rev1 LITERAL+ IDLE UIDPLUS CHILDREN SASL-IR"));
+	buf_add_str(out, STR("IMAP4rev1 LITERAL+ IDLE UIDPLUS CHILDREN SASL-IR"
+			     " ENABLE ID MOVE NAMESPACE UNSELECT"));
 	if (s->state != GREETED)
 		return;
 	buf_add_str(out, login_permitted(imap_login_conf(s), s->conn) ? STR(" AUTH=PLAIN") : STR(" LOGINDISABLED"));

@@ -52,6 +52,15 @@ enum next cmd_examine(struct imap *s, struct args *a)
 	return select_or_examine(s, a, true);
 }
 
+/* UNSELECT is CLOSE without an EXPUNGE (RFC 3691). */
+enum next cmd_unselect(struct imap *s, struct args *a)
+{
+	if (!args_end(a))
+		return imap_bad(s, "UNSELECT takes nothing");
+	imap_leave(s);
+	return imap_outcome(s, OK);
+}
+
 /* ---- changes of names ---- */
 
 static void name_changed(void *user, enum err e)

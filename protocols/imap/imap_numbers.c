@@ -61,6 +61,21 @@ struct set imap_uids(struct imap *s, const struct set *seqs)
 	return uids;
 }
 
+bool imap_take_set(struct imap *s, struct args *a, struct set *seqs, enum next *next)
+{
+	struct set set = { 0 };
+
+	args_space(a);
+	args_set(a, &set);
+	if (a->bad)
+		*next = imap_bad(s, "%s wants a set of messages", s->command->word);
+	else if (!imap_seqs(s, &set, seqs))
+		*next = imap_bad(s, "there are only %u messages", selected_exists(s->mailbox));
+	else
+		return true;
+	return false;
+}
+
 uint64_t imap_count(const struct set *set)
 {
 	uint64_t count = 0;

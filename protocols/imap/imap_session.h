@@ -106,6 +106,9 @@ const struct login_conf *imap_login_conf(const struct imap *s);
 const struct imap_command *imap_command_find(struct str word, bool uid);
 void imap_capabilities(const struct imap *s, struct buf *out);
 
+/* imap_about.c */
+bool imap_id_check(const struct setting_list *id, struct buf *why); /* the setting */
+
 /* imap_news.c */
 void imap_news(struct imap *s, bool may_expunge); /* tells what changed in the mailbox */
 void imap_write_flags(const struct imap *s, const struct message *m, struct buf *out); /* "FLAGS (...)" */
@@ -116,12 +119,16 @@ void imap_watch(struct imap *s, bool watching);                    /* whether ch
 
 /* what each family does; all of them are rows of the table */
 enum next cmd_capability(struct imap *s, struct args *a);
+enum next cmd_enable(struct imap *s, struct args *a);
+enum next cmd_id(struct imap *s, struct args *a);
+enum next cmd_namespace(struct imap *s, struct args *a);
 enum next cmd_noop(struct imap *s, struct args *a);
 enum next cmd_logout(struct imap *s, struct args *a);
 enum next cmd_login(struct imap *s, struct args *a);
 enum next cmd_authenticate(struct imap *s, struct args *a);
 enum next cmd_select(struct imap *s, struct args *a);
 enum next cmd_examine(struct imap *s, struct args *a);
+enum next cmd_unselect(struct imap *s, struct args *a);
 enum next cmd_create(struct imap *s, struct args *a);
 enum next cmd_delete(struct imap *s, struct args *a);
 enum next cmd_rename(struct imap *s, struct args *a);
@@ -137,6 +144,7 @@ enum next cmd_expunge(struct imap *s, struct args *a);
 enum next cmd_fetch(struct imap *s, struct args *a);
 enum next cmd_store(struct imap *s, struct args *a);
 enum next cmd_copy(struct imap *s, struct args *a);
+enum next cmd_move(struct imap *s, struct args *a);
 enum next cmd_search(struct imap *s, struct args *a);
 enum next cmd_idle(struct imap *s, struct args *a);
 
@@ -165,6 +173,8 @@ void imap_search_drop(struct imap *s);
 /* imap_numbers.c: a set as the client wrote it, as ranges of sequence numbers in this session's count, ascending and
  * apart, in the arena. False: a number is beyond the count (UIDs that are not there are passed over). */
 bool imap_seqs(struct imap *s, const struct set *set, struct set *seqs);
+/* The next argument, a set, so; false: it cannot be, the reply is sent and *next is what comes of it. */
+bool imap_take_set(struct imap *s, struct args *a, struct set *seqs, enum next *next);
 /* The UIDs of such a set, as ranges that hold no other message of this session's count. */
 struct set imap_uids(struct imap *s, const struct set *seqs);
 uint64_t imap_count(const struct set *set); /* numbers in it */

@@ -1,21 +1,5 @@
-/* imap_store.c - changes of messages: STORE, COPY, EXPUNGE, CLOSE (RFC 3501, 6.4; UIDPLUS of RFC 4315). */
+/* imap_store.c - changes of messages: STORE, EXPUNGE, CLOSE (RFC 3501, 6.4; UIDPLUS of RFC 4315). */
 #include "protocols/imap/imap_session.h"
-
-/* A set of messages, the next argument, as sequence numbers; false: the reply is sent, in *next. */
-static bool take_set(struct imap *s, struct args *a, struct set *seqs, enum next *next)
-{
-	struct set set = { 0 };
-
-	args_space(a);
-	args_set(a, &set);
-	if (a->bad)
-		*next = imap_bad(s, "%s wants a set of messages", s->command->word);
-	else if (!imap_seqs(s, &set, seqs))
-		*next = imap_bad(s, "there are only %u messages", selected_exists(s->mailbox));
-	else
-		return true;
-	return false;
-}
 
 /* ---- STORE ---- */
 
@@ -94,7 +78,7 @@ enum next cmd_store(struct imap *s, struct args *a)
 	struct set uids;
 	enum next next;
 
-	if (!take_set(s, a, &st->seqs, &next))
+	if (!imap_take_set(s, a, &st->seqs, &next))
 		return next;
 	args_space(a);
 	if (!take_how(a, st))
@@ -119,46 +103,7 @@ enum next cmd_store(struct imap *s, struct args *a)
 	return WAIT;
 }
 
-/* ---- COPY, EXPUNGE, CLOSE ---- */
-
-static void copied(void *user, enum err e, const struct copied *c)
-{
-	struct imap *s = user;
-	struct buf code = { 0 };
-
-	s->waiting = NULL;
-	if (e == ERR_ABSENT) {
-		imap_resume(s, imap_no(s, "[TRYCREATE] there is no such mailbox"));
-	} else if (e || !c->from_count) {
-		imap_resume(s, imap_outcome(s, e));
-	} else {
-		imap_write_ranges(&code, c->from, c->from_count);
-		buf_add_char(&code, ' ');
-		imap_write_ranges(&code, c->to, c->to_count);
-		imap_resume(s, imap_ok(s, "[COPYUID %u " STR_FMT "] %s done", c->uidvalidity, STR_ARG(buf_str(&code)),
-				       s->command->word));
-		buf_free(&code);
-	}
-}
-
-enum next cmd_copy(struct imap *s, struct args *a)
-{
-	struct set seqs, uids;
-	struct str to;
-	enum next next;
-
-	if (!take_set(s, a, &seqs, &next))
-		return next;
-	args_space(a);
-	to = args_mailbox(a);
-	if (!args_end(a))
-		return imap_bad(s, "COPY wants a set of messages and a mailbox name");
-	if (!seqs.count)
-		return imap_outcome(s, OK);
-	uids = imap_uids(s, &seqs);
-	s->waiting = store_copy(s->worker, s->account, s->mailbox, uids.ranges, uids.count, to, false, copied, s);
-	return WAIT;
-}
+/* ---- EXPUNGE, CLOSE ---- */
 
 static void expunged(void *user, enum err e)
 {
@@ -175,7 +120,7 @@ enum next cmd_expunge(struct imap *s, struct args *a)
 	enum next next;
 
 	if (s->command->besides & IS_UID) {
-		if (!take_set(s, a, &seqs, &next))
+		if (!imap_take_set(s, a, &seqs, &next))
 			return next;
 		uids = imap_uids(s, &seqs);
 	}
