@@ -158,7 +158,7 @@ static void piece_done(struct job *job)
 		return;
 	}
 	push(d);
-	if (behind && !draft_is_behind(d) && d->on_room)
+	if (behind && !d->ending && !draft_is_behind(d) && d->on_room)
 		d->on_room(d->room_user);
 }
 
@@ -183,6 +183,11 @@ void draft_feed(struct draft *d, struct str bytes)
 	assert(!d->ending);
 	if (!d->e)
 		take_in(d, form_feed(&d->form, bytes, &d->waiting));
+}
+
+enum err draft_error(const struct draft *d)
+{
+	return d->e;
 }
 
 bool draft_is_behind(const struct draft *d)

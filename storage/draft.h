@@ -18,7 +18,9 @@ void draft_free(struct draft *d); /* at any time; NULL is fine */
 
 /* The first error stays: later pieces are swallowed, so that a protocol reads to the end and then replies. */
 void draft_feed(struct draft *d, struct str bytes);
-/* True: more than 1 MiB waits for the disk; the session's input should rest until on_room runs. */
+enum err draft_error(const struct draft *d); /* that first error, if one came yet */
+/* True: more than 1 MiB waits for the disk; the session's input should rest until on_room runs, which it
+ * does not once draft_end was said. */
 bool draft_is_behind(const struct draft *d);
 void draft_on_room(struct draft *d, void (*on_room)(void *user), void *user);
 

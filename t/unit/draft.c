@@ -59,6 +59,7 @@ static void test_memory(void)
 	draft_free(d);
 	d = draft_new(asker, FORM_STRICT, 1000);
 	ok(feed(d, 10, "bare\n") == ERR_MISTAKE, "a bad line end is the sender's mistake");
+	ok(draft_error(d) == ERR_MISTAKE, "which can be asked for");
 	draft_free(d);
 	d = draft_new(asker, FORM_STRICT, 1000);
 	ok(feed(d, 2000, "0123 5678\r\n") == ERR_TOO_BIG && !draft_bytes(d).len,
@@ -84,9 +85,13 @@ static void test_file(void)
 	ok(draft_is_behind(d), "a sender who is faster than the disk is told to rest");
 	wait_for(&room);
 	ok(!draft_is_behind(d), "until there is room");
+	draft_feed(d, (struct str){ big, 2 << 20 });
+	draft_feed(d, (struct str){ big, 2 << 20 });
+	room = false;
 	got_begin();
 	draft_end(d, on_done, NULL);
-	ok(!got_end() && !draft_bytes(d).len && file_is(draft_file(d), draft_size(d)->stored),
+	ok(!got_end() && !room, "of which nobody hears who has said all");
+	ok(!draft_error(d) && !draft_bytes(d).len && file_is(draft_file(d), draft_size(d)->stored),
 		"a long message is a file, whole when its end is told");
 	ok(spooled() == 1, "in the spool");
 	draft_free(d);
