@@ -1,5 +1,5 @@
 /* smtp.c - the engine: reads lines, runs commands, rests while an answer is awaited, and sends.
- * Input is taken a line at a time while the state says commands, and handed to smtp_data.c while it says DATA. A
+ * Input is taken a line at a time, or handed to a reader while it is a message. A
  * command that must wait lets the input rest (pipelined commands stay in the buffer) until smtp_resume. */
 #include "core/counter.h"
 #include "core/log.h"
@@ -91,7 +91,7 @@ void smtp_enter(struct smtp *s, enum smtp_state state)
 		enum smtp_state state;
 		const char *name;
 	} names[] = { { GREETED, "greeted" }, { HELLO, "ready" }, { SENDER, "mail" }, { RCPTS, "rcpt" },
-		{ DATA, "data" } };
+		{ DATA, "data" }, { CHUNKS, "bdat" }, { SPOILT, "bdat" } };
 
 	s->state = state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -106,8 +106,8 @@ void smtp_reset(struct smtp *s)
 	free(s->recipients);
 	s->recipients = NULL;
 	s->recipient_count = 0;
-	s->sender = s->asked = s->received = STR_NONE;
-	s->size = 0;
+	s->sender = s->received = STR_NONE;
+	s->mail = (struct smtp_mail_parameters){ 0 };
 	arena_reset(&s->transaction);
 	if (s->state != GREETED)
 		smtp_enter(s, HELLO);
@@ -179,11 +179,9 @@ static void on_input(void *user, struct buf *in)
 	enum next next = DONE;
 
 	while (next == DONE && !s->parted && buf_len(in) && conn_has_room(s->conn)) {
-		if (s->draft) {
-			smtp_data_input(s, in); /* rests by itself when it must */
-			return;
-		}
-		if (!run_line(s, in, &next))
+		if (s->reader)
+			next = s->reader(s, in);
+		else if (!run_line(s, in, &next))
 			return;
 		smtp_next(s, next);
 	}

@@ -6,7 +6,7 @@
 #include "core/conn.h"
 #include "protocols/smtp/smtp.h"
 #include "protocols/smtp/smtp_dot.h"
-#include "protocols/smtp/smtp_parse.h"
+#include "protocols/smtp/smtp_parameter.h"
 #include "storage/store.h"
 
 enum smtp_state {    /* bits, so that the table can name several */
@@ -15,6 +15,8 @@ enum smtp_state {    /* bits, so that the table can name several */
 	SENDER = 4,  /* MAIL is through */
 	RCPTS = 8,   /* at least one recipient */
 	DATA = 16,   /* a message is coming in, or being delivered */
+	CHUNKS = 32, /* between two chunks of a message */
+	SPOILT = 64, /* a chunk was refused: the transaction can only be ended */
 };
 
 enum next { DONE, WAIT, CLOSE }; /* what a command answers its engine */
@@ -22,6 +24,9 @@ enum next { DONE, WAIT, CLOSE }; /* what a command answers its engine */
 struct smtp_recipient {
 	struct str address; /* as the client gave it, for Delivered-To and the log */
 	struct str account; /* canonical */
+	struct str local;   /* of the address */
+	unsigned notify;    /* enum smtp_notify: when the sender is to be told */
+	struct str orcpt;   /* as the sender calls the recipient; "" if he does not say */
 	struct smtp *smtp;
 	struct call *call; /* its delivery; NULL when answered */
 	enum err outcome;
@@ -42,14 +47,16 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	unsigned errors, messages;
 	char hello[256];      /* what the client calls itself */
 	struct call *waiting; /* the answer we rest for; ours */
+	/* Takes the input while it is no command lines, as much as it can use; NULL: it is. */
+	enum next (*reader)(struct smtp *s, struct buf *in);
 
 	/* the transaction, from MAIL to its end */
 	struct arena transaction;
-	struct str sender;                 /* "" for <> */
-	uint64_t size;                     /* as the client declares it; 0: it does not */
+	struct str sender; /* "" for <> */
+	struct smtp_mail_parameters mail;
 	struct smtp_recipient *recipients; /* a growing array, malloc'd; ours */
 	size_t recipient_count;
-	struct str asked; /* the address that RCPT waits for */
+	struct smtp_recipient asked; /* whom RCPT waits for */
 	struct smtp_dot dot;
 	struct draft *draft;       /* ours; NULL unless DATA */
 	bool ended;                /* the last dot has come */
@@ -71,9 +78,15 @@ const char *smtp_hostname(const struct smtp *s);
 /* smtp_command.c */
 enum next smtp_command(struct smtp *s, const struct smtp_line *line);
 
+/* smtp_mail.c */
+enum next smtp_cmd_mail(struct smtp *s, struct str rest);
+enum next smtp_cmd_rcpt(struct smtp *s, struct str rest);
+
 /* smtp_data.c */
 enum next smtp_data_begin(struct smtp *s);
-void smtp_data_input(struct smtp *s, struct buf *in);
 void smtp_data_drop(struct smtp *s); /* whatever of it is under way */
+
+/* smtp_deliver.c */
+void smtp_deliver(struct smtp *s); /* the draft is whole: to all recipients, then replies and resumes */
 
 #endif

@@ -10,6 +10,9 @@ S: 250-*
 S: 250-PIPELINING
 S: 250-SIZE *
 S: 250-8BITMIME
+S: 250-SMTPUTF8
+S: 250-DSN
+S: 250-HELP
 S: 250 ENHANCEDSTATUSCODES
 
 # one reply for each recipient that was taken, in their order (4.2)

@@ -13,7 +13,7 @@ C: QUIT
 S: 221 *
 S: <close>
 
-# the trace says so (RFC 3848)
+# the trace says so (RFC 3848; RFC 8314, 4.3)
 server imaps
 C2: a LOGIN alice secret
 S2: a OK *
@@ -23,6 +23,8 @@ C2: c FETCH 1 BODY[HEADER.FIELDS (Received)]
 S2: * 1 FETCH *
 S2: Received: from client.test ([127.0.0.1])
 S2: 	by * with ESMTPS id *
+S2: 	for <alice@example.test>
+S2: 	tls TLS_* (TLSv1.3); *
 S2.. c OK *
 
 # the other submission port, and IPv6's form of it

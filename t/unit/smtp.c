@@ -1,7 +1,7 @@
 /* The syntax of SMTP: command lines, paths with parameters, and where a message ends. */
 #include "core/buf.h"
 #include "protocols/smtp/smtp_dot.h"
-#include "protocols/smtp/smtp_parse.h"
+#include "protocols/smtp/smtp_parameter.h"
 #include "t/tap.h"
 
 static const struct {
@@ -67,6 +67,80 @@ static void test_paths(void)
 }
 
 static const struct {
+	const char *what, *input;
+	bool good;
+	struct smtp_mail_parameters p;
+} mails[] = {
+	{ "nothing said", "FROM:<>", true, { .envid = { "", 0 } } },
+	{ "size and body", "FROM:<> SIZE=7 BODY=8bitmime", true, { 7, SMTP_8BITMIME, .envid = { "", 0 } } },
+	{ "binary", "FROM:<> BODY=BINARYMIME", true, { .body = SMTP_BINARYMIME, .envid = { "", 0 } } },
+	{ "letters beyond ASCII", "FROM:<> smtputf8", true, { .utf8 = true, .envid = { "", 0 } } },
+	{ "reports", "FROM:<> RET=FULL ENVID=a+2Bb", true, { .ret = SMTP_RET_FULL, .envid = { "a+2Bb", 5 } } },
+	{ "headers alone", "FROM:<> ENVID=x RET=hdrs", true, { .ret = SMTP_RET_HDRS, .envid = { "x", 1 } } },
+	{ "a size that is none", "FROM:<> SIZE=x", false, { 0 } },
+	{ "a size beyond counting", "FROM:<> SIZE=18446744073709551616", false, { 0 } },
+	{ "a body of another kind", "FROM:<> BODY=TEXT", false, { 0 } },
+	{ "xtext that ends too early", "FROM:<> ENVID=a+2", false, { 0 } },
+	{ "xtext in lower case", "FROM:<> ENVID=a+2b", false, { 0 } },
+	{ "xtext that means a line end", "FROM:<> ENVID=+0A", false, { 0 } },
+	{ "a byte beyond ASCII", "FROM:<> ENVID=\xc3\xa4", false, { 0 } },
+	{ "the same twice", "FROM:<> RET=FULL RET=FULL", false, { 0 } },
+	{ "what nobody knows", "FROM:<> X", false, { 0 } },
+};
+
+static const struct {
+	const char *what, *input;
+	bool good, utf8;
+	struct smtp_rcpt_parameters p;
+} rcpts[] = {
+	{ "nothing said", "TO:<a@b>", true, false, { 0, { "", 0 } } },
+	{ "never", "TO:<a@b> NOTIFY=NEVER", true, false, { SMTP_NOTIFY_NEVER, { "", 0 } } },
+	{ "twice", "TO:<a@b> NOTIFY=DELAY,failure", true, false,
+		{ SMTP_NOTIFY_DELAY | SMTP_NOTIFY_FAILURE, { "", 0 } } },
+	{ "never and at times", "TO:<a@b> NOTIFY=SUCCESS,NEVER", false, false, { 0 } },
+	{ "an empty word", "TO:<a@b> NOTIFY=,SUCCESS", false, false, { 0 } },
+	{ "as whom", "TO:<a@b> ORCPT=rfc822;c", true, false, { 0, { "rfc822;c", 8 } } },
+	{ "as whom beyond ASCII", "TO:<a@b> ORCPT=utf-8;\xc3\xa4", true, true, { 0, { "utf-8;\xc3\xa4", 8 } } },
+	{ "as whom, encoded", "TO:<a@b> ORCPT=utf-8;+C3+A4", true, false, { 0, { "utf-8;+C3+A4", 12 } } },
+	{ "beyond ASCII without leave", "TO:<a@b> ORCPT=utf-8;\xc3\xa4", false, false, { 0 } },
+	{ "beyond ASCII in another type", "TO:<a@b> ORCPT=rfc822;\xc3\xa4", false, true, { 0 } },
+	{ "no UTF-8", "TO:<a@b> ORCPT=utf-8;\xff", false, true, { 0 } },
+	{ "no UTF-8, encoded", "TO:<a@b> ORCPT=utf-8;+FF", false, true, { 0 } },
+	{ "no type", "TO:<a@b> ORCPT=;c", false, false, { 0 } },
+	{ "no address", "TO:<a@b> ORCPT=rfc822;", false, false, { 0 } },
+	{ "no semicolon", "TO:<a@b> ORCPT=rfc822", false, false, { 0 } },
+};
+
+static void test_parameters(void)
+{
+	for (size_t i = 0; i < sizeof(mails) / sizeof(*mails); i++) {
+		struct arena a = { 0 };
+		struct smtp_path_line line;
+		struct smtp_mail_parameters p, want = mails[i].p;
+		bool parsed = !smtp_parse_path(str_of(mails[i].input), STR("FROM:"), ADDRESS_NULL, &a, &line);
+		const char *wrong = parsed ? smtp_mail_parameters(&line, &p) : "";
+
+		ok(parsed && !wrong == mails[i].good &&
+				(wrong || (p.size == want.size && p.body == want.body && p.utf8 == want.utf8 &&
+						  p.ret == want.ret && str_eq(p.envid, want.envid))),
+			"MAIL: %s", mails[i].what);
+		arena_free(&a);
+	}
+	for (size_t i = 0; i < sizeof(rcpts) / sizeof(*rcpts); i++) {
+		struct arena a = { 0 };
+		struct smtp_path_line line;
+		struct smtp_rcpt_parameters p, want = rcpts[i].p;
+		bool parsed = !smtp_parse_path(str_of(rcpts[i].input), STR("TO:"), 0, &a, &line);
+		const char *wrong = parsed ? smtp_rcpt_parameters(&line, rcpts[i].utf8, &p) : "";
+
+		ok(parsed && !wrong == rcpts[i].good &&
+				(wrong || (p.notify == want.notify && str_eq(p.orcpt, want.orcpt))),
+			"RCPT: %s", rcpts[i].what);
+		arena_free(&a);
+	}
+}
+
+static const struct {
 	const char *what, *input, *text;
 	ptrdiff_t end; /* bytes used when the end was found; -1: it was not */
 } dots[] = {
@@ -121,6 +195,7 @@ int main(void)
 {
 	test_lines();
 	test_paths();
+	test_parameters();
 	test_dots();
 	return done();
 }
