@@ -1,8 +1,12 @@
 /* accept.c - see accept.h. */
 #include "core/accept.h"
+#include "core/conn.h"
+#include "core/core_settings.h"
 #include "core/counter.h"
+#include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/proxied.h"
 #include "core/worker.h"
 #include <errno.h>
 #include <ev.h>
@@ -28,10 +32,13 @@ struct door {
 	struct accepts *accepts;
 	const struct service *service;
 	char *address;
+	struct networks balancers; /* as the role's configuration has them */
 };
 
 struct accepts {
 	struct worker *w;
+	struct conf *conf; /* the doors' balancers are from this one; ours */
+	struct proxied_list *proxied;
 	struct door *doors;
 	struct timer rest;
 	bool rested; /* the next wake-up takes what there is */
@@ -87,12 +94,89 @@ static void no_room(struct accepts *a, const struct door *d)
 	rest(a, NO_ROOM_MS);
 }
 
+/* --- one that came ----------------------------------------------------------------------------------------------- */
+
+/* What has come is read first: a socket closed over unread bytes resets, and the refusal might be lost. */
+static void refuse(struct worker *w, const struct service *service, int fd, const char *why)
+{
+	struct buf words = { 0 };
+	char scrap[4096];
+
+	if (service->refuse && !service->tls && recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT)) {
+		service->refuse(w, why, &words);
+		if (send(fd, buf_data(&words), buf_len(&words), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+			shutdown(fd, SHUT_WR);
+		buf_free(&words);
+	}
+	close(fd);
+}
+
+static void welcome(struct worker *w, const struct service *service, int fd, const struct ip *peer)
+{
+	const char *why = limit_connect(w, service, peer);
+
+	if (why)
+		refuse(w, service, fd, why);
+	else
+		service->open(w, service, fd);
+}
+
+static void on_proxied(struct worker *w, const struct service *service, int fd, const struct ip *balancer,
+	const struct proxy_header *h)
+{
+	struct ip peer = *balancer;
+
+	if (h->told)
+		ip_of(&h->peer, &peer);
+	conns_introduce(w->conns, h->told ? h : NULL);
+	welcome(w, service, fd, &peer);
+	conns_introduce(w->conns, NULL);
+}
+
+static void read_balancers(struct worker *w, struct door *d)
+{
+	const struct listen_conf *listen = w->conf ? conf_find(w->conf, &listen_settings, d->service->role) : NULL;
+
+	networks_free(&d->balancers);
+	if (listen)
+		networks_read(&d->balancers, &listen->proxy);
+}
+
+/* After a reload the balancers may be others. */
+static void follow_conf(struct accepts *a)
+{
+	if (a->conf == a->w->conf)
+		return;
+	conf_unref(a->conf);
+	a->conf = conf_ref(a->w->conf);
+	for (struct door *d = a->doors; d; d = d->next)
+		read_balancers(a->w, d);
+}
+
+static void came(struct door *d, int fd, const struct sockaddr_storage *from)
+{
+	struct worker *w = d->accepts->w;
+	struct ip peer;
+	int on = 1;
+
+	counter_add(&connections_accepted, 1);
+	if (d->service->local || !ip_of(from, &peer)) {
+		d->service->open(w, d->service, fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (networks_have(&d->balancers, &peer))
+		proxied_add(d->accepts->proxied, d->service, fd, &peer);
+	else
+		welcome(w, d->service, fd, &peer);
+}
+
 static void on_ready(struct ev_loop *loop, struct ev_io *io, int events)
 {
 	struct door *d = (struct door *)io;
 	struct accepts *a = d->accepts;
 	struct worker *w = a->w;
-	int batch = a->rested ? BATCH_RESTED : BATCH, on = 1;
+	int batch = a->rested ? BATCH_RESTED : BATCH;
 
 	(void)loop, (void)events;
 	if (!a->rested && others_first(w)) {
@@ -101,8 +185,11 @@ static void on_ready(struct ev_loop *loop, struct ev_io *io, int events)
 		return;
 	}
 	a->rested = false;
+	follow_conf(a);
 	while (batch-- > 0) {
-		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		socklen_t len = sizeof(from);
+		int fd = accept4(io->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -111,10 +198,7 @@ static void on_ready(struct ev_loop *loop, struct ev_io *io, int events)
 				break;
 			continue;
 		}
-		if (!d->service->local)
-			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		counter_add(&connections_accepted, 1);
-		d->service->open(w, d->service, fd);
+		came(d, fd, &from);
 	}
 }
 
@@ -123,6 +207,8 @@ struct accepts *accepts_new(struct worker *w)
 	struct accepts *a = mem_new(struct accepts);
 
 	a->w = w;
+	a->conf = w->conf ? conf_ref(w->conf) : NULL;
+	a->proxied = proxied_new(w, on_proxied);
 	return a;
 }
 
@@ -135,6 +221,8 @@ void accepts_add(struct accepts *a, const struct service *service, const char *a
 	d->address = str_dup(str_of(address));
 	d->next = a->doors;
 	a->doors = d;
+	follow_conf(a);
+	read_balancers(a->w, d);
 	ev_io_init(&d->io, on_ready, fd, EV_READ);
 	if (!timer_runs(&a->rest))
 		ev_io_start(a->w->loop, &d->io);
@@ -147,6 +235,7 @@ static void door_close(struct accepts *a, struct door **link)
 	*link = d->next;
 	ev_io_stop(a->w->loop, &d->io);
 	close(d->io.fd);
+	networks_free(&d->balancers);
 	free(d->address);
 	free(d);
 }
@@ -167,5 +256,7 @@ void accepts_free(struct accepts *a)
 	timer_stop(a->w->timers, &a->rest);
 	while (a->doors)
 		door_close(a, &a->doors);
+	proxied_free(a->proxied);
+	conf_unref(a->conf);
 	free(a);
 }

@@ -1,6 +1,7 @@
 /* accept.h - a worker taking in connections from the sockets that all workers share.
  * A few per wake-up, so that a burst is spread; a worker with more than its share of connections, or whose loop lags
- * behind the others', leaves the next ones to them for a moment. */
+ * behind the others', leaves the next ones to them for a moment. A balancer's connection first tells whose it is
+ * (proxy.h); then, as any, it is refused by a limit (limit.h) or opens a session of its service. */
 #ifndef CORE_ACCEPT_H
 #define CORE_ACCEPT_H
 

@@ -2,6 +2,7 @@
 #include "core/conn_inside.h"
 #include "core/counter.h"
 #include "core/mem.h"
+#include "core/proxy.h"
 #include "core/tls.h"
 #include "core/worker.h"
 #include <assert.h>
@@ -118,6 +119,10 @@ static void note_addresses(struct conn *c)
 		peer.ss_family = AF_UNSPEC; /* it has gone already, as reading will tell */
 	if (getsockname(c->io.fd, (struct sockaddr *)&here, &here_len) < 0)
 		here.ss_family = AF_UNSPEC;
+	if (c->conns->introduced) {
+		peer = c->conns->introduced->peer;
+		here = c->conns->introduced->here;
+	}
 	c->loopback = describe(&peer, c->peer);
 	describe(&here, c->here);
 	if (here.ss_family != AF_UNIX) /* we flush once per turn and have nothing more to say then */
@@ -328,6 +333,11 @@ struct conns *conns_new(struct worker *w)
 	ev_set_priority(&cs->next_turn, EV_MAXPRI); /* each turn, however busy: idle means no event of its priority */
 	cs->next_turn.data = cs;
 	return cs;
+}
+
+void conns_introduce(struct conns *cs, const struct proxy_header *told)
+{
+	cs->introduced = told;
 }
 
 size_t conns_count(const struct conns *cs)

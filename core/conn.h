@@ -17,6 +17,7 @@
 struct conn;
 struct worker;
 struct tls;
+struct conns;
 
 #define CONN_IN_MAX  (64u << 10)  /* unread input that is held; a reader that takes none of so much gets no more */
 #define CONN_OUT_MAX (256u << 10) /* unsent output above which the reader rests; conn_write still takes more */
@@ -80,10 +81,14 @@ const char *conn_peer(const struct conn *c);
 const char *conn_here(const struct conn *c);
 bool conn_from_loopback(const struct conn *c);
 
+/* Who is at both ends of the connection that conn_new is given next, if a balancer told (proxy.h) and the kernel does
+ * not know. They are the caller's; NULL: the kernel knows. */
+struct proxy_header;
+void conns_introduce(struct conns *cs, const struct proxy_header *told);
+
 /* What the connections of a worker have in common; worker.c alone calls these. w->loop and w->timers are there
  * before conns_new; every connection is freed before conns_free (NULL is fine). Its part of the loop's turn comes
  * last before the loop sleeps (an ev_prepare of the lowest priority): what others write in theirs still leaves. */
-struct conns;
 struct conns *conns_new(struct worker *w);
 size_t conns_count(const struct conns *cs); /* connections there now */
 void conns_free(struct conns *cs);

@@ -32,8 +32,9 @@ struct conns {
 	struct conn_list dirty, due;
 	struct conn *telling; /* whose user's function runs just now; NULL: none, or it freed the connection */
 	struct buf spare;     /* CONN_IN_MAX of memory, lent to the connection being read */
-	uint64_t number;      /* of connections so far */
-	size_t count;         /* there now */
+	const struct proxy_header *introduced; /* conns_introduce */
+	uint64_t number;                       /* of connections so far */
+	size_t count;                          /* there now */
 };
 
 struct conn {

@@ -2,6 +2,7 @@
 #include "core/core_settings.h"
 #include "core/listen.h"
 #include "core/log.h"
+#include "core/network.h"
 #include "core/shm.h"
 
 #define TEXT_OF_(number) #number
@@ -81,7 +82,7 @@ static const struct setting tls_rows[] = {
 		0 },
 	{ "client_ca", SETTING_TEXT, "", NULL, NULL, offsetof(struct tls_conf, client_ca),
 		"File of the authorities (PEM) by whose certificates clients may log in (EXTERNAL); without one none "
-	        "is asked "
+		"is asked "
 		"for.",
 		0 },
 	{ 0 },
@@ -106,12 +107,14 @@ static bool listen_check(const void *values, const char *title, struct buf *why)
 				title, conf->address.items[i]);
 			good = false;
 		}
-	return good;
+	return networks_check(&conf->proxy, "listen.proxy", why) && good;
 }
 
 static const struct setting listen_rows[] = {
 	{ "address", SETTING_LIST, "", NULL, NULL, offsetof(struct listen_conf, address),
 		"Addresses and ports, like \"0.0.0.0:25\" and \"[::]:25\".", 0 },
+	{ "proxy", SETTING_LIST, "", NULL, NULL, offsetof(struct listen_conf, proxy),
+		"Networks of load balancers: who comes from there must begin with a PROXY protocol header.", 0 },
 	{ 0 },
 };
 

@@ -24,6 +24,7 @@ struct tls_conf { /* certificate and key "": no TLS */
 
 struct listen_conf { /* titled by role */
 	struct setting_list address;
+	struct setting_list proxy; /* networks of balancers */
 };
 
 extern const struct settings core_settings, log_settings, tls_settings, listen_settings;

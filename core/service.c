@@ -1,6 +1,10 @@
 /* service.c - see service.h. */
 #include "core/service.h"
+#include "core/conn.h"
+#include "core/limit.h"
 #include "core/worker.h"
+
+#define END_MS 30000 /* for the answer under way and the farewell */
 
 void session_open(struct worker *w, struct session *s)
 {
@@ -9,14 +13,32 @@ void session_open(struct worker *w, struct session *s)
 	if (s->next)
 		s->next->link = &s->next;
 	w->sessions = s;
+	limit_begin(w, s);
 }
 
 void session_close(struct worker *w, struct session *s)
 {
-	(void)w; /* the links lead to the worker's list */
+	limit_end(w, s);
+	timer_stop(w->timers, &s->timer);
 	*s->link = s->next;
 	if (s->next)
 		s->next->link = s->link;
 	s->next = NULL;
 	s->link = NULL;
+}
+
+static void cut_off(void *user)
+{
+	struct session *s = user;
+
+	conn_close(s->conn);
+}
+
+void session_end(struct worker *w, struct session *s, const char *why)
+{
+	if (s->ending)
+		return;
+	s->ending = true;
+	timer_start(w->timers, &s->timer, END_MS, cut_off, s);
+	s->farewell(s, why);
 }

@@ -6,9 +6,11 @@
 
 #include "core/buf.h"
 #include "core/settings.h"
+#include "core/timers.h"
 
 struct conn;
 struct session;
+struct tally;
 struct worker;
 
 struct service {
@@ -16,9 +18,19 @@ struct service {
 	const char *component; /* "imap": for logs and `postern who` */
 	bool tls;              /* TLS from the first byte */
 	bool local;            /* a UNIX socket in the run directory, not an address */
+	bool members;          /* one must log in to do anything */
 	unsigned port;         /* the usual one; 0 for local ones */
 	/* Starts a session on an accepted socket; it is in charge of fd from now on. */
 	void (*open)(struct worker *w, const struct service *service, int fd);
+	/* Writes what a client is told instead that is not let in. NULL: nothing; also where TLS comes first. */
+	void (*refuse)(struct worker *w, const char *why, struct buf *out);
+};
+
+struct session_limit { /* what limit.c counts the session in; all 0: nowhere */
+	struct worker *worker;
+	struct tally *address, *account; /* where it counts as open; NULL: there was no room, or no login */
+	uint64_t address_key, account_key;
+	bool known; /* logged in */
 };
 
 /* What every session begins with, so that the worker can list, tell and end them all. */
@@ -32,9 +44,14 @@ struct session {
 	/* The server stops or the administrator ends it: says good-bye in its protocol and closes, when it may;
 	 * called once. Never frees the session in it. */
 	void (*farewell)(struct session *s, const char *why);
+	struct session_limit limit;
+	struct timer timer; /* when it must have logged in, or be done; once it is told to end, when it is cut off */
+	bool ending;        /* session_end */
 };
 
-void session_open(struct worker *w, struct session *s);  /* joins the list; the fields above are set */
+void session_open(struct worker *w, struct session *s);  /* joins the list; the fields down to farewell are set */
 void session_close(struct worker *w, struct session *s); /* leaves it */
+/* Its farewell, now; whoever is not gone 30 s later, since it does not read what it asked for, is cut off. why: lasts. */
+void session_end(struct worker *w, struct session *s, const char *why);
 
 #endif

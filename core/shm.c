@@ -2,12 +2,14 @@
 #include "core/shm.h"
 #include "core/err.h"
 #include "core/log.h"
+#include "core/tally.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define RINGS_BYTES    (16u << 20) /* for all rings that lead to one worker */
@@ -22,7 +24,8 @@ struct row { /* what one worker writes, apart from every other's cache lines */
 struct shm {
 	unsigned workers;
 	size_t counters_bytes, ring_bytes; /* of one worker's row; of one ring with its head */
-	size_t counters_at, rings_at;
+	size_t counters_at, tallies_at, rings_at;
+	uint64_t seed[2];
 	int wake_fds[WORKERS_MAX];
 	struct row rows[];
 };
@@ -49,7 +52,7 @@ static void fail(const char *what)
 
 struct shm *shm_new(unsigned workers, size_t counters)
 {
-	size_t capacity, counters_bytes, counters_at, rings_at, ring_size;
+	size_t capacity, counters_bytes, counters_at, tallies_at, rings_at, ring_size;
 	struct shm *shm;
 
 	assert(workers && workers <= WORKERS_MAX);
@@ -57,7 +60,8 @@ struct shm *shm_new(unsigned workers, size_t counters)
 	ring_size = up_to(ring_bytes(capacity), PAGE);
 	counters_bytes = up_to(counters * sizeof(uint64_t), LINE);
 	counters_at = up_to(sizeof(*shm) + workers * sizeof(struct row), LINE);
-	rings_at = up_to(counters_at + workers * counters_bytes, PAGE);
+	tallies_at = up_to(counters_at + workers * counters_bytes, PAGE);
+	rings_at = up_to(tallies_at + workers * tally_table_bytes(), PAGE);
 	shm = mmap(NULL, rings_at + (size_t)workers * workers * ring_size, PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (shm == MAP_FAILED)
@@ -65,8 +69,11 @@ struct shm *shm_new(unsigned workers, size_t counters)
 	shm->workers = workers;
 	shm->counters_bytes = counters_bytes;
 	shm->counters_at = counters_at;
+	shm->tallies_at = tallies_at;
 	shm->rings_at = rings_at;
 	shm->ring_bytes = ring_size;
+	if (getrandom(shm->seed, sizeof(shm->seed), 0) != sizeof(shm->seed))
+		fail("draw random bytes");
 	for (unsigned from = 0; from < workers; from++) {
 		if ((shm->wake_fds[from] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
 			fail("make an eventfd");
@@ -91,6 +98,17 @@ uint64_t *shm_counters(struct shm *shm, unsigned worker)
 {
 	assert(worker < shm->workers);
 	return (uint64_t *)((char *)shm + shm->counters_at + worker * shm->counters_bytes);
+}
+
+struct tally_table *shm_tallies(struct shm *shm, unsigned worker)
+{
+	assert(worker < shm->workers);
+	return (struct tally_table *)((char *)shm + shm->tallies_at + worker * tally_table_bytes());
+}
+
+const uint64_t *shm_seed(const struct shm *shm)
+{
+	return shm->seed;
 }
 
 struct ring *shm_ring(struct shm *shm, unsigned from, unsigned to)

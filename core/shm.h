@@ -1,5 +1,5 @@
 /* shm.h - the memory that master and workers share: made before the first fork, mapped by all at the same address.
- *   header | slot of each worker | counters of each worker | a ring for each ordered pair of workers
+ *   header | slot of each worker | counters and tallies of each worker | a ring for each ordered pair of workers
  * A slot is written by its worker (and by the master when the worker died); everybody reads. Each worker has an
  * eventfd, inherited like the memory, that wakes it. */
 #ifndef CORE_SHM_H
@@ -30,11 +30,14 @@ struct slot {
 };
 
 struct shm;
+struct tally_table;
 
 struct shm *shm_new(unsigned workers, size_t counters); /* aborts without memory: at the start only */
 unsigned shm_workers(const struct shm *shm);
 struct slot *shm_slot(struct shm *shm, unsigned worker);
 uint64_t *shm_counters(struct shm *shm, unsigned worker);
+struct tally_table *shm_tallies(struct shm *shm, unsigned worker);
+const uint64_t *shm_seed(const struct shm *shm); /* two random words of this server's life */
 struct ring *shm_ring(struct shm *shm, unsigned from, unsigned to);
 int shm_wake_fd(struct shm *shm, unsigned worker);
 void shm_wake(struct shm *shm, unsigned worker); /* writes that worker's eventfd */

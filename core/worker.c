@@ -7,6 +7,7 @@
 #include "core/core_settings.h"
 #include "core/counter.h"
 #include "core/house.h"
+#include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/tls.h"
@@ -250,6 +251,7 @@ static void body_begin(struct body *b, const struct birth *birth)
 	w->calls = calls_new(w);
 	watch(b); /* before conns: of the same priority, and libev runs first what was started last */
 	w->conns = conns_new(w);
+	w->limits = limits_new();
 	b->accepts = accepts_new(w);
 	b->slept_us = b->woke_us = monotonic_us();
 	worker_orders_begin(b);
@@ -262,6 +264,7 @@ static void body_end(struct body *b)
 
 	accepts_free(b->accepts);
 	worker_orders_end(b);
+	limits_free(w->limits);
 	conns_free(w->conns);
 	calls_free(w->calls);
 	lane_free(w->journal);

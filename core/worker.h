@@ -13,6 +13,7 @@
 struct ev_loop;
 struct asks;
 struct conns;
+struct limits;
 struct tls;
 struct service;
 struct store;
@@ -21,7 +22,8 @@ struct worker {
 	struct ev_loop *loop;
 	struct timers *timers;
 	struct calls *calls;
-	struct conns *conns; /* what conn.c keeps per worker (conn.h) */
+	struct conns *conns;   /* what conn.c keeps per worker (conn.h) */
+	struct limits *limits; /* what limit.c keeps per worker (limit.h); NULL: nothing is limited */
 	struct shm *shm;
 	unsigned slot, workers; /* this one, of so many */
 	struct conf *conf;      /* in force now; conf_ref it to keep it */

@@ -3,6 +3,7 @@
 #include "conf/commands.h"
 #include "conf/conf.h"
 #include "core/core_settings.h"
+#include "core/limit.h"
 #include "core/worker.h"
 #include "protocols/cli/commands.h"
 #include "protocols/cli/control.h"
@@ -18,6 +19,7 @@ static const struct settings *const settings[] = {
 	&log_settings,
 	&tls_settings,
 	&listen_settings,
+	&limit_settings,
 	&login_settings,
 	&store_settings,
 	&journal_settings,

@@ -1,9 +1,9 @@
 /* base.c - see base.h.
  *   magic version life sequence | the names, as a row of operations | crc */
 #include "storage/base.h"
+#include "core/crc32c.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/crc32c.h"
 #include "storage/operation.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* batch.c - see batch.h. */
 #include "storage/batch.h"
-#include "storage/crc32c.h"
+#include "core/crc32c.h"
 #include <assert.h>
 
 #define MAGIC             0x4e4a5350 /* "PSJN" */

@@ -2,6 +2,7 @@
  * While a command waits the input rests (pipelined commands stay in the connection's buffer) until imap_resume, or
  * one of the tagged replies from an answer's continuation. */
 #include "core/counter.h"
+#include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/imap/imap_session.h"
@@ -113,6 +114,16 @@ enum next imap_no(struct imap *s, const char *fmt, ...)
 	return next;
 }
 
+/* False: this one was too many; the client is told. */
+static bool within_limits(struct imap *s, enum tally_rate what)
+{
+	const char *why = limit_count(s->worker, &s->session, what);
+
+	if (why)
+		imap_untagged(s, "BYE %s", why);
+	return !why;
+}
+
 enum next imap_bad(struct imap *s, const char *fmt, ...)
 {
 	va_list ap;
@@ -120,6 +131,8 @@ enum next imap_bad(struct imap *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	tagged(s, "BAD", fmt, ap);
 	va_end(ap);
+	if (!within_limits(s, TALLY_ERRORS))
+		return CLOSE;
 	if (++s->errors <= (unsigned)imap_conf(s)->errors_max)
 		return DONE;
 	log_warn("imap", conn_id(s->conn), "too many errors, closing peer=%s", conn_peer(s->conn));
@@ -288,6 +301,10 @@ static bool take_command(struct imap *s, struct buf *in, enum next *next)
 	if (!used)
 		return false;
 	s->parser = (struct imap_parser){ 0 };
+	if (!within_limits(s, TALLY_COMMANDS)) {
+		*next = CLOSE;
+		return true;
+	}
 	*next = run_command(s, str_cut(buf_str(in), 0, (size_t)used));
 	buf_take(in, (size_t)used);
 	return true;
@@ -428,7 +445,15 @@ static void imap_open(struct worker *w, const struct service *service, int fd)
 	conn_wrote(s->conn);
 }
 
-const struct service imap_service = { .role = "imap", .component = "imap", .port = 143, .open = imap_open };
+static void imap_refuse(struct worker *w, const char *why, struct buf *out)
+{
+	(void)w;
+	buf_printf(out, "* BYE %s\r\n", why);
+}
+
+const struct service imap_service = {
+	.role = "imap", .component = "imap", .members = true, .port = 143, .open = imap_open, .refuse = imap_refuse
+};
 const struct service imaps_service = {
-	.role = "imaps", .component = "imap", .tls = true, .port = 993, .open = imap_open
+	.role = "imaps", .component = "imap", .tls = true, .members = true, .port = 993, .open = imap_open
 };

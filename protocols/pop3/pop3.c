@@ -1,5 +1,6 @@
 /* pop3.c - the engine: reads lines, runs commands, rests while an answer is awaited or on its way, and sends. */
 #include "core/counter.h"
+#include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/pop3/pop3_session.h"
@@ -59,6 +60,8 @@ enum next pop3_wrong(struct pop3 *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	reply(s, "-ERR ", fmt, ap);
 	va_end(ap);
+	if (limit_count(s->worker, &s->session, TALLY_ERRORS))
+		return CLOSE;
 	if (++s->errors <= (unsigned)s->conf->errors_max)
 		return DONE;
 	log_warn("pop3", conn_id(s->conn), "too many errors, closing peer=%s", conn_peer(s->conn));
@@ -103,12 +106,18 @@ static bool run_line(struct pop3 *s, struct buf *in, enum next *next)
 {
 	struct str bytes = buf_str(in), line;
 	ptrdiff_t lf = str_find(bytes, '\n');
+	const char *over;
 	size_t verb = 0;
 
 	if (lf < 0 && bytes.len < LINE_BYTES_MAX)
 		return false;
 	if (lf < 0 || lf >= LINE_BYTES_MAX) {
 		pop3_err(s, "line too long");
+		*next = CLOSE;
+		return true;
+	}
+	if ((over = limit_count(s->worker, &s->session, TALLY_COMMANDS))) {
+		pop3_err(s, "[SYS/TEMP] %s", over);
 		*next = CLOSE;
 		return true;
 	}
@@ -199,7 +208,15 @@ static void pop3_open(struct worker *w, const struct service *service, int fd)
 	pop3_ok(s, "Postern POP3 here");
 }
 
-const struct service pop3_service = { .role = "pop3", .component = "pop3", .port = 110, .open = pop3_open };
+static void pop3_refuse(struct worker *w, const char *why, struct buf *out)
+{
+	(void)w;
+	buf_printf(out, "-ERR [SYS/TEMP] %s\r\n", why);
+}
+
+const struct service pop3_service = {
+	.role = "pop3", .component = "pop3", .members = true, .port = 110, .open = pop3_open, .refuse = pop3_refuse
+};
 const struct service pop3s_service = {
-	.role = "pop3s", .component = "pop3", .tls = true, .port = 995, .open = pop3_open
+	.role = "pop3s", .component = "pop3", .tls = true, .members = true, .port = 995, .open = pop3_open
 };

@@ -2,6 +2,7 @@
  * Input is taken a line at a time, or handed to a reader while it is a message. A
  * command that must wait lets the input rest (pipelined commands stay in the buffer) until smtp_resume. */
 #include "core/counter.h"
+#include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/smtp/smtp_session.h"
@@ -36,15 +37,20 @@ const struct settings smtp_settings = { .section = "smtp",
 	.rows = smtp_rows,
 	.text = "Mail coming in by SMTP and LMTP." };
 
-const char *smtp_hostname(const struct smtp *s)
+static const char *hostname(const struct smtp_conf *conf)
 {
 	static char name[256];
 
-	if (*s->conf->hostname)
-		return s->conf->hostname;
+	if (*conf->hostname)
+		return conf->hostname;
 	if (!name[0] && gethostname(name, sizeof(name) - 1))
 		return "localhost";
 	return name;
+}
+
+const char *smtp_hostname(const struct smtp *s)
+{
+	return hostname(s->conf);
 }
 
 static void reply(struct smtp *s, const char *fmt, va_list ap)
@@ -66,8 +72,20 @@ enum next smtp_reply(struct smtp *s, const char *fmt, ...)
 	return DONE;
 }
 
+/* False: this one was too many; the client is told. */
+static bool within_limits(struct smtp *s, enum tally_rate what)
+{
+	const char *why = limit_count(s->worker, &s->session, what);
+
+	if (why)
+		smtp_reply(s, "421 4.7.0 %s %s", smtp_hostname(s), why);
+	return !why;
+}
+
 enum next smtp_count(struct smtp *s)
 {
+	if (!within_limits(s, TALLY_ERRORS))
+		return CLOSE;
 	if (++s->errors <= (unsigned)s->conf->errors_max)
 		return DONE;
 	log_warn("smtp", conn_id(s->conn), "too many errors, closing peer=%s", conn_peer(s->conn));
@@ -153,6 +171,10 @@ static bool run_line(struct smtp *s, struct buf *in, enum next *next)
 		pass_line(s, in);
 		return true;
 	}
+	if (!within_limits(s, TALLY_COMMANDS)) {
+		*next = CLOSE;
+		return true;
+	}
 	*next = used < 0 ? smtp_wrong(s, "500 5.5.2 a line ends in CRLF and holds no other CR, LF or NUL")
 	                 : smtp_command(s, &line); /* its spans lie in `in`, which nobody touches meanwhile */
 	buf_take(in, size);
@@ -162,7 +184,7 @@ static bool run_line(struct smtp *s, struct buf *in, enum next *next)
 static void smtp_next(struct smtp *s, enum next next)
 {
 	if (next == DONE && s->farewell && s->state != DATA) {
-		smtp_reply(s, "421 4.3.2 %s %s", smtp_hostname(s), s->farewell);
+		smtp_reply(s, "421 %s %s %s", s->worker->stopping ? "4.3.2" : "4.7.0", smtp_hostname(s), s->farewell);
 		next = CLOSE;
 	}
 	if (next != DONE)
@@ -250,9 +272,23 @@ static void smtp_open(struct worker *w, const struct service *service, int fd)
 	smtp_reply(s, "220 %s %s Postern", smtp_hostname(s), s->lmtp ? "LMTP" : "ESMTP");
 }
 
-const struct service smtp_service = { .role = "smtp", .component = "smtp", .port = 25, .open = smtp_open };
-const struct service submission_service = { .role = "submission", .component = "smtp", .port = 587, .open = smtp_open };
-const struct service submissions_service = {
-	.role = "submissions", .component = "smtp", .tls = true, .port = 465, .open = smtp_open
+static void smtp_refuse(struct worker *w, const char *why, struct buf *out)
+{
+	buf_printf(out, "421 4.7.0 %s %s\r\n", hostname(conf_section(w->conf, &smtp_settings)), why);
+}
+
+const struct service smtp_service = {
+	.role = "smtp", .component = "smtp", .port = 25, .open = smtp_open, .refuse = smtp_refuse
 };
-const struct service lmtp_service = { .role = "lmtp", .component = "smtp", .port = 24, .open = smtp_open };
+const struct service submission_service = { .role = "submission",
+	.component = "smtp",
+	.members = true,
+	.port = 587,
+	.open = smtp_open,
+	.refuse = smtp_refuse };
+const struct service submissions_service = {
+	.role = "submissions", .component = "smtp", .tls = true, .members = true, .port = 465, .open = smtp_open
+};
+const struct service lmtp_service = {
+	.role = "lmtp", .component = "smtp", .port = 24, .open = smtp_open, .refuse = smtp_refuse
+};

@@ -1,7 +1,7 @@
 /* The journal's bytes: CRC, operations, batches; and the marks that replay keeps. */
 #include "storage/batch.h"
+#include "core/crc32c.h"
 #include "core/mem.h"
-#include "storage/crc32c.h"
 #include "storage/marks.h"
 #include "storage/moved.h"
 #include "storage/names.h"

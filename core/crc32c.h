@@ -1,6 +1,6 @@
 /* crc32c.h - the Castagnoli CRC (RFC 3720, 12.1) over bytes given in any pieces. */
-#ifndef STORAGE_CRC32C_H
-#define STORAGE_CRC32C_H
+#ifndef CORE_CRC32C_H
+#define CORE_CRC32C_H
 
 #include "core/str.h"
 

@@ -1,5 +1,5 @@
 /* crc32c.c - see crc32c.h. */
-#include "storage/crc32c.h"
+#include "core/crc32c.h"
 
 /* One entry: what four bits shifted out leave behind, for the reflected polynomial 0x82f63b78. */
 static const uint32_t nibbles[16] = { 0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
