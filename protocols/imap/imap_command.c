@@ -55,7 +55,7 @@ const struct imap_command *imap_command_find(struct str word, bool uid)
 void imap_capabilities(const struct imap *s, struct buf *out)
 {
 	buf_add_str(out, STR("IMAP4rev1 LITERAL+ IDLE UIDPLUS CHILDREN SASL-IR"
-			     " ENABLE ID MOVE NAMESPACE UNSELECT"));
+			     " BINARY ENABLE ID MOVE NAMESPACE UNSELECT"));
 	if (s->state != GREETED)
 		return;
 	buf_add_str(out, login_permitted(imap_login_conf(s), s->conn) ? STR(" AUTH=PLAIN") : STR(" LOGINDISABLED"));

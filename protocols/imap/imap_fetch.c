@@ -15,31 +15,7 @@
 
 COUNTER(imap_fetched, "imap.fetched", "messages told of by FETCH");
 
-enum phase { NEXT, LOAD, ITEMS, COLLECT, STREAM, LAST };
-
-struct fetch {
-	struct items items; /* in the session's arena */
-	struct set seqs;    /* the same */
-	size_t range, item; /* where in them we are */
-	uint32_t seq;
-	enum phase phase;
-	bool told_seen; /* the message became \\Seen by this */
-	bool missed;    /* a message could not be read */
-	struct message message;
-	struct wire wire;
-	struct buf piece;     /* wire bytes on their way */
-	struct buf header;    /* of the message, wire form */
-	struct buf collected; /* of a part, for its fields */
-	uint64_t header_size; /* wire bytes, all of it */
-	struct arena arena;   /* memory of one message's tree */
-	struct mime *mime;
-	const struct mime_part *root;
-	uint64_t skip, left; /* of the section: bytes before it still to pass over, bytes of it to send */
-	bool announced;      /* the section's literal */
-	size_t turn_bytes;   /* read in this turn */
-};
-
-static void on_ready(void *user)
+void imap_fetch_ready(void *user)
 {
 	imap_fetch_on(user);
 }
@@ -66,6 +42,8 @@ void imap_fetch_drop(struct imap *s)
 	buf_free(&f->piece);
 	buf_free(&f->header);
 	buf_free(&f->collected);
+	buf_free(&f->raw);
+	buf_free(&f->plain);
 	arena_free(&f->arena);
 	free(f);
 	s->fetch = NULL;
@@ -82,7 +60,7 @@ static void start_load(struct imap *s, struct fetch *f)
 		f->mime = mime_new(&f->arena, &mime_limits);
 	else
 		m.stored = m.header; /* no more than that is read */
-	wire_open(&f->wire, s->mailbox, &m, on_ready, s);
+	wire_open(&f->wire, s->mailbox, &m, imap_fetch_ready, s);
 }
 
 static void next_turn(void *user, enum err e, struct str answer)
@@ -94,8 +72,8 @@ static void next_turn(void *user, enum err e, struct str answer)
 	imap_fetch_on(s);
 }
 
-/* The next piece of the message into f->piece. Whoever reads much without sending lets others have their turn. */
-static enum wire_step read_piece(struct imap *s, struct fetch *f)
+/* Whoever reads much without sending lets others have their turn. */
+enum wire_step imap_fetch_read(struct imap *s, struct fetch *f)
 {
 	enum wire_step step;
 
@@ -116,7 +94,7 @@ static enum wire_step load(struct imap *s, struct fetch *f)
 {
 	enum wire_step step;
 
-	while ((step = read_piece(s, f)) == WIRE_BYTES) {
+	while ((step = imap_fetch_read(s, f)) == WIRE_BYTES) {
 		if (f->mime)
 			mime_feed(f->mime, buf_data(&f->piece), buf_len(&f->piece));
 		if (f->items.needs & NEEDS_HEADER && buf_len(&f->header) < HEADER_BYTES_MAX)
@@ -168,103 +146,17 @@ static void write_envelope(struct fetch *f, struct buf *out)
 	imap_write_envelope(out, &e);
 }
 
-/* Where in the message the section lies; false: there is none such. */
-static bool section_range(const struct fetch *f, const struct item *item, uint64_t *start, uint64_t *end)
-{
-	if (item->depth)
-		return mime_section(f->root, item->numbers, item->depth, item->section, start, end);
-	*start = item->section == MIME_TEXT ? f->header_size : 0;
-	*end = item->section == MIME_HEADER ? f->header_size : f->message.wire;
-	return *start <= *end;
-}
-
-/* [start, end) becomes what a partial fetch wants of it. */
-static void cut_partial(const struct item *item, uint64_t *start, uint64_t *end)
-{
-	if (!item->partial)
-		return;
-	*start = *start + item->from < *end ? *start + item->from : *end;
-	if (*end - *start > item->len)
-		*end = *start + item->len;
-}
-
-/* Begins reading [start, end), at the place where reading has come to if that helps. */
-static void open_range(struct imap *s, struct fetch *f, uint64_t start, uint64_t end)
-{
-	f->announced = false;
-	f->skip = start;
-	f->left = end - start;
-	wire_open(&f->wire, s->mailbox, &f->message, on_ready, s);
-	if (s->read_uid != f->message.uid || s->read_place.wire > start)
-		return;
-	wire_start_at(&f->wire, &s->read_place);
-	f->skip -= s->read_place.wire;
-}
-
-static void announce(struct imap *s, const struct item *item, uint64_t size)
-{
-	conn_printf(s->conn, STR_FMT " {%llu}\r\n", STR_ARG(item->label), (unsigned long long)size);
-}
-
-static void write_nil(struct imap *s, const struct item *item)
-{
-	conn_printf(s->conn, STR_FMT " NIL", STR_ARG(item->label));
-}
-
-/* Of a header those fields that the item asks for. */
-static void write_fields(struct imap *s, const struct item *item, struct str header)
-{
-	struct buf fields = { 0 };
-	uint64_t start = 0, end;
-
-	imap_filter_fields(item, header, &fields);
-	end = buf_len(&fields);
-	cut_partial(item, &start, &end);
-	announce(s, item, end - start);
-	conn_write_str(s->conn, str_cut(buf_str(&fields), (size_t)start, (size_t)end));
-	buf_free(&fields);
-}
-
-/* Starts a section: one that lies in the header at hand goes out at once. */
-static void start_section(struct imap *s, struct fetch *f, const struct item *item)
-{
-	bool some = item->fields != FIELDS_ALL;
-	uint64_t start, end;
-
-	f->item++;
-	if (!section_range(f, item, &start, &end)) {
-		write_nil(s, item);
-		return;
-	}
-	if (!some)
-		cut_partial(item, &start, &end);
-	if (end <= buf_len(&f->header)) {
-		struct str text = str_cut(buf_str(&f->header), (size_t)start, (size_t)end);
-
-		if (some) {
-			write_fields(s, item, text);
-		} else {
-			announce(s, item, text.len);
-			conn_write_str(s->conn, text);
-		}
-		return;
-	}
-	f->phase = some ? COLLECT : STREAM;
-	open_range(s, f, start, end);
-}
-
 static void write_item(struct imap *s, struct fetch *f, const struct item *item)
 {
 	struct buf *out;
 
-	if (f->item)
+	if (f->item++)
 		conn_write(s->conn, " ", 1);
-	if (item->kind == ITEM_SECTION) {
-		start_section(s, f, item);
+	if (item->kind >= ITEM_SECTION) {
+		imap_section_begin(s, f, item);
 		return;
 	}
 	out = conn_out(s->conn);
-	f->item++;
 	switch (item->kind) {
 	case ITEM_FLAGS:
 		write_flags(s, f, out);
@@ -286,69 +178,6 @@ static void write_item(struct imap *s, struct fetch *f, const struct item *item)
 		imap_write_structure(out, f->root, item->kind == ITEM_STRUCTURE);
 	}
 	conn_wrote(s->conn);
-}
-
-/* ---- sections on their way ---- */
-
-/* Takes the next piece of the open range, to be used before the next call. */
-static enum wire_step next_of_range(struct imap *s, struct fetch *f, struct str *part)
-{
-	enum wire_step step = read_piece(s, f);
-	size_t pass, len;
-
-	if (step != WIRE_BYTES)
-		return step == WIRE_END ? WIRE_FAILED : step; /* the file holds less than the mailbox says */
-	pass = buf_len(&f->piece) < f->skip ? buf_len(&f->piece) : (size_t)f->skip;
-	len = buf_len(&f->piece) - pass < f->left ? buf_len(&f->piece) - pass : (size_t)f->left;
-	*part = str_cut(buf_str(&f->piece), pass, pass + len);
-	f->skip -= pass;
-	f->left -= len;
-	return WIRE_BYTES;
-}
-
-/* Sends what the open range holds while there is room. */
-static enum wire_step stream(struct imap *s, struct fetch *f)
-{
-	uint64_t size = f->left;
-
-	while (f->left) {
-		enum wire_step step;
-		struct str part;
-
-		if (!conn_has_room(s->conn))
-			return WIRE_WAIT;
-		if ((step = next_of_range(s, f, &part)) != WIRE_BYTES)
-			return step;
-		if (part.len && !f->announced) {
-			f->announced = true;
-			announce(s, &f->items.list[f->item - 1], size);
-		}
-		conn_write_str(s->conn, part);
-	}
-	if (!size && !f->announced)
-		announce(s, &f->items.list[f->item - 1], 0);
-	s->read_uid = f->message.uid;
-	s->read_place = f->wire.before;
-	wire_close(&f->wire);
-	return WIRE_END;
-}
-
-/* Gathers a part's header and sends the fields asked for. */
-static enum wire_step collect(struct imap *s, struct fetch *f)
-{
-	while (f->left) {
-		enum wire_step step;
-		struct str part;
-
-		if ((step = next_of_range(s, f, &part)) != WIRE_BYTES)
-			return step;
-		if (buf_len(&f->collected) < HEADER_BYTES_MAX)
-			buf_add_str(&f->collected, part);
-	}
-	wire_close(&f->wire);
-	write_fields(s, &f->items.list[f->item - 1], buf_str(&f->collected));
-	buf_clear(&f->collected);
-	return WIRE_END;
 }
 
 /* ---- message by message ---- */
@@ -413,15 +242,9 @@ static enum next cannot_read(struct imap *s, struct fetch *f)
 			now.uid);
 	f->missed = true;
 	wire_close(&f->wire);
-	buf_clear(&f->collected);
-	if (f->phase == LOAD) {
-		f->phase = NEXT;
-		return DONE;
-	}
-	if (f->announced)
-		return CLOSE;
-	write_nil(s, &f->items.list[f->item - 1]);
-	f->phase = ITEMS;
+	if (f->phase != LOAD)
+		return imap_section_fail(s, f) ? DONE : CLOSE;
+	f->phase = NEXT;
 	return DONE;
 }
 
@@ -432,10 +255,14 @@ static enum next stepped(struct imap *s, struct fetch *f, enum wire_step step)
 		return WAIT;
 	if (step == WIRE_FAILED)
 		return cannot_read(s, f);
-	if (f->phase == LOAD)
-		begin_message(s, f);
-	else
+	if (f->phase != LOAD) {
 		f->phase = ITEMS;
+	} else if (imap_section_decodes(f)) {
+		begin_message(s, f);
+	} else {
+		f->unknown = true; /* nothing is said of this message */
+		f->phase = NEXT;
+	}
 	return DONE;
 }
 
@@ -463,10 +290,8 @@ static enum next fetch_step(struct imap *s, struct fetch *f)
 		else
 			write_item(s, f, &f->items.list[f->item]);
 		return DONE;
-	case COLLECT:
-		return stepped(s, f, collect(s, f));
 	default:
-		return stepped(s, f, stream(s, f));
+		return stepped(s, f, imap_section_step(s, f));
 	}
 }
 
@@ -474,7 +299,7 @@ static enum next fetch_run(struct imap *s)
 {
 	struct fetch *f = s->fetch;
 	enum next next = DONE;
-	bool missed;
+	bool missed, unknown;
 
 	f->turn_bytes = 0;
 	while (next == DONE && f->phase != LAST)
@@ -482,9 +307,12 @@ static enum next fetch_run(struct imap *s)
 	if (next != DONE)
 		return next;
 	missed = f->missed;
+	unknown = f->unknown;
 	imap_fetch_drop(s);
 	if (missed)
 		return imap_no(s, "[EXPUNGEISSUED] some of the messages are gone");
+	if (unknown)
+		return imap_no(s, "[UNKNOWN-CTE] what that part is encoded in is not known");
 	return imap_outcome(s, OK);
 }
 

@@ -1,4 +1,4 @@
-/* imap_section.c - reading what FETCH is asked for (RFC 3501, 6.4.5 and 9). */
+/* imap_section.c - reading what FETCH is asked for (RFC 3501, 6.4.5 and 9; RFC 3516, 4.2). */
 #include "protocols/imap/imap_fetch.h"
 #include "storage/header.h"
 
@@ -51,11 +51,11 @@ static void take_section_text(struct args *a, struct item *item, struct buf *lab
 	}
 }
 
-static void take_section(struct args *a, struct item *item, struct buf *label)
+/* The numbers of a part; true: a dot stands behind the last. */
+static bool take_numbers(struct args *a, struct item *item, struct buf *label)
 {
 	bool dot = false;
 
-	item->section = MIME_WHOLE;
 	item->numbers = arena_alloc(a->arena, SECTION_DEPTH_MAX * sizeof(*item->numbers));
 	while (!a->bad && a->left.len && a->left.p[0] >= '0' && a->left.p[0] <= '9') {
 		uint32_t number = args_number(a);
@@ -68,29 +68,56 @@ static void take_section(struct args *a, struct item *item, struct buf *label)
 		if ((dot = args_try(a, '.')))
 			buf_add_char(label, '.');
 	}
+	return dot;
+}
+
+static void take_partial(struct args *a, struct item *item, struct buf *label)
+{
+	if (!args_try(a, '<'))
+		return;
+	item->partial = true;
+	item->from = args_number(a);
+	args_char(a, '.');
+	item->len = args_number(a);
+	args_char(a, '>');
+	buf_printf(label, "<%u>", item->from);
+	if (!item->len)
+		a->bad = true;
+}
+
+static void take_section_end(struct args *a, struct buf *label)
+{
+	args_char(a, ']');
+	buf_add_char(label, ']');
+}
+
+static void take_section(struct args *a, struct item *item, struct buf *label)
+{
+	bool dot = take_numbers(a, item, label);
+
 	if (dot || !args_peek(a, ']')) {
 		if (item->depth && !dot)
 			a->bad = true;
 		else
 			take_section_text(a, item, label);
 	}
-	args_char(a, ']');
-	buf_add_char(label, ']');
-	if (args_try(a, '<')) {
-		item->partial = true;
-		item->from = args_number(a);
-		args_char(a, '.');
-		item->len = args_number(a);
-		args_char(a, '>');
-		buf_printf(label, "<%u>", item->from);
-		if (!item->len)
-			a->bad = true;
-	}
+	take_section_end(a, label);
+	take_partial(a, item, label);
+}
+
+/* section-binary: a part's numbers alone (RFC 3516, 4.2). */
+static void take_binary(struct args *a, struct item *item, struct buf *label)
+{
+	if (take_numbers(a, item, label))
+		a->bad = true;
+	take_section_end(a, label);
+	if (item->kind == ITEM_SECTION)
+		take_partial(a, item, label);
 }
 
 static unsigned needs_of(const struct item *item)
 {
-	if (item->kind == ITEM_STRUCTURE || item->kind == ITEM_BODY || (item->kind == ITEM_SECTION && item->depth))
+	if (item->kind == ITEM_STRUCTURE || item->kind == ITEM_BODY || item->depth)
 		return NEEDS_TREE;
 	if (item->kind == ITEM_ENVELOPE || (item->kind == ITEM_SECTION && item->section != MIME_WHOLE))
 		return NEEDS_HEADER;
@@ -127,20 +154,40 @@ static const struct item_word {
 	{ { "UID", 3 }, { .kind = ITEM_UID } },
 };
 
-static void take_item(struct args *a, struct items *items)
+/* Items that go on behind a bracket. */
+static const struct section_word {
+	struct str word, label;
+	struct item item;
+} section_words[] = {
+	{ { "BODY[", 5 }, { "BODY[", 5 }, { .kind = ITEM_SECTION } },
+	{ { "BODY.PEEK[", 10 }, { "BODY[", 5 }, { .kind = ITEM_SECTION, .peek = true } },
+	{ { "BINARY[", 7 }, { "BINARY[", 7 }, { .kind = ITEM_SECTION, .binary = true } },
+	{ { "BINARY.PEEK[", 12 }, { "BINARY[", 7 }, { .kind = ITEM_SECTION, .binary = true, .peek = true } },
+	{ { "BINARY.SIZE[", 12 }, { "BINARY.SIZE[", 12 }, { .kind = ITEM_BINARY_SIZE, .binary = true } },
+};
+
+static void take_section_item(struct args *a, struct items *items, const struct section_word *w)
 {
-	struct item item = { .kind = ITEM_SECTION };
+	struct item item = w->item;
 	struct buf label = { 0 };
 
-	item.peek = args_word(a, STR("BODY.PEEK["));
-	if (item.peek || args_word(a, STR("BODY["))) {
-		buf_add_str(&label, STR("BODY["));
+	buf_add_str(&label, w->label);
+	if (item.binary)
+		take_binary(a, &item, &label);
+	else
 		take_section(a, &item, &label);
-		item.label = arena_str(a->arena, buf_str(&label));
-		buf_free(&label);
-		add_item(a, items, &item);
-		return;
-	}
+	item.label = arena_str(a->arena, buf_str(&label));
+	buf_free(&label);
+	add_item(a, items, &item);
+}
+
+static void take_item(struct args *a, struct items *items)
+{
+	for (size_t i = 0; i < sizeof(section_words) / sizeof(*section_words); i++)
+		if (args_word(a, section_words[i].word)) {
+			take_section_item(a, items, &section_words[i]);
+			return;
+		}
 	for (size_t i = 0; i < sizeof(item_words) / sizeof(*item_words); i++)
 		if (args_word(a, item_words[i].word)) {
 			add_item(a, items, &item_words[i].item);
