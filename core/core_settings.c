@@ -89,7 +89,31 @@ static const struct setting tls_rows[] = {
 };
 
 const struct settings tls_settings = { "tls", false, sizeof(struct tls_conf), tls_rows,
-	"What the server shows of itself in TLS.", tls_check };
+	"What the server shows of itself in TLS, to whom asks for no other name.", tls_check };
+
+static bool certificate_check(const void *values, const char *title, struct buf *why)
+{
+	const struct certificate_conf *conf = values;
+
+	if (conf->file[0] && conf->key[0])
+		return true;
+	buf_printf(why, "certificate \"%s\": file and key are both wanted\n", title);
+	return false;
+}
+
+static const struct setting certificate_rows[] = {
+	{ "file", SETTING_TEXT, "", NULL, NULL, offsetof(struct certificate_conf, file),
+		"File of the certificate and its chain, PEM. One of RSA, for names that an ECDSA one has too, is for old "
+		"clients.",
+		0 },
+	{ "key", SETTING_TEXT, "", NULL, NULL, offsetof(struct certificate_conf, key),
+		"File of the certificate's key, PEM.", 0 },
+	{ 0 },
+};
+
+const struct settings certificate_settings = { "certificate", true, sizeof(struct certificate_conf), certificate_rows,
+	"One more certificate, shown to clients that ask for a name in it (SNI).",
+	certificate_check };
 
 static bool listen_check(const void *values, const char *title, struct buf *why)
 {

@@ -22,11 +22,15 @@ struct tls_conf { /* certificate and key "": no TLS */
 	const char *client_ca; /* "": clients are not asked for a certificate */
 };
 
+struct certificate_conf { /* titled by whatever it is called */
+	const char *file, *key;
+};
+
 struct listen_conf { /* titled by role */
 	struct setting_list address;
 	struct setting_list proxy; /* networks of balancers */
 };
 
-extern const struct settings core_settings, log_settings, tls_settings, listen_settings;
+extern const struct settings core_settings, log_settings, tls_settings, certificate_settings, listen_settings;
 
 #endif

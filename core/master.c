@@ -1,6 +1,5 @@
 /* master.c - see master.h. */
 #include "core/master.h"
-#include "core/certs.h"
 #include "core/core_settings.h"
 #include "core/counter.h"
 #include "core/house.h"
@@ -215,6 +214,7 @@ static void look(struct master *m)
 {
 	children_look(m);
 	handover_look(m);
+	renewal_look(m);
 	if (m->state < STOPPING || master_now_ms() - m->state_ms < STOP_MS)
 		return;
 	for (unsigned i = 0; i < m->workers; i++)
@@ -280,7 +280,6 @@ static unsigned cpus(void)
 
 static enum err read_configuration(struct master *m, struct buf *why)
 {
-	struct certs certs = { 0 };
 	const struct log_conf *log;
 	enum err e;
 	int log_fd;
@@ -296,10 +295,9 @@ static enum err read_configuration(struct master *m, struct buf *why)
 		abort(); /* cannot be: so few bytes come whole */
 	if ((e = owner_find(&m->owner, ((const struct core_conf *)conf_section(m->conf, &core_settings))->user, why)))
 		return e;
-	if (!(e = certs_read(&certs, m->conf, why)))
-		e = certs_tls(&certs, m->conf, m->ticket_key, &m->tls, why);
-	certs_free(&certs);
-	return e;
+	m->certs_tried = certs_stamp(m->conf);
+	e = certs_read(&m->certs, m->conf, why);
+	return e ? e : certs_tls(&m->certs, m->ticket_key, &m->tls, why);
 }
 
 /* With a predecessor the lock is its own until it has stopped: all that may fail is done before it is told to. */
@@ -352,6 +350,7 @@ static void end(struct master *m)
 		listen_remove_local(&m->listeners, m->directory, &m->owner);
 	listen_close(&m->listeners, &(struct listeners){ 0 });
 	tls_unref(m->tls);
+	certs_free(&m->certs);
 	conf_unref(m->conf);
 	free(m->program);
 }
@@ -370,6 +369,7 @@ static enum err start(struct master *m)
 	} else {
 		log_to(m->log_fd);
 		log_info("core", NULL, "starts pid=%d file=%s", (int)getpid(), m->conf_path);
+		renewal_warn(m);
 		e = children_recover(m);
 	}
 	buf_free(&why);

@@ -1,13 +1,13 @@
 /* master_inside.h - what the files of the master share: master.c (start, loop, signals, stop), children.c (workers
- * are forked, watched and buried), reload.c (a configuration comes into force), handover.c (a new program takes over). */
+ * are forked, watched and buried), reload.c (a configuration comes into force), renewal.c (new certificates do), handover.c (a new program takes over). */
 #ifndef CORE_MASTER_INSIDE_H
 #define CORE_MASTER_INSIDE_H
 
+#include "core/certs.h"
 #include "core/listen.h"
 #include "core/log.h"
 #include "core/orders.h"
 #include "core/shm.h"
-#include "core/tls.h"
 #include "core/worker.h"
 
 struct child {
@@ -51,10 +51,14 @@ struct master {
 	char **argv;
 	char *program; /* where our own program lies, for the hand-over */
 	enum master_state state;
-	int64_t state_ms;  /* since when */
-	int status;        /* to exit with */
-	struct conf *conf; /* in force */
-	struct tls *tls;   /* in force; NULL without a certificate */
+	int64_t state_ms;     /* since when */
+	int status;           /* to exit with */
+	struct conf *conf;    /* in force */
+	struct tls *tls;      /* in force; NULL without a certificate */
+	struct certs certs;   /* what it is made of */
+	uint64_t certs_tried; /* certs_stamp of the files as they were last read */
+	uint64_t certs_seen;  /* and last looked at */
+	int64_t warned_day;   /* when certificates that end were last warned of; since 1970 */
 	uint8_t ticket_key[TLS_TICKET_KEY_BYTES];
 	struct owner owner;
 	int directory, lock, log_fd, signals;
@@ -99,6 +103,12 @@ int reload_open_log(const struct conf *conf, struct buf *why); /* -1: cannot */
 void reload_log(struct master *m);                             /* USR1 */
 void change_ask(struct master *m, const struct asked *asked);  /* a reload, or the clock moves, when it is its turn */
 void change_turn(struct master *m);                            /* ends the one under way, begins the next */
+
+int reload_seal(const struct buf *packed, struct buf *why); /* a memfd for the workers; -1: cannot */
+
+/* renewal.c */
+void renewal_look(struct master *m); /* once a second: are certificates' files others than before? */
+void renewal_warn(struct master *m); /* of certificates that end soon */
 
 /* handover.c */
 void handover_begin(struct master *m);                         /* USR2 */

@@ -14,6 +14,7 @@ enum order_kind {
 	ORDER_UNLISTEN,   /* no more: text likewise */
 	ORDER_LOG,        /* fd is the log from now on */
 	ORDER_RELOAD,     /* fd is a sealed memfd: packed text of the configuration, certificates (certs.h) */
+	ORDER_CERTS,      /* fd is a sealed memfd: packed certificates */
 	ORDER_CLOCK,      /* the clock is moved by value ms in all */
 	ORDER_STOP,       /* no new sessions, farewell to those there are; done when none is left */
 	ORDER_END,        /* settle and exit */

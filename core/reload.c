@@ -1,7 +1,6 @@
 /* reload.c - a configuration comes into force, whole or not at all.
  * All that can fail is done first: the file is read and checked, the certificate tried with its key, new sockets bound,
  * the log file opened. Then nothing can fail any more, and every worker is told. */
-#include "core/certs.h"
 #include "core/core_settings.h"
 #include "core/house.h"
 #include "core/log.h"
@@ -63,6 +62,7 @@ void reload_log(struct master *m)
 
 struct fresh { /* what comes into force together */
 	struct conf *conf;
+	uint64_t certs_stamp;
 	struct certs certs;
 	struct tls *tls;
 	struct listeners listeners;
@@ -70,28 +70,32 @@ struct fresh { /* what comes into force together */
 	int sealed; /* the memfd for the workers */
 };
 
-static int seal(const struct fresh *f, struct buf *why)
+int reload_seal(const struct buf *packed, struct buf *why)
 {
-	struct buf text = { 0 }, packed = { 0 };
 	int fd = memfd_create("configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ssize_t wrote = -1;
-	size_t len;
+	ssize_t wrote = fd < 0 ? -1 : write(fd, buf_data(packed), buf_len(packed));
 
-	conf_dump(f->conf, CONF_WHOLE, &text);
-	pack_str(&packed, buf_str(&text));
-	certs_pack(&f->certs, &packed);
-	len = buf_len(&packed);
-	if (fd >= 0)
-		wrote = write(fd, buf_data(&packed), len);
-	buf_free(&text);
-	buf_free(&packed);
-	if (wrote == (ssize_t)len &&
+	if (wrote == (ssize_t)buf_len(packed) &&
 		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
 		return fd;
 	fail(why, "cannot write", "the configuration for the workers");
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+static int seal(const struct fresh *f, struct buf *why)
+{
+	struct buf text = { 0 }, packed = { 0 };
+	int fd;
+
+	conf_dump(f->conf, CONF_WHOLE, &text);
+	pack_str(&packed, buf_str(&text));
+	certs_pack(&f->certs, &packed);
+	fd = reload_seal(&packed, why);
+	buf_free(&text);
+	buf_free(&packed);
+	return fd;
 }
 
 static bool same_log_file(const struct conf *a, const struct conf *b)
@@ -118,10 +122,12 @@ static enum err fresh_make(struct master *m, struct fresh *f, struct buf *why)
 	*f = (struct fresh){ .log_fd = -1, .sealed = -1 };
 	f->conf = house.conf_read(m->conf_path, why);
 	e = f->conf ? OK : ERR_MISTAKE;
-	if (!e)
+	if (!e) {
+		f->certs_stamp = certs_stamp(f->conf);
 		e = certs_read(&f->certs, f->conf, why);
+	}
 	if (!e)
-		e = certs_tls(&f->certs, f->conf, m->ticket_key, &f->tls, why);
+		e = certs_tls(&f->certs, m->ticket_key, &f->tls, why);
 	if (!e)
 		e = listen_plan(f->conf, m->directory, &m->owner, &m->listeners, &f->listeners, why);
 	if (!e && !same_log_file(m->conf, f->conf) && (f->log_fd = reload_open_log(f->conf, why)) < 0)
@@ -165,7 +171,9 @@ static void fresh_take(struct master *m, struct fresh *f, uint64_t number)
 	m->conf = f->conf;
 	tls_unref(m->tls);
 	m->tls = f->tls;
-	certs_free(&f->certs);
+	certs_free(&m->certs);
+	m->certs = f->certs;
+	m->certs_tried = f->certs_stamp;
 }
 
 static enum err reload(struct master *m, uint64_t number, struct buf *text)
@@ -184,6 +192,7 @@ static enum err reload(struct master *m, uint64_t number, struct buf *text)
 		master_log_lines(LEVEL_INFO, "setting changed", buf_str(text));
 		fresh_take(m, &f, number);
 		log_info("core", NULL, "configuration reloaded file=%s", m->conf_path);
+		renewal_warn(m);
 	}
 	manager_tell("READY=1");
 	buf_free(&why);

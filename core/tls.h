@@ -1,5 +1,5 @@
 /* tls.h - the one place that knows BoringSSL's SSL.
- * A struct tls is a certificate (chain) and key ready to serve, TLS 1.2 and 1.3, with ticket keys that the master
+ * A struct tls is certificates (chains) and keys ready to serve, TLS 1.2 and 1.3, with ticket keys that the master
  * made and all workers share, so that a session resumes on any of them. Counted: connections keep the one they
  * started with. The steps below are conn.c's: each does what it can without waiting and says what it needs next. */
 #ifndef CORE_TLS_H
@@ -20,6 +20,10 @@ struct ssl_st;
 enum err tls_new(struct tls **out, struct str chain, struct str key, const uint8_t ticket_key[TLS_TICKET_KEY_BYTES],
 	struct buf *why);
 
+/* One more, before t is shared: for clients that ask for one of its names (SNI), or that cannot take the ECDSA of
+ * another that has the name. The first, whose label is "default", is for all others. */
+enum err tls_add(struct tls *t, struct str label, struct str chain, struct str key, struct buf *why);
+
 /* From now on the handshake asks for the client's certificate, which he may have or not. authorities are PEM: whom
  * they certified, directly or by others, has a name (tls_client_name). A certificate that cannot be verified (strange,
  * expired, for another purpose) counts as none: servers of other domains show theirs to everybody. Tickets of sessions
@@ -27,8 +31,15 @@ enum err tls_new(struct tls **out, struct str chain, struct str key, const uint8
 enum err tls_ask_client(struct tls *t, struct str authorities, struct buf *why);
 
 struct tls *tls_ref(struct tls *t);
-void tls_unref(struct tls *t);            /* NULL is fine */
-int64_t tls_expires(const struct tls *t); /* seconds since 1970 when the certificate ends */
+void tls_unref(struct tls *t); /* NULL is fine */
+
+struct tls_certificate {
+	const char *label, *kind; /* "ECDSA" or "RSA"; valid as long as t */
+	int64_t starts, expires;  /* seconds since 1970 */
+};
+
+size_t tls_count(const struct tls *t);
+struct tls_certificate tls_at(const struct tls *t, size_t place);
 
 enum tls_step {
 	TLS_DONE,

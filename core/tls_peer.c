@@ -10,8 +10,10 @@
 #define CLIENT_CHAIN_BYTES_MAX 32768 /* of what a client shows; sessions and tickets hold it */
 #define CLIENT_CHAIN_DEPTH     8
 
-static enum err trust(struct tls *t, X509 *cert, unsigned place, struct buf *why)
+static enum err trust(void *user, X509 *cert, unsigned place, struct buf *why)
 {
+	struct tls *t = user;
+
 	(void)place;
 	if (X509_STORE_add_cert(SSL_CTX_get_cert_store(t->ctx), cert) && SSL_CTX_add_client_CA(t->ctx, cert))
 		return OK;
@@ -28,7 +30,6 @@ static int verify(X509_STORE_CTX *ctx, void *user)
 
 enum err tls_ask_client(struct tls *t, struct str authorities, struct buf *why)
 {
-	uint8_t digest[SHA256_DIGEST_LENGTH];
 	enum err e = tls_each_certificate(authorities, TLS_CA_MAX, trust, t, why);
 
 	if (e)
@@ -38,8 +39,8 @@ enum err tls_ask_client(struct tls *t, struct str authorities, struct buf *why)
 	SSL_CTX_set_verify_depth(t->ctx, CLIENT_CHAIN_DEPTH);
 	SSL_CTX_set_max_cert_list(t->ctx, CLIENT_CHAIN_BYTES_MAX);
 	SSL_CTX_set_cert_verify_callback(t->ctx, verify, NULL);
-	SHA256((const uint8_t *)authorities.p, authorities.len, digest);
-	return SSL_CTX_set_session_id_context(t->ctx, digest, sizeof(digest)) ? OK : tls_refuse(why, "authorities");
+	SHA256((const uint8_t *)authorities.p, authorities.len, t->authorities);
+	return OK;
 }
 
 /* False: this is no name. */

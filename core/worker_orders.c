@@ -186,7 +186,7 @@ static enum err reload(struct body *b, int fd)
 	if (!e && !(conf = house.conf_parse(text, "reload", &why)))
 		e = ERR_NEVER;
 	if (!e)
-		e = certs_tls(&certs, conf, b->birth->ticket_key, &tls, &why);
+		e = certs_tls(&certs, b->birth->ticket_key, &tls, &why);
 	if (!e) {
 		const struct log_conf *log = conf_section(conf, &log_settings);
 
@@ -200,6 +200,33 @@ static enum err reload(struct body *b, int fd)
 		log_error("core", NULL, "cannot take over the configuration, starts anew slot=%u why=\"" STR_FMT "\"",
 			b->w.slot, STR_ARG(buf_str(&why)));
 		conf_unref(conf);
+	}
+	certs_free(&certs);
+	buf_free(&bytes);
+	buf_free(&why);
+	return e;
+}
+
+static enum err renew(struct body *b, int fd)
+{
+	struct buf bytes = { 0 }, why = { 0 };
+	struct certs certs = { 0 };
+	struct tls *tls = NULL;
+	struct unpack u;
+	enum err e = read_sealed(fd, &bytes);
+
+	u = unpack_of(buf_str(&bytes));
+	certs_unpack(&certs, &u);
+	if (!e && !unpack_end(&u))
+		e = ERR_NEVER;
+	if (!e)
+		e = certs_tls(&certs, b->birth->ticket_key, &tls, &why);
+	if (!e) {
+		tls_unref(b->w.tls);
+		b->w.tls = tls;
+	} else {
+		log_error("core", NULL, "cannot take over certificates, starts anew slot=%u why=\"" STR_FMT "\"",
+			b->w.slot, STR_ARG(buf_str(&why)));
 	}
 	certs_free(&certs);
 	buf_free(&bytes);
@@ -230,6 +257,10 @@ static void obey(struct body *b, struct order *o)
 		if (reload(b, o->fd))
 			worker_leave(
 				b, 1); /* the master's other workers serve by the new one: so shall the next life */
+		break;
+	case ORDER_CERTS:
+		if (renew(b, o->fd))
+			worker_leave(b, 1);
 		break;
 	case ORDER_CLOCK:
 		clock_order(b, o->value);

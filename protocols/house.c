@@ -18,6 +18,7 @@ static const struct settings *const settings[] = {
 	&core_settings,
 	&log_settings,
 	&tls_settings,
+	&certificate_settings,
 	&listen_settings,
 	&limit_settings,
 	&login_settings,

@@ -18,7 +18,7 @@ static bool check_tls(const char *conf_path, const struct conf *conf)
 	bool mute = e == ERR_DENIED;
 
 	if (!e)
-		e = certs_tls(&certs, conf, ticket_key, &tls, &why);
+		e = certs_tls(&certs, ticket_key, &tls, &why);
 	if (mute)
 		printf("certificates are not tried: " STR_FMT "\n", STR_ARG(str_trim(buf_str(&why))));
 	else if (e)

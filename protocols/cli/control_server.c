@@ -46,17 +46,29 @@ static json_t *worker_json(const struct worker *w, unsigned place)
 		call_name(s->running));
 }
 
+static json_t *certificates_json(const struct worker *w)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; w->tls && i < tls_count(w->tls); i++) {
+		struct tls_certificate c = tls_at(w->tls, i);
+
+		json_array_append_new(all,
+			json_pack("{s:o, s:s, s:I, s:I}", "name", control_json(str_of(c.label)), "kind", c.kind,
+				"expires_ms", (json_int_t)c.expires * 1000, "days",
+				(json_int_t)(c.expires - worker_wall_ms(w) / 1000) / DAY_S));
+	}
+	return all;
+}
+
 static void handle_status(struct control *c)
 {
 	const struct worker *w = c->worker;
 	const struct core_conf *conf = conf_section(w->conf, &core_settings);
-	json_t *server = json_pack("{s:I, s:I, s:o, s:b, s:I}", "pid", (json_int_t)getppid(), "workers",
+	json_t *server = json_pack("{s:I, s:I, s:o, s:b, s:I, s:o}", "pid", (json_int_t)getppid(), "workers",
 		(json_int_t)w->workers, "directory", control_json(str_of(conf->directory)), "scratch", conf->scratch,
-		"now_ms", (json_int_t)worker_wall_ms(w));
+		"now_ms", (json_int_t)worker_wall_ms(w), "certificates", certificates_json(w));
 
-	if (w->tls)
-		json_object_set_new(server, "certificate_days",
-			json_integer((tls_expires(w->tls) - worker_wall_ms(w) / 1000) / DAY_S));
 	control_item(c, server);
 	for (unsigned i = 0; i < w->workers; i++)
 		control_item(c, worker_json(w, i));

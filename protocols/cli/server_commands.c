@@ -75,12 +75,17 @@ static void add_percent(int64_t part, int64_t whole, struct buf *out)
 
 static void print_server(const json_t *server)
 {
+	const json_t *certificates = json_object_get(server, "certificates");
+
 	printf("server  process %" PRId64 ", %" PRId64 " workers, directory %s%s\n", number(server, "pid"),
 		number(server, "workers"), text(server, "directory"),
 		json_is_true(json_object_get(server, "scratch")) ? ", scratch" : "");
-	if (json_object_get(server, "certificate_days"))
-		printf("certificate  %" PRId64 " days left\n", number(server, "certificate_days"));
-	else
+	for (size_t i = 0; i < json_array_size(certificates); i++) {
+		const json_t *c = json_array_get(certificates, i);
+
+		printf("certificate  %s, %s, %" PRId64 " days left\n", text(c, "name"), text(c, "kind"), number(c, "days"));
+	}
+	if (!json_array_size(certificates))
 		printf("certificate  none\n");
 	putchar('\n');
 }

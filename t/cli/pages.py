@@ -40,6 +40,7 @@ with tap.test("the sample is a configuration"):
 with tap.test("the sample is one too with every setting uncommented, but for what one alone cannot have"):
     text = re.sub(r"(?m)^(\s*)#(?=[^ #\n])", r"\1", committed("postern.conf"))
     assert re.search(r"(?m)^directory = ", text) and re.search(r"(?m)^\tfail_delay = ", text)
+    text = re.sub(r'(?ms)^certificate "example.test" \{.*?^\}\n', "", text)  # one without files is none
     assert check(text, status=0) == "f: fine\n"
 
 commands = re.findall(r"(?m)^  (\w+) ", run("help"))
@@ -97,6 +98,12 @@ with tap.test("check tries certificate and key"):
         text = 'tls {\n\tcertificate = "%s"\n\tkey = "%s"\n}\n'
         assert check(text % (first, key), status=0) == "f: fine\n"
         assert f"({first}, {other})" in check(text % (first, other))
+        one_more = 'certificate "x" {\n\tfile = "%s"\n\tkey = "%s"\n}\n'
+        more = text % (first, key) + one_more
+        assert check(more % (first, key), status=0) == "f: fine\n"
+        assert check(more % (first, other)).startswith('f: certificate "x": ')
+        assert check(more % (first, "")) == 'f:8: certificate "x": file and key are both wanted\n'
+        assert check(one_more % (first, key)).startswith("f: tls: certificate is wanted")
         assert check(text % (first, folder + "/none")) == f"f: tls: {folder}/none: No such file or directory\n"
 
 with tap.test("a wrong use is said, with exit status 2"):

@@ -35,7 +35,10 @@ with Server(users=2, workers=2) as server:
     with tap.test("status tells of every worker"):
         status = as_json(server, "status")
         assert status["server"]["pid"] == server.pid and status["server"]["workers"] == 2, status
-        assert status["server"]["scratch"] and 3600 < status["server"]["certificate_days"] <= 3650, status
+        assert status["server"]["scratch"], status
+        (certificate,) = status["server"]["certificates"]
+        assert certificate["name"] == "default" and certificate["kind"] == "ECDSA", certificate
+        assert 3600 < certificate["days"] <= 3650, certificate
         assert sorted(worker["pid"] for worker in status["workers"]) == sorted(server.workers()), status
         for worker in status["workers"]:
             assert worker["state"] == "serving" and worker["starts"] == 1, worker
@@ -46,7 +49,7 @@ with Server(users=2, workers=2) as server:
     with tap.test("and people can read it"):
         lines = server.command("status").splitlines()
         assert lines[0] == f"server  process {server.pid}, 2 workers, directory {server.store}, scratch", lines
-        assert re.fullmatch(r"certificate  36\d\d days left", lines[1]), lines
+        assert re.fullmatch(r"certificate  default, ECDSA, 36\d\d days left", lines[1]), lines
         assert lines[3].split()[:3] == ["worker", "process", "state"] and len(lines) == 6, lines
         assert len({line.index("serving") for line in lines[4:]}) == 1, lines
 
