@@ -46,6 +46,7 @@ static const struct service *const services[] = {
 
 static const struct call_type *const calls[] = {
 	control_calls,
+	control_kick_calls,
 	store_calls,
 	NULL,
 };

@@ -12,6 +12,11 @@ const struct command cli_commands[] = {
 		status_run },
 	{ "stats", "[--json]", "Shows what the server counted since it started.", stats_run },
 	{ "who", "[--json]", "Lists the sessions: who is connected from where, since when, doing what.", who_run },
+	{ "kick", "USER@DOMAIN\nADDRESS[/BITS]\nSESSION",
+		"Ends the sessions of an account, from an address or network, or the one of this id as `who` shows "
+		"it, with the "
+		"good-bye of its protocol, and tells how many. They may come back.",
+		kick_run },
 	{ "reload", "",
 		"Has the server read its configuration again and tells what changed. If anything in the file is wrong, "
 		"tells that, "
@@ -38,7 +43,7 @@ const struct command cli_commands[] = {
 		"another system as it is, such as '$6$...'; it is renewed at the first login. --admin makes an "
 		"administrator. "
 		"--batch takes USER@DOMAIN and a password from each line of standard input. delete removes all mail "
-		"too.",
+		"too. passwd and delete end the account's sessions.",
 		account_run },
 	{ 0 },
 };

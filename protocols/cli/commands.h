@@ -11,6 +11,7 @@ int check_run(int argc, char **argv, const char *conf_path);  /* check.c */
 int status_run(int argc, char **argv, const char *conf_path); /* server_commands.c ... */
 int stats_run(int argc, char **argv, const char *conf_path);
 int who_run(int argc, char **argv, const char *conf_path);
+int kick_run(int argc, char **argv, const char *conf_path);
 int reload_run(int argc, char **argv, const char *conf_path);
 int stop_run(int argc, char **argv, const char *conf_path);
 int clock_run(int argc, char **argv, const char *conf_path);

@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static const struct control_request *const tables[] = { control_server_requests, control_account_requests, NULL };
+static const struct control_request *const tables[] = { control_server_requests, control_account_requests,
+	control_kick_requests, NULL };
 
 json_t *control_json(struct str text)
 {
@@ -132,6 +133,7 @@ static void control_free(struct control *c)
 		worker_ask_cancel(c->worker, c);
 	call_cancel(c->waiting);
 	json_decref(c->request);
+	buf_free(&c->kick);
 	session_close(c->worker, &c->session);
 	conn_free(c->conn);
 	free(c);

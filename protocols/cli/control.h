@@ -15,6 +15,6 @@
 #define CONTROL_SOCKET   "run/control"
 
 extern const struct service control_service;
-extern const struct call_type control_calls[];
+extern const struct call_type control_calls[], control_kick_calls[];
 
 #endif

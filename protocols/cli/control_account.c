@@ -12,6 +12,21 @@ static void changed(void *user, enum err e)
 	control_end(c, e, STR_NONE);
 }
 
+/* Whoever is logged in to the account no longer may be: it is gone, or who knew its old password may be in there. */
+static void shut_out(void *user, enum err e)
+{
+	struct control *c = user;
+	struct arena memory = { 0 };
+	struct str name;
+
+	c->waiting = NULL;
+	if (e || name_account(&memory, control_text(c, "name"), &name))
+		control_end(c, e, STR_NONE);
+	else
+		control_kick_account(c, name);
+	arena_free(&memory);
+}
+
 static void listed(void *user, enum err e, const struct str *names, size_t count)
 {
 	struct control *c = user;
@@ -58,7 +73,7 @@ static struct call *ask_account_change(struct control *c, struct str name, bool 
 		.admin = json_is_true(json_object_get(c->request, "admin")),
 	};
 
-	return store_account_change(c->worker, &change, changed, c);
+	return store_account_change(c->worker, &change, create ? changed : shut_out, c);
 }
 
 static struct call *ask_account_add(struct control *c, struct str name)
@@ -73,7 +88,7 @@ static struct call *ask_account_passwd(struct control *c, struct str name)
 
 static struct call *ask_account_delete(struct control *c, struct str name)
 {
-	return store_account_delete(c->worker, name, changed, c);
+	return store_account_delete(c->worker, name, shut_out, c);
 }
 
 static struct call *ask_account_list(struct control *c, struct str name)

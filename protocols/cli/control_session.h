@@ -17,6 +17,8 @@ struct control { /* made by control_open, ended by control_free alone */
 	struct call *waiting; /* the answer it rests for; ours */
 	bool asked_master;    /* or the master's answer */
 	unsigned next_worker; /* whom to ask next, when all are asked */
+	struct buf kick;      /* what each is asked by control_kick.c */
+	unsigned kicked;      /* sessions told to end so far */
 	bool leaving;         /* closes when the request under way is answered */
 };
 
@@ -27,6 +29,10 @@ struct control_request {
 
 extern const struct control_request control_server_requests[];  /* control_server.c */
 extern const struct control_request control_account_requests[]; /* control_account.c */
+extern const struct control_request control_kick_requests[];    /* control_kick.c */
+
+/* Ends the account's sessions everywhere, tells how many, and answers the request. */
+void control_kick_account(struct control *c, struct str name);
 
 void control_item(struct control *c, json_t *item); /* takes the item */
 void control_done(struct control *c);

@@ -1,5 +1,5 @@
-/* server_commands.c - the commands that look into a running server or tell it something: status, stats, who, reload,
- * stop, clock. */
+/* server_commands.c - the commands that look into a running server or tell it something: status, stats, who, kick,
+ * reload, stop, clock. */
 #include "conf/commands.h"
 #include "core/core_settings.h"
 #include "core/setting_value.h"
@@ -215,6 +215,31 @@ static int tell(int argc, char **argv, const char *conf_path)
 	if (!parse_options(argc, argv, &json, &status) || (status = ask(conf_path, argv[0], &items)))
 		return status;
 	print_texts(items);
+	return EXIT_FINE;
+}
+
+int kick_run(int argc, char **argv, const char *conf_path)
+{
+	json_t *items;
+	int64_t count;
+	int status;
+
+	if (command_helped(argc, argv))
+		return EXIT_FINE;
+	if (argc != 2) {
+		client_complain(
+			"kick wants an account, an address or a session's id; `postern kick --help` tells more");
+		return EXIT_USAGE;
+	}
+	if ((status = client_once(conf_path, json_pack("{s:s, s:s}", "do", "kick", "what", argv[1]), &items)))
+		return status;
+	count = number(json_array_get(items, 0), "sessions");
+	json_decref(items);
+	if (!count) {
+		client_complain("there is no session of %s; `postern who` lists those that are", argv[1]);
+		return EXIT_FAILED;
+	}
+	printf("%" PRId64 " session%s ended\n", count, count == 1 ? "" : "s");
 	return EXIT_FINE;
 }
 
