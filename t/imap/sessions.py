@@ -1,4 +1,4 @@
-"""random.py - several sessions over one, two and four workers change one mailbox at random, each with a model of it.
+"""sessions.py - several sessions over one, two and four workers change one mailbox at random, each with a model of it.
 
 In each step every session gets a command, all of them at the same time. What a session is told must fit what it was
 told before: sequence numbers, UIDs, flags, and whose bytes FETCH gives. Between, a worker is killed, and the clock is
