@@ -16,7 +16,8 @@ struct login {
 	const struct session *session;
 	const char *mechanism;
 	char name[NAME_BYTES_MAX];
-	struct call *call; /* the store's answer; ours */
+	const char *refused; /* why, without asking the store; NULL */
+	struct call *call;   /* the store's answer; ours */
 	struct timer delay;
 	int64_t delay_ms;
 	login_done *done;
@@ -27,24 +28,6 @@ bool login_permitted(const struct login_conf *conf, const struct conn *c)
 {
 	return conn_secure(c) || conf->clear_text == CLEAR_TEXT_ALWAYS ||
 	       (conf->clear_text == CLEAR_TEXT_LOOPBACK && conn_from_loopback(c));
-}
-
-enum err login_plain(struct str message, struct str *name, struct str *password)
-{
-	ptrdiff_t first = str_find(message, '\0'), second;
-	struct str authorize, left;
-
-	if (first < 0)
-		return ERR_MISTAKE;
-	authorize = str_cut(message, 0, (size_t)first);
-	left = str_cut(message, (size_t)first + 1, message.len);
-	if ((second = str_find(left, '\0')) < 1)
-		return ERR_MISTAKE;
-	*name = str_cut(left, 0, (size_t)second);
-	*password = str_cut(left, (size_t)second + 1, left.len);
-	if (!password->len || str_find(*password, '\0') >= 0 || (authorize.len && !str_eq(authorize, *name)))
-		return ERR_MISTAKE;
-	return OK;
 }
 
 void login_cancel(struct login *l)
@@ -82,6 +65,7 @@ static void log_outcome(struct login *l, enum err e)
 {
 	const char *component = l->session->service->component, *id = conn_id(l->session->conn);
 	const char *peer = conn_peer(l->session->conn), *secure = conn_secure(l->session->conn) ? "yes" : "no";
+	const char *reason = l->refused ? l->refused : e == ERR_DENIED ? "wrong name or password" : err_text(e);
 
 	if (!e) {
 		log_info(component, id, "login account=%s peer=%s mechanism=%s tls=%s", l->name, peer, l->mechanism,
@@ -90,7 +74,7 @@ static void log_outcome(struct login *l, enum err e)
 	}
 	make_word(l->name);
 	log_warn(component, id, "login failed account=%s peer=%s mechanism=%s tls=%s reason=\"%s\"", l->name, peer,
-		l->mechanism, secure, e == ERR_DENIED ? "wrong name or password" : err_text(e));
+		l->mechanism, secure, reason);
 }
 
 static void login_answered(void *user, enum err e, struct account *account)
@@ -102,27 +86,71 @@ static void login_answered(void *user, enum err e, struct account *account)
 	if (!e)
 		snprintf(l->name, sizeof(l->name), "%s", account->address);
 	log_outcome(l, e);
-	if (e == ERR_DENIED && l->delay_ms)
+	if (e == ERR_DENIED)
 		timer_start(l->worker->timers, &l->delay, l->delay_ms, delay_over, l);
 	else
 		finish(l, e, account);
 }
 
-struct login *login_start(struct worker *w, const struct login_conf *conf, const struct session *session,
-	const char *mechanism, struct str name, struct str password, login_done *done, void *user)
+static void name_whole(const struct login_conf *conf, struct str name, char whole[NAME_BYTES_MAX])
+{
+	if (str_find(name, '@') < 0 && *conf->default_domain)
+		snprintf(whole, NAME_BYTES_MAX, STR_FMT "@%s", STR_ARG(name), conf->default_domain);
+	else
+		snprintf(whole, NAME_BYTES_MAX, STR_FMT, STR_ARG(name));
+}
+
+static bool is_himself(const struct login *l, const struct login_who *who)
+{
+	struct str himself, other;
+	struct arena a = { 0 };
+	char whole[NAME_BYTES_MAX];
+	bool same;
+
+	name_whole(who->conf, who->authorize, whole);
+	same = !account_canonical(str_of(l->name), &a, &himself, NULL) &&
+	       !account_canonical(str_of(whole), &a, &other, NULL) && str_eq(himself, other);
+	arena_free(&a);
+	return same;
+}
+
+static struct login *login_new(const struct login_who *who)
 {
 	struct login *l = mem_new(struct login);
 
-	l->worker = w;
-	l->session = session;
-	l->mechanism = mechanism;
-	l->delay_ms = conf->fail_delay_ms;
-	l->done = done;
-	l->user = user;
-	if (str_find(name, '@') < 0 && *conf->default_domain)
-		snprintf(l->name, sizeof(l->name), STR_FMT "@%s", STR_ARG(name), conf->default_domain);
+	l->worker = who->worker;
+	l->session = who->session;
+	l->mechanism = who->mechanism;
+	l->delay_ms = who->conf->fail_delay_ms;
+	l->done = who->done;
+	l->user = who->user;
+	name_whole(who->conf, who->name, l->name);
+	if (who->authorize.len && !is_himself(l, who))
+		l->refused = "may not act for another";
+	return l;
+}
+
+static void refuse(struct login *l)
+{
+	login_answered(l, ERR_DENIED, NULL);
+}
+
+struct login *login_password(const struct login_who *who, struct str password)
+{
+	struct login *l = login_new(who);
+
+	if (l->refused)
+		refuse(l);
 	else
-		snprintf(l->name, sizeof(l->name), STR_FMT, STR_ARG(name));
-	l->call = store_login(w, str_of(l->name), password, login_answered, l);
+		l->call = store_login(l->worker, str_of(l->name), password, login_answered, l);
+	return l;
+}
+
+struct login *login_refuse(const struct login_who *who, const char *reason)
+{
+	struct login *l = login_new(who);
+
+	l->refused = reason;
+	refuse(l);
 	return l;
 }

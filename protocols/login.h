@@ -8,19 +8,30 @@
 #include "storage/login.h"
 #include "storage/store.h"
 
-struct login; /* one attempt under way */
-
-/* Whether a password may come over this connection as it is now. */
+/* Whether anybody may log in over this connection as it is now. The rule is for passwords, and for SCRAM as well: who
+ * hears its messages can try passwords at home, as fast as he likes (RFC 7677, 4). */
 bool login_permitted(const struct login_conf *conf, const struct conn *c);
 
-/* SASL PLAIN (RFC 4616), decoded from base64 already: spans of message. ERR_MISTAKE: it is none, or names another
- * identity to act for, which nobody may. */
-enum err login_plain(struct str message, struct str *name, struct str *password);
+struct login_who { /* who says he is whom; all but `session` need only live until the functions below return */
+	struct worker *worker;
+	const struct login_conf *conf;
+	const struct session *session;
+	const char *mechanism; /* a literal, for the log */
+	struct str name;       /* as the client gave it; the configured domain is added to one without */
+	struct str authorize;  /* whom to act for: "", or himself in any form; all else is refused */
+	login_done *done;
+	void *user;
+};
 
-/* Asks the store. done runs in a later turn: OK and the account, the receiver's; ERR_DENIED after the configured delay; ERR_AGAIN.
- * Success and failure are logged: `login` and `login failed`, with peer, account and mechanism. */
-struct login *login_start(struct worker *w, const struct login_conf *conf, const struct session *session,
-	const char *mechanism, struct str name, struct str password, login_done *done, void *user);
+struct login; /* one attempt under way */
+
+/* Each asks the store. done runs in a later turn: OK and the account, the receiver's; ERR_DENIED after the configured
+ * delay; ERR_AGAIN. Success and failure are logged, in a form that programs may rely on (postern(8)):
+ *   login account=ADDRESS peer=IP mechanism=NAME tls=yes|no
+ *   login failed account=ADDRESS peer=IP mechanism=NAME tls=yes|no reason="..." */
+struct login *login_password(const struct login_who *who, struct str password);
+/* Denied, for something that the client said before there was anything to ask the store. reason: a literal. */
+struct login *login_refuse(const struct login_who *who, const char *reason);
 void login_cancel(struct login *l); /* done will not run; NULL is fine */
 
 #endif

@@ -175,6 +175,7 @@ void imap_enter(struct imap *s, enum imap_state state)
 static void imap_free(struct imap *s)
 {
 	login_cancel(s->login);
+	sasl_free(s->sasl);
 	call_cancel(s->waiting);
 	imap_fetch_drop(s);
 	imap_search_drop(s);
@@ -191,6 +192,8 @@ static void imap_free(struct imap *s)
 
 static void imap_next(struct imap *s, enum next next)
 {
+	if (next == SECURE)
+		next = imap_secure(s);
 	if (next == DONE && s->farewell && !s->command) {
 		imap_untagged(s, "BYE %s", s->farewell);
 		next = CLOSE;
@@ -248,6 +251,14 @@ static size_t command_max(const struct imap *s)
 	return s->state == GREETED ? COMMAND_MAX_CLEAR : (size_t)imap_conf(s)->command_max;
 }
 
+/* Of a line, which may be more while AUTHENTICATE is under way or being given. */
+static size_t line_max(const struct imap *s, struct str bytes, size_t max)
+{
+	size_t login_max = s->state == GREETED ? imap_login_line_max(s, bytes) : 0;
+
+	return login_max > max ? login_max : max;
+}
+
 /* The reply to a command whose literal is too long, before it is whole. */
 static enum next refuse_literal(struct imap *s, struct str so_far)
 {
@@ -292,7 +303,7 @@ static bool take_command(struct imap *s, struct buf *in, enum next *next)
 	while (!(used = imap_parse(&s->parser, buf_str(in))) && s->parser.announced)
 		if (!take_literal(s, in, next))
 			return true;
-	if (used < 0 || (used ? (size_t)used : buf_len(in)) > command_max(s)) {
+	if (used < 0 || (used ? (size_t)used : buf_len(in)) > line_max(s, buf_str(in), command_max(s))) {
 		imap_untagged(s, "BYE %s",
 			used < 0 ? "a command ends in CRLF and holds no NUL" : "[TOOBIG] the command is too long");
 		*next = CLOSE;
@@ -315,11 +326,12 @@ static bool take_line(struct imap *s, struct buf *in, enum next *next)
 {
 	struct str bytes = buf_str(in);
 	ptrdiff_t lf = str_find(bytes, '\n');
+	size_t max = line_max(s, bytes, COMMAND_MAX_CLEAR);
 	struct str line;
 
-	if (lf < 0 && bytes.len < COMMAND_MAX_CLEAR)
+	if (lf < 0 && bytes.len < max)
 		return false;
-	if (lf < 1 || lf >= COMMAND_MAX_CLEAR || bytes.p[lf - 1] != '\r') {
+	if (lf < 1 || (size_t)lf >= max || bytes.p[lf - 1] != '\r') {
 		imap_untagged(s, "BYE a line ends in CRLF, soon");
 		*next = CLOSE;
 		return true;

@@ -15,6 +15,7 @@ static const struct imap_command rows[] = {
 	{ "ID", ANY, 0, cmd_id },
 	{ "ENABLE", KNOWN, 0, cmd_enable },
 	{ "NAMESPACE", IN, 0, cmd_namespace },
+	{ "STARTTLS", GREETED, 0, cmd_starttls },
 	{ "SELECT", IN, 0, cmd_select },
 	{ "EXAMINE", IN, 0, cmd_examine },
 	{ "CREATE", IN, 0, cmd_create },
@@ -56,9 +57,8 @@ void imap_capabilities(const struct imap *s, struct buf *out)
 {
 	buf_add_str(out, STR("IMAP4rev1 LITERAL+ IDLE UIDPLUS CHILDREN SASL-IR"
 			     " BINARY ENABLE ID MOVE NAMESPACE UNSELECT"));
-	if (s->state != GREETED)
-		return;
-	buf_add_str(out, login_permitted(imap_login_conf(s), s->conn) ? STR(" AUTH=PLAIN") : STR(" LOGINDISABLED"));
+	if (s->state == GREETED)
+		imap_login_capabilities(s, out);
 }
 
 enum next cmd_capability(struct imap *s, struct args *a)

@@ -10,7 +10,7 @@
 #include "protocols/imap/imap_pattern.h"
 #include "protocols/imap/imap_set.h"
 #include "protocols/imap/imap_write.h"
-#include "protocols/login.h"
+#include "protocols/sasl.h"
 #include "storage/store.h"
 #include "storage/wire.h"
 
@@ -21,9 +21,10 @@ enum imap_state { /* RFC 3501, 3; bits, so that the table can name several */
 };
 
 enum next {
-	DONE,  /* what comes next may be taken: the tagged reply was sent, or more of the command is to come */
-	WAIT,  /* input rests until an answer or room comes; then imap_resume */
-	CLOSE, /* nothing more will be said */
+	DONE,   /* what comes next may be taken: the tagged reply was sent, or more of the command is to come */
+	WAIT,   /* input rests until an answer or room comes; then imap_resume */
+	SECURE, /* TLS begins behind this command */
+	CLOSE,  /* nothing more will be said */
 };
 
 struct fetch;
@@ -47,6 +48,7 @@ struct imap { /* made by imap_open, ended by imap_free alone */
 	bool parted;           /* all is said */
 	unsigned errors, fails;
 	struct login *login;      /* under way; ours */
+	struct sasl *sasl;        /* AUTHENTICATE under way; ours */
 	struct account *account;  /* who; NULL before login; ours */
 	struct selected *mailbox; /* NULL unless SELECTED; ours */
 	bool read_only;
@@ -109,6 +111,11 @@ void imap_capabilities(const struct imap *s, struct buf *out);
 /* imap_about.c */
 bool imap_id_check(const struct setting_list *id, struct buf *why); /* the setting */
 
+/* imap_login.c */
+void imap_login_capabilities(const struct imap *s, struct buf *out); /* of logging in and of TLS, as things are */
+enum next imap_secure(struct imap *s);                               /* begins TLS; input is at the end of STARTTLS */
+size_t imap_login_line_max(const struct imap *s, struct str so_far); /* of a command line, or of AUTHENTICATE's */
+
 /* imap_news.c */
 void imap_news(struct imap *s, bool may_expunge); /* tells what changed in the mailbox */
 void imap_write_flags(const struct imap *s, const struct message *m, struct buf *out); /* "FLAGS (...)" */
@@ -126,6 +133,7 @@ enum next cmd_noop(struct imap *s, struct args *a);
 enum next cmd_logout(struct imap *s, struct args *a);
 enum next cmd_login(struct imap *s, struct args *a);
 enum next cmd_authenticate(struct imap *s, struct args *a);
+enum next cmd_starttls(struct imap *s, struct args *a);
 enum next cmd_select(struct imap *s, struct args *a);
 enum next cmd_examine(struct imap *s, struct args *a);
 enum next cmd_unselect(struct imap *s, struct args *a);

@@ -78,6 +78,7 @@ void pop3_enter(struct pop3 *s, enum pop3_state state)
 static void pop3_free(struct pop3 *s)
 {
 	login_cancel(s->login);
+	sasl_free(s->sasl);
 	call_cancel(s->waiting);
 	pop3_send_drop(s);
 	session_close(s->worker, &s->session);
@@ -91,6 +92,8 @@ static void pop3_free(struct pop3 *s)
 
 static void pop3_next(struct pop3 *s, enum next next)
 {
+	if (next == SECURE)
+		next = pop3_secure(s);
 	if (next == DONE && s->farewell)
 		next = CLOSE; /* without a word: it would be taken for the answer to the next command */
 	if (next != DONE)
@@ -101,17 +104,25 @@ static void pop3_next(struct pop3 *s, enum next next)
 	}
 }
 
+/* Of the line at the front of the input; those of AUTH may be longer (RFC 5034, 4). */
+static size_t line_max(const struct pop3 *s, struct str bytes)
+{
+	bool longer = s->sasl || (s->state == AUTHORIZATION && str_starts_nocase(bytes, STR("AUTH ")));
+
+	return longer ? (size_t)s->login_conf->line_max : LINE_BYTES_MAX;
+}
+
 /* Runs the command at the front of the input; false: more must come. */
 static bool run_line(struct pop3 *s, struct buf *in, enum next *next)
 {
 	struct str bytes = buf_str(in), line;
 	ptrdiff_t lf = str_find(bytes, '\n');
 	const char *over;
-	size_t verb = 0;
+	size_t verb = 0, max = line_max(s, bytes);
 
-	if (lf < 0 && bytes.len < LINE_BYTES_MAX)
+	if (lf < 0 && bytes.len < max)
 		return false;
-	if (lf < 0 || lf >= LINE_BYTES_MAX) {
+	if (lf < 0 || (size_t)lf >= max) {
 		pop3_err(s, "line too long");
 		*next = CLOSE;
 		return true;
@@ -124,6 +135,11 @@ static bool run_line(struct pop3 *s, struct buf *in, enum next *next)
 	line = str_cut(bytes, 0, (size_t)lf); /* a bare LF hurts nobody here, and some clients send it */
 	if (line.len && line.p[line.len - 1] == '\r')
 		line.len--;
+	if (s->sasl) {
+		*next = pop3_auth_line(s, line);
+		buf_take(in, (size_t)lf + 1);
+		return true;
+	}
 	while (verb < line.len && line.p[verb] != ' ')
 		verb++;
 	/* what follows the space is left as it is: a password may have spaces, at its end too (RFC 1939, 7) */
@@ -174,7 +190,8 @@ static void farewell(struct session *session, const char *why)
 	struct pop3 *s = (struct pop3 *)session;
 
 	s->farewell = why;
-	if (!s->parted && !s->waiting && !s->login && !s->send.kind) /* not in the middle of an answer */
+	if (!s->parted && !s->waiting && !s->login && !sasl_is_waiting(s->sasl) &&
+		!s->send.kind) /* not in the middle of an answer */
 		pop3_next(s, DONE);
 }
 

@@ -1,6 +1,6 @@
 /* pop3.h - POP3 as a server (RFC 1939): what the house lists.
- * pop3.c is the engine, pop3_command.c the table and the commands, pop3_send.c long answers on their way out,
- * pop3_text.c the text of a message in them, pop3_session.h what these share. */
+ * pop3.c is the engine, pop3_command.c the table and the commands, pop3_auth.c those of logging in, pop3_send.c long
+ * answers on their way out, pop3_text.c the text of a message in them, pop3_session.h what these share. */
 #ifndef PROTOCOLS_POP3_H
 #define PROTOCOLS_POP3_H
 

@@ -4,7 +4,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/pop3/pop3_session.h"
-#include <stdio.h>
 #include <stdlib.h>
 
 static enum next cmd_capa(struct pop3 *s, struct str rest)
@@ -12,73 +11,10 @@ static enum next cmd_capa(struct pop3 *s, struct str rest)
 	(void)rest;
 	pop3_ok(s, "what we can do");
 	conn_printf(s->conn, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
-	if (s->state == AUTHORIZATION && login_permitted(s->login_conf, s->conn))
-		conn_printf(s->conn, "USER\r\n");
+	if (s->state == AUTHORIZATION)
+		pop3_auth_capabilities(s);
 	conn_printf(s->conn, "IMPLEMENTATION Postern\r\n.\r\n");
 	return DONE;
-}
-
-static enum next cmd_user(struct pop3 *s, struct str rest)
-{
-	if (!login_permitted(s->login_conf, s->conn))
-		return pop3_wrong(s, "no passwords without encryption");
-	rest = str_trim(rest);
-	if (!rest.len || rest.len >= sizeof(s->name))
-		return pop3_wrong(s, "USER wants a name");
-	snprintf(s->name, sizeof(s->name), STR_FMT, STR_ARG(rest));
-	return pop3_ok(s, "and the password?"); /* the same for any name: RFC 1939, 13 */
-}
-
-static void maildrop_opened(void *user, enum err e, struct selected *maildrop);
-
-static void login_through(void *user, enum err e, struct account *account)
-{
-	struct pop3 *s = user;
-
-	s->login = NULL;
-	s->name[0] = '\0';
-	if (e == ERR_DENIED) {
-		pop3_err(s, "[AUTH] wrong name or password");
-		pop3_resume(s, ++s->fails >= (unsigned)s->login_conf->fails_max ? CLOSE : DONE);
-	} else if (e) {
-		pop3_resume(s, pop3_err(s, "[SYS/TEMP] no login now, try again"));
-	} else {
-		s->account = account;
-		s->session.account = account->address;
-		s->waiting = store_select(s->worker, account, STR("INBOX"), true, maildrop_opened, s);
-	}
-}
-
-static void maildrop_opened(void *user, enum err e, struct selected *maildrop)
-{
-	struct pop3 *s = user;
-
-	s->waiting = NULL;
-	if (e) {
-		account_free(s->account);
-		s->account = NULL;
-		s->session.account = "";
-		pop3_resume(s, pop3_err(s, "[SYS/TEMP] the maildrop cannot be opened now, try again"));
-		return;
-	}
-	s->maildrop = maildrop;
-	s->messages = selected_exists(maildrop);
-	for (uint32_t n = 1; n <= s->messages; n++) {
-		struct message m;
-
-		selected_message(maildrop, n, &m);
-		s->bytes += m.wire;
-	}
-	pop3_enter(s, TRANSACTION);
-	pop3_resume(s, pop3_ok(s, "%u messages, %llu octets", s->messages, (unsigned long long)s->bytes));
-}
-
-static enum next cmd_pass(struct pop3 *s, struct str rest)
-{
-	if (!s->name[0])
-		return pop3_wrong(s, "USER comes first");
-	s->login = login_start(s->worker, s->login_conf, &s->session, "USER", str_of(s->name), rest, login_through, s);
-	return WAIT;
 }
 
 bool pop3_is_deleted(const struct pop3 *s, uint32_t n)
@@ -257,8 +193,10 @@ static const struct command_row {
 } rows[] = {
 	/* verb   allowed in                  does     */
 	{ "CAPA", AUTHORIZATION | TRANSACTION, cmd_capa },
-	{ "USER", AUTHORIZATION, cmd_user },
-	{ "PASS", AUTHORIZATION, cmd_pass },
+	{ "USER", AUTHORIZATION, pop3_user },
+	{ "PASS", AUTHORIZATION, pop3_pass },
+	{ "AUTH", AUTHORIZATION, pop3_auth },
+	{ "STLS", AUTHORIZATION, pop3_stls },
 	{ "STAT", TRANSACTION, cmd_stat },
 	{ "LIST", TRANSACTION, cmd_list },
 	{ "UIDL", TRANSACTION, cmd_uidl },

@@ -3,9 +3,9 @@
 #define PROTOCOLS_POP3_SESSION_H
 
 #include "core/conn.h"
-#include "protocols/login.h"
 #include "protocols/pop3/pop3.h"
 #include "protocols/pop3/pop3_text.h"
+#include "protocols/sasl.h"
 #include "storage/wire.h"
 
 enum pop3_state { /* RFC 1939, 4 to 6; bits, so that the table can name several */
@@ -14,7 +14,12 @@ enum pop3_state { /* RFC 1939, 4 to 6; bits, so that the table can name several 
 	UPDATE = 4,
 };
 
-enum next { DONE, WAIT, CLOSE }; /* what a command answers its engine */
+enum next { /* what a command answers its engine */
+	DONE,
+	WAIT,   /* input rests until pop3_resume */
+	SECURE, /* TLS begins behind this line */
+	CLOSE,
+};
 
 enum pop3_answer { NOTHING, MESSAGE, TOP, LIST, UIDL };
 
@@ -39,9 +44,10 @@ struct pop3 { /* made by pop3_open, ended by pop3_free alone */
 	bool parted;           /* all is said */
 	unsigned errors, fails;
 	char name[256];            /* what USER said; "" without */
-	struct login *login;       /* under way; ours */
-	struct account *account;   /* who; NULL before PASS; ours */
-	struct selected *maildrop; /* INBOX, as it was at PASS; ours */
+	struct login *login;       /* PASS under way; ours */
+	struct sasl *sasl;         /* AUTH under way: lines are for it; ours */
+	struct account *account;   /* who; NULL before PASS or AUTH; ours */
+	struct selected *maildrop; /* INBOX, as it was then; ours */
 	struct call *waiting;      /* the answer we rest for; ours */
 	uint32_t messages;         /* in the maildrop, deleted ones included */
 	uint8_t *deleted;          /* a bit for each message, once one was deleted; ours */
@@ -61,6 +67,15 @@ void pop3_resume(struct pop3 *s, enum next next); /* an answer came: goes on as 
 /* pop3_command.c */
 enum next pop3_command(struct pop3 *s, struct str verb, struct str rest);
 bool pop3_is_deleted(const struct pop3 *s, uint32_t number);
+
+/* pop3_auth.c */
+enum next pop3_auth_line(struct pop3 *s, struct str line); /* what the client answers in the middle of AUTH */
+void pop3_auth_capabilities(struct pop3 *s);               /* CAPA's lines for logging in and for TLS */
+enum next pop3_secure(struct pop3 *s);                     /* begins TLS; input is at the end of STLS */
+enum next pop3_user(struct pop3 *s, struct str rest);
+enum next pop3_pass(struct pop3 *s, struct str rest);
+enum next pop3_auth(struct pop3 *s, struct str rest);
+enum next pop3_stls(struct pop3 *s, struct str rest);
 
 /* pop3_send.c: each starts sending. */
 enum next pop3_send_message(struct pop3 *s, const struct message *m);

@@ -134,10 +134,12 @@ void smtp_reset(struct smtp *s)
 static void smtp_free(struct smtp *s)
 {
 	call_cancel(s->waiting);
+	sasl_free(s->sasl);
 	smtp_data_drop(s);
 	session_close(s->worker, &s->session);
 	free(s->recipients);
 	arena_free(&s->transaction);
+	account_free(s->account);
 	conn_free(s->conn);
 	conf_unref(s->snapshot);
 	free(s);
@@ -152,10 +154,18 @@ static void pass_line(struct smtp *s, struct buf *in)
 	buf_take(in, lf < 0 ? buf_len(in) : (size_t)lf + 1);
 }
 
+/* Of the line at the front of the input; those of AUTH may be longer (RFC 4954, 4). */
+static size_t line_max(const struct smtp *s, struct str bytes)
+{
+	size_t max = (size_t)s->conf->line_max, auth_max = (size_t)s->login_conf->line_max;
+
+	return (s->sasl || str_starts_nocase(bytes, STR("AUTH "))) && auth_max > max ? auth_max : max;
+}
+
 /* Runs the command at the front of the input; false: more must come. */
 static bool run_line(struct smtp *s, struct buf *in, enum next *next)
 {
-	size_t max = (size_t)s->conf->line_max, size = buf_len(in);
+	size_t max = line_max(s, buf_str(in)), size = buf_len(in);
 	struct smtp_line line;
 	ptrdiff_t used;
 
@@ -167,6 +177,8 @@ static bool run_line(struct smtp *s, struct buf *in, enum next *next)
 	if (!used && size <= max)
 		return false;
 	if (size > max) {
+		sasl_free(s->sasl);
+		s->sasl = NULL;
 		*next = smtp_wrong(s, "500 5.5.6 a line has at most %zu bytes", max);
 		pass_line(s, in);
 		return true;
@@ -175,14 +187,20 @@ static bool run_line(struct smtp *s, struct buf *in, enum next *next)
 		*next = CLOSE;
 		return true;
 	}
-	*next = used < 0 ? smtp_wrong(s, "500 5.5.2 a line ends in CRLF and holds no other CR, LF or NUL")
-	                 : smtp_command(s, &line); /* its spans lie in `in`, which nobody touches meanwhile */
+	if (used < 0)
+		*next = smtp_wrong(s, "500 5.5.2 a line ends in CRLF and holds no other CR, LF or NUL");
+	else if (s->sasl)
+		*next = smtp_auth_line(s, str_cut(buf_str(in), 0, size - 2));
+	else
+		*next = smtp_command(s, &line); /* its spans lie in `in`, which nobody touches meanwhile */
 	buf_take(in, size);
 	return true;
 }
 
 static void smtp_next(struct smtp *s, enum next next)
 {
+	if (next == SECURE)
+		next = smtp_secure(s);
 	if (next == DONE && s->farewell && s->state != DATA) {
 		smtp_reply(s, "421 %s %s %s", s->worker->stopping ? "4.3.2" : "4.7.0", smtp_hostname(s), s->farewell);
 		next = CLOSE;
@@ -238,8 +256,8 @@ static void farewell(struct session *session, const char *why)
 	struct smtp *s = (struct smtp *)session;
 
 	s->farewell = why;
-	if (s->parted || s->waiting || s->ended) /* not in the middle of an answer: what ends it says it */
-		return;
+	if (s->parted || s->waiting || s->ended || sasl_is_waiting(s->sasl))
+		return; /* not in the middle of an answer: what ends it says it */
 	smtp_reset(s);
 	smtp_next(s, DONE);
 }
@@ -254,6 +272,7 @@ static void smtp_open(struct worker *w, const struct service *service, int fd)
 	s->worker = w;
 	s->snapshot = conf_ref(w->conf);
 	s->conf = conf_section(s->snapshot, &smtp_settings);
+	s->login_conf = conf_section(s->snapshot, &login_settings);
 	s->lmtp = service == &lmtp_service;
 	s->conn = conn_new(w, fd, &events, s);
 	s->session = (struct session){ .service = service,

@@ -1,8 +1,8 @@
 /* smtp.h - SMTP and LMTP as a server (RFC 5321, RFC 2033): what the house lists, and nothing else.
  * A folder readable alone: smtp.c is the engine, smtp_command.c the table and the simple commands, smtp_mail.c from whom
- * and to whom, smtp_data.c the message, smtp_deliver.c its trace and delivery, smtp_session.h what these share. The rest
- * is syntax without I/O: smtp_parse.c command lines, smtp_parameter.c what MAIL and RCPT say besides, smtp_dot.c the
- * end of DATA. */
+ * and to whom, smtp_data.c the message, smtp_deliver.c its trace and delivery, smtp_auth.c AUTH and STARTTLS,
+ * smtp_session.h what these share. The rest is syntax without I/O: smtp_parse.c command lines, smtp_parameter.c what MAIL
+ * and RCPT say besides, smtp_dot.c the end of DATA. */
 #ifndef PROTOCOLS_SMTP_H
 #define PROTOCOLS_SMTP_H
 

@@ -59,6 +59,7 @@ static enum next cmd_ehlo(struct smtp *s, struct str rest)
 	smtp_reply(s, "250-SMTPUTF8");
 	smtp_reply(s, "250-DSN");
 	smtp_reply(s, "250-HELP");
+	smtp_auth_offers(s);
 	return smtp_reply(s, "250 ENHANCEDSTATUSCODES");
 }
 
@@ -118,6 +119,8 @@ static const struct command_row {
 	{ "EHLO", ANY, SMTP_ONLY, cmd_ehlo },
 	{ "HELO", ANY, SMTP_ONLY, cmd_helo },
 	{ "LHLO", ANY, LMTP_ONLY, cmd_ehlo },
+	{ "STARTTLS", ANY, ALONE, smtp_starttls },
+	{ "AUTH", HELLO, SMTP_ONLY, smtp_auth },
 	{ "MAIL", HELLO, 0, smtp_cmd_mail },
 	{ "RCPT", SENDER | RCPTS, 0, smtp_cmd_rcpt },
 	{ "DATA", RCPTS, ALONE, cmd_data },

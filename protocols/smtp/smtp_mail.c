@@ -36,6 +36,8 @@ enum next smtp_cmd_mail(struct smtp *s, struct str rest)
 	const char *wrong;
 	enum err e;
 
+	if (smtp_auth_required(s))
+		return smtp_wrong(s, "530 5.7.0 log in first");
 	smtp_reset(s); /* of a MAIL that was refused */
 	e = smtp_parse_path(rest, STR("FROM:"), ADDRESS_NULL | ADDRESS_UTF8, &s->transaction, &line);
 	if (e)
@@ -56,9 +58,7 @@ enum next smtp_cmd_mail(struct smtp *s, struct str rest)
 /* Where <postmaster> alone and addresses at our own address literal are: our first domain. */
 static struct str own_domain(const struct smtp *s)
 {
-	const struct login_conf *login = conf_section(s->snapshot, &login_settings);
-
-	return str_of(*login->default_domain ? login->default_domain : smtp_hostname(s));
+	return str_of(*s->login_conf->default_domain ? s->login_conf->default_domain : smtp_hostname(s));
 }
 
 /* An address literal is ours if it is what the client connected to (RFC 5321, 4.1.3). */

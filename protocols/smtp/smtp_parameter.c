@@ -91,6 +91,15 @@ static const char *take_envid(struct str value, struct smtp_mail_parameters *p)
 	               : "501 5.5.4 ENVID wants xtext, of 100 characters at most";
 }
 
+/* Who wrote it, says the client: checked, and then nobody is trusted with that (RFC 4954, 5). */
+static const char *take_auth(struct str value, struct smtp_mail_parameters *p)
+{
+	(void)p;
+	return str_eq(value, STR("<>")) || (value.len && value.len <= SMTP_ORCPT_MAX && printing_xtext(value, false))
+	               ? NULL
+	               : "501 5.5.4 AUTH wants xtext, or <>";
+}
+
 static const struct mail_row {
 	const char *name;
 	const char *(*take)(struct str value, struct smtp_mail_parameters *p); /* NULL, or the reply */
@@ -100,6 +109,7 @@ static const struct mail_row {
 	{ "SMTPUTF8", take_utf8 },
 	{ "RET", take_ret },
 	{ "ENVID", take_envid },
+	{ "AUTH", take_auth },
 };
 
 #define UNKNOWN "555 5.5.4 there is no such parameter here"

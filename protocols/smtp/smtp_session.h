@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "core/conn.h"
+#include "protocols/sasl.h"
 #include "protocols/smtp/smtp.h"
 #include "protocols/smtp/smtp_dot.h"
 #include "protocols/smtp/smtp_parameter.h"
@@ -19,7 +20,12 @@ enum smtp_state {    /* bits, so that the table can name several */
 	SPOILT = 64, /* a chunk was refused: the transaction can only be ended */
 };
 
-enum next { DONE, WAIT, CLOSE }; /* what a command answers its engine */
+enum next { /* what a command answers its engine */
+	DONE,
+	WAIT,   /* input rests until smtp_resume */
+	SECURE, /* TLS begins behind this line */
+	CLOSE,
+};
 
 struct smtp_recipient {
 	struct str address; /* as the client gave it, for Delivered-To and the log */
@@ -38,17 +44,20 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	struct conn *conn;     /* ours */
 	struct conf *snapshot; /* the configuration that this session began with; ours */
 	const struct smtp_conf *conf;
+	const struct login_conf *login_conf;
 	bool lmtp;
 	enum smtp_state state; /* only smtp_enter changes it */
 	bool extended;         /* EHLO or LHLO, not HELO */
 	const char *farewell;  /* why we part as soon as we may; NULL */
 	bool parted;           /* all is said */
 	bool passing;          /* the rest of a line that was too long is passed over */
-	unsigned errors, messages;
+	unsigned errors, fails, messages;
 	char hello[256];      /* what the client calls itself */
 	struct call *waiting; /* the answer we rest for; ours */
 	/* Takes the input while it is no command lines, as much as it can use; NULL: it is. */
 	enum next (*reader)(struct smtp *s, struct buf *in);
+	struct sasl *sasl;       /* AUTH under way: lines are for it; ours */
+	struct account *account; /* who; NULL before AUTH; ours */
 
 	/* the transaction, from MAIL to its end */
 	struct arena transaction;
@@ -81,6 +90,14 @@ enum next smtp_command(struct smtp *s, const struct smtp_line *line);
 /* smtp_mail.c */
 enum next smtp_cmd_mail(struct smtp *s, struct str rest);
 enum next smtp_cmd_rcpt(struct smtp *s, struct str rest);
+
+/* smtp_auth.c */
+enum next smtp_auth_line(struct smtp *s, struct str line); /* what the client answers in the middle of AUTH */
+bool smtp_auth_required(const struct smtp *s);             /* here one logs in first, and he has not */
+void smtp_auth_offers(struct smtp *s);                     /* EHLO's lines for AUTH and STARTTLS */
+enum next smtp_secure(struct smtp *s);                     /* begins TLS; input is at the end of STARTTLS */
+enum next smtp_auth(struct smtp *s, struct str rest);
+enum next smtp_starttls(struct smtp *s, struct str rest);
 
 /* smtp_data.c */
 enum next smtp_data_begin(struct smtp *s);

@@ -26,7 +26,7 @@ with Server(users=1) as server:
         curl(f"smtp://{host}:{ports['smtp']}/client.test", "--mail-from", "a@example.test", "--mail-rcpt", to, "-T", "-",
              body=TEXT)
     with tap.test("curl sends over TLS"):
-        curl(f"smtps://localhost:{ports['submissions']}/client.test", *trust, "--mail-from", "a@example.test",
+        curl(f"smtps://localhost:{ports['submissions']}/client.test", *trust, *login, "--mail-from", "a@example.test",
              "--mail-rcpt", to, "-T", "-", body=TEXT)
     with tap.test("what it sent is there"):
         got = texts(server, "test0000")

@@ -26,6 +26,7 @@ def smtplib_sends(server):
 
 def smtplib_sends_over_tls(server):
     with smtplib.SMTP_SSL("localhost", server.ports["submissions"], context=tls(server)) as smtp:
+        smtp.login(server.address("test0000"), PASSWORD)
         assert smtp.sendmail(SENDER, [server.address("test0000")], message(3)) == {}
 
 

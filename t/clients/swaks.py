@@ -6,7 +6,7 @@ import tempfile
 
 import tap
 from mail import texts
-from postern import Server
+from postern import PASSWORD, Server
 
 tap.need("swaks")
 
@@ -26,7 +26,8 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as folder:
             ("plain", "smtp", []),
             ("pipelined, to two recipients", "smtp", ["--pipeline", "--to", ",".join(map(server.address, (
                 "test0000", "test0001")))]),
-            ("over TLS", "submissions", ["--tls-on-connect"]),
+            ("over TLS", "submissions", ["--tls-on-connect", "--auth", "PLAIN", "--auth-user",
+                                         server.address("test0000"), "--auth-password", PASSWORD]),
             ("by LMTP", "lmtp", ["--protocol", "LMTP"]),
             ("with 2 MB attached", "smtp", ["--attach", f"@{big}"])):
         with tap.test(f"swaks sends {name}"):

@@ -1,6 +1,6 @@
 # strict.t: a real server takes no password in clear text (RFC 3501, 6.2.3)
 options --strict
-S: * OK [CAPABILITY IMAP4rev1 * LOGINDISABLED] *
+S: * OK [CAPABILITY IMAP4rev1 * STARTTLS LOGINDISABLED] *
 C: a LOGIN test0000 secret
 S: a NO [PRIVACYREQUIRED] *
 C: b AUTHENTICATE PLAIN AHRlc3QwMDAwAHNlY3JldA==
@@ -9,6 +9,7 @@ server pop3
 C2: CAPA
 S2: +OK *
 S2.. AUTH-RESP-CODE
+S2: STLS
 S2: IMPLEMENTATION *
 S2: .
 C2: USER test0000

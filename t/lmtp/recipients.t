@@ -13,6 +13,7 @@ S: 250-8BITMIME
 S: 250-SMTPUTF8
 S: 250-DSN
 S: 250-HELP
+S: 250-STARTTLS
 S: 250 ENHANCEDSTATUSCODES
 
 # one reply for each recipient that was taken, in their order (4.2)

@@ -16,6 +16,7 @@ S: 250-8BITMIME
 S: 250-SMTPUTF8
 S: 250-DSN
 S: 250-HELP
+S: 250-STARTTLS
 S: 250 ENHANCEDSTATUSCODES
 C: LHLO client.test
 S: 500 *
@@ -62,7 +63,7 @@ S: 501 *
 
 # HELP helps whoever asks (4.1.1.8)
 C: HELP
-S: 214-2.0.0 commands: EHLO HELO MAIL RCPT DATA *
+S: 214-2.0.0 commands: EHLO HELO STARTTLS AUTH MAIL RCPT DATA *
 S: 214 2.0.0 *
 C: HELP MAIL
 S: 214-*
@@ -72,8 +73,6 @@ S: 214 *
 C: EXPN list
 S: 502 *
 C\: \r\n
-S: 500 *
-C: STARTTLS
 S: 500 *
 
 # one transaction at a time, its commands in their order (4.1.4)

@@ -26,6 +26,11 @@ server pop3
 C7\: USER alice\r\nPASS secret\r\n
 S7: +OK *
 S7: +OK *
+server submission
+C8: EHLO client.test
+S8.. 250 *
+C8: AUTH LOGIN
+S8: 334 *
 $ stop
 S: 421 *
 S: <close>
@@ -40,12 +45,14 @@ S5: <close>
 S6: * BYE *
 S6: <close>
 S7: <close>
+S8: 421 *
+S8: <close>
 
 # what was half said is not there when it is back
 kill
 server imap
-C8: a LOGIN alice secret
-S8: a OK *
-C8: b STATUS INBOX (MESSAGES)
-S8: * STATUS "INBOX" (MESSAGES 0)
-S8: b OK *
+C9: a LOGIN alice secret
+S9: a OK *
+C9: b STATUS INBOX (MESSAGES)
+S9: * STATUS "INBOX" (MESSAGES 0)
+S9: b OK *

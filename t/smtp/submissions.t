@@ -3,6 +3,8 @@ server submissions
 S: 220 *
 C: EHLO client.test
 S.. 250 *
+C: AUTH PLAIN AGFsaWNlAHNlY3JldA==
+S: 235 *
 C\: MAIL FROM:<x@example.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
 S: 250 *
 S: 250 *
@@ -22,7 +24,7 @@ S2.. b OK *
 C2: c FETCH 1 BODY[HEADER.FIELDS (Received)]
 S2: * 1 FETCH *
 S2: Received: from client.test ([127.0.0.1])
-S2: 	by * with ESMTPS id *
+S2: 	by * with ESMTPSA (account alice@example.test) id *
 S2: 	for <alice@example.test>
 S2: 	tls TLS_* (TLSv1.3); *
 S2.. c OK *

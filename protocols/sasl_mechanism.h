@@ -1,0 +1,33 @@
+/* sasl_mechanism.h - what the files of the mechanisms share with the engine, sasl.c. Nobody else includes it. */
+#ifndef PROTOCOLS_SASL_MECHANISM_H
+#define PROTOCOLS_SASL_MECHANISM_H
+
+#include "protocols/sasl.h"
+
+struct sasl {
+	struct worker *worker;
+	const struct login_conf *conf;
+	const struct session *session;
+	const struct sasl_mechanism *mechanism;
+	sasl_on_step *on_step;
+	void *user;
+	unsigned turn;           /* responses that came before this one */
+	struct buf challenge;    /* in base64 */
+	struct login *login;     /* under way; ours */
+	struct account *account; /* who he is; ours */
+	struct buf name;         /* LOGIN: what was said first */
+};
+
+struct sasl_mechanism { /* a row of the table */
+	const char *name;
+	bool (*possible)(const struct conn *c); /* beside the clear-text rule; NULL: always */
+	const char *prompt;                     /* the first challenge, if there is no initial response */
+	/* The client's next message; wiped when this returns. */
+	enum sasl_step (*respond)(struct sasl *s, struct str message);
+};
+
+enum sasl_step sasl_ask(struct sasl *s, struct str challenge);
+/* Who he says he is; it is for a login_ function, whose attempt is then s->login. */
+struct login_who sasl_who(struct sasl *s, struct str name, struct str authorize);
+
+#endif
