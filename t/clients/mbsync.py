@@ -7,7 +7,7 @@ import tempfile
 import tap
 from both_ways import Far, Near, both_ways
 from postern import PASSWORD, Server
-from real_mail import messages
+from real_mail import distinct_messages
 
 tap.need("mbsync")
 CONF = """
@@ -50,6 +50,6 @@ with Server(users=1) as server, tempfile.TemporaryDirectory() as folder:
         assert run.returncode == 0, run.stdout + run.stderr
 
     # mbsync takes no message whose header has no end.
-    mail = dict.fromkeys(text for _, text in messages() if b"\r\n\r\n" in text)
+    mail = [text for text in distinct_messages() if b"\r\n\r\n" in text]
     both_ways(Near(f"{folder}/mail", utf7=True), Far(server, "test0000"), sync, mail)
 tap.done()

@@ -1,5 +1,8 @@
 """real_mail.py - the real mail of t/data/mail, prepared once, and how to recognise it after a delivery."""
 
+import contextlib
+import email
+import email.policy
 import glob
 import os
 import re
@@ -38,6 +41,23 @@ def without_state(text, end):
 def messages():
     """[(name, bytes)] of every message but the one with a NUL, in the order of their names."""
     return [(name, text) for name, text in every_message() if b"\0" not in text]
+
+
+def distinct_messages():
+    """The bytes alone, no two alike."""
+    return list(dict.fromkeys(text for _, text in messages()))
+
+
+def python_messages():
+    """Those of them that come back as they were when a client in Python takes them apart and makes them anew."""
+    def comes_back(text):
+        with contextlib.suppress(Exception):
+            for policy in (email.policy.SMTP, email.policy.compat32):
+                message = email.message_from_bytes(text, policy=policy)
+                if message.as_bytes(policy=policy.clone(linesep="\r\n")) != text or message.defects:
+                    return False
+            return True
+    return [text for text in distinct_messages() if comes_back(text)]
 
 
 def message_with_nul():

@@ -1,0 +1,48 @@
+"""msmtp.py - msmtp sends real mail: by SMTP, plain and over TLS, and by LMTP."""
+
+import os
+import subprocess
+import tempfile
+
+import tap
+from mail import texts
+from postern import Server
+from real_mail import came_back, distinct_messages
+
+tap.need("msmtp")
+AS_IT_IS = ["--set-date-header=off", "--set-from-header=off", "--set-msgid-header=off", "--undisclosed-recipients=off",
+            "--remove-bcc-headers=off"]
+
+
+def msmtp(role, recipients, text, *options, status=0):
+    run = subprocess.run(["msmtp", "--host=localhost", f"--port={server.ports[role]}", "--from=sender@example.test",
+                          "--domain=client.test", *AS_IT_IS, *options, "--", *map(server.address, recipients)],
+                         input=text, capture_output=True, timeout=120, env={**os.environ, "HOME": home})
+    assert run.returncode == status, (run.returncode, run.stdout, run.stderr)
+    return run
+
+
+with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
+    trust = ["--tls=on", f"--tls-trust-file={server.certificate}"]
+    mail = iter(distinct_messages())
+    sent = []
+    for how, role, options in (
+            ("plain", "smtp", ["--tls=off"]),
+            ("over TLS", "submissions", [*trust, "--tls-starttls=off"]),
+            ("by LMTP", "lmtp", ["--protocol=lmtp", "--tls=off"])):
+        with tap.test(f"msmtp sends {how}"):
+            for text, _ in zip(mail, range(10)):
+                msmtp(role, ["test0000", "test0001"], text, *options)
+                sent.append(text)
+            for account in ("test0000", "test0001"):
+                got = texts(server, account)
+                assert len(got) == len(sent) and all(map(came_back, sent, got)), (len(got), len(sent))
+    with tap.test("a recipient who is not there stops it, and nothing is delivered"):
+        run = msmtp("smtp", ["test0000", "nobody.here"], next(mail), "--tls=off", status=65)  # EX_DATAERR
+        assert b"550 5.1.1" in run.stderr, run.stderr
+        assert len(texts(server, "test0000")) == len(sent)
+    with tap.test("a text of 5 MB goes through"):
+        text = b"Subject: much\r\n\r\n" + 80_000 * b"a line of sixty-two characters, as many as the next one has\r\n\r\n"
+        msmtp("submissions", ["test0000"], text, *trust, "--tls-starttls=off")
+        assert texts(server, "test0000")[-1].endswith(text)
+tap.done()
