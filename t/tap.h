@@ -23,7 +23,7 @@ __attribute__((format(printf, 4, 5), unused)) static bool tap_ok(
 	putchar('\n');
 	if (!good) {
 		tap_failed++;
-		printf("# at %s:%d\n", file, line);
+		fprintf(stderr, "# not ok %d at %s:%d\n", tap_count, file, line); /* prove shows this unasked */
 	}
 	fflush(stdout);
 	return good;

@@ -21,12 +21,19 @@ def ok(good, name):
     count += 1
     failed += not good
     print(f"{'ok' if good else 'not ok'} {count} - {name}", flush=True)
+    if not good:
+        complain(f"not ok {count} - {name}")
     return good
 
 
 def note(text):
     for line in str(text).splitlines() or [""]:
         print(f"# {line}", flush=True)
+
+
+def complain(text):
+    """What prove shows of a failed test without being asked."""
+    print("".join(f"# {line}\n" for line in str(text).splitlines()), end="", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -36,7 +43,7 @@ def test(name):
         yield
     except Exception:  # whatever it is, it is this test's failure, and the next one's turn
         ok(False, name)
-        note(traceback.format_exc())
+        complain(traceback.format_exc())
     else:
         ok(True, name)
 
