@@ -228,3 +228,21 @@ void decoder_end(struct decoder *d, struct buf *out)
 	else if (d->encoding == ENCODING_QUOTED)
 		quoted_end(d, out);
 }
+
+void decode_lines(struct str text, bool *cr, struct buf *out)
+{
+	while (text.len) {
+		ptrdiff_t lf = str_find(text, '\n');
+		size_t len = lf < 0 ? text.len : (size_t)lf;
+
+		if (len)
+			*cr = text.p[len - 1] == '\r';
+		buf_add(out, text.p, len);
+		if (lf >= 0) {
+			buf_add_str(out, *cr ? STR("\n") : STR("\r\n"));
+			*cr = false;
+			len++;
+		}
+		text = str_cut(text, len, text.len);
+	}
+}

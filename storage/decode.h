@@ -32,6 +32,10 @@ struct decoder { /* zeroed but for `encoding` is a new one; it holds no memory *
 void decoder_feed(struct decoder *d, struct str bytes, struct buf *out);
 void decoder_end(struct decoder *d, struct buf *out);
 
+/* Adds text with CRLF for each LF, those that have their CR already apart. *cr starts false and is carried between
+ * pieces. */
+void decode_lines(struct str text, bool *cr, struct buf *out);
+
 /* Strict base64 (RFC 4648, 4), as SASL wants it: whole groups, padded, nothing else. False: it is not; nothing added. */
 bool base64_decode(struct str text, struct buf *out);
 

@@ -38,7 +38,8 @@ static ucs4_t utf8_value(struct str s, size_t size)
 	return c;
 }
 
-/* A character beyond ASCII: in title case, then taken apart as far as it goes (RFC 5051, 2). */
+/* A character beyond ASCII: in title case, then taken apart as far as it goes (RFC 5051, 2), and the pieces in title case
+ * again: those of a ligature are small letters. */
 static void fold_wide(struct buf *out, ucs4_t c)
 {
 	ucs4_t left[UNFOLD_MAX];
@@ -50,7 +51,7 @@ static void fold_wide(struct buf *out, ucs4_t c)
 		int tag, len = uc_decomposition(left[--count], &tag, parts);
 
 		if (len <= 0 || count + (size_t)len > UNFOLD_MAX)
-			add_utf8(out, left[count]);
+			add_utf8(out, uc_totitle(left[count]));
 		else
 			while (len)
 				left[count++] = parts[--len];
@@ -66,21 +67,27 @@ static size_t ascii_run(struct str s)
 	return len;
 }
 
+static void fold_ascii(struct buf *out, struct str s)
+{
+	char *to = buf_room(out, s.len);
+
+	for (size_t i = 0; i < s.len; i++)
+		to[i] = (char)(s.p[i] >= 'a' && s.p[i] <= 'z' ? s.p[i] - ('a' - 'A') : s.p[i]);
+	buf_added(out, s.len);
+}
+
 void search_fold(struct str utf8, struct buf *out)
 {
 	while (utf8.len) {
 		size_t len = ascii_run(utf8);
-		char *to = buf_room(out, len);
 
-		for (size_t i = 0; i < len; i++)
-			to[i] = (char)(utf8.p[i] >= 'a' && utf8.p[i] <= 'z' ? utf8.p[i] - ('a' - 'A') : utf8.p[i]);
-		buf_added(out, len);
-		utf8 = str_cut(utf8, len, utf8.len);
-		if (!utf8.len)
-			break;
-		if ((len = utf8_size(utf8)))
+		if (len)
+			fold_ascii(out, str_cut(utf8, 0, len));
+		else if ((len = utf8_size(utf8)))
 			fold_wide(out, utf8_value(utf8, len));
-		utf8 = str_cut(utf8, len ? len : 1, utf8.len); /* what is no UTF-8 is equal to nothing */
+		else
+			len = 1; /* what is no UTF-8 is equal to nothing */
+		utf8 = str_cut(utf8, len, utf8.len);
 	}
 }
 

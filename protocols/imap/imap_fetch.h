@@ -75,7 +75,7 @@ struct fetch {              /* FETCH under way */
 	uint64_t start, end;    /* where it lies in the message */
 	uint64_t skip, left;    /* of these bytes: before it still to pass over, of it to come */
 	struct decoder decoder; /* what undoes its transfer encoding */
-	bool lines;             /* it is text: its lines end in CRLF, however they were encoded */
+	bool lines;             /* it is text: its lines end in CRLF, however they were encoded (RFC 3516, 4.3) */
 	bool cr;                /* its last byte so far is a CR */
 	struct buf raw, plain;  /* decoded; and with such line ends */
 	uint64_t counted;       /* bytes of that, before what is sent is known */

@@ -98,25 +98,6 @@ static void start_decoding(struct fetch *f, const struct item *item)
 	f->cr = false;
 }
 
-/* Text on the wire has CRLF, whatever it had where it was encoded (RFC 3516, 4.3). */
-static void add_lines(struct fetch *f, struct str text)
-{
-	while (text.len) {
-		ptrdiff_t lf = str_find(text, '\n');
-		size_t len = lf < 0 ? text.len : (size_t)lf;
-
-		if (len)
-			f->cr = text.p[len - 1] == '\r';
-		buf_add(&f->plain, text.p, len);
-		if (lf >= 0) {
-			buf_add_str(&f->plain, f->cr ? STR("\n") : STR("\r\n"));
-			f->cr = false;
-			len++;
-		}
-		text = str_cut(text, len, text.len);
-	}
-}
-
 /* What bytes of the section mean; valid until the next. */
 static struct str decode(struct fetch *f, struct str bytes)
 {
@@ -129,7 +110,7 @@ static struct str decode(struct fetch *f, struct str bytes)
 		decoder_end(&f->decoder, &f->raw);
 	if (!f->lines)
 		return buf_str(&f->raw);
-	add_lines(f, buf_str(&f->raw));
+	decode_lines(buf_str(&f->raw), &f->cr, &f->plain);
 	return buf_str(&f->plain);
 }
 

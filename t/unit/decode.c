@@ -103,6 +103,26 @@ static void test_base64_both_ways(void)
 	buf_free(&back);
 }
 
+static void test_lines(void)
+{
+	static const char *const texts[] = { "", "", "a", "a", "a\nb\n", "a\r\nb\r\n", "a\r\nb\n\n", "a\r\nb\r\n\r\n",
+		"\n", "\r\n", "\r\r\n", "\r\r\n", "a\rb\r", "a\rb\r", "\r\n\r\n", "\r\n\r\n" };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i += 2) {
+		struct str text = str_of(texts[i]), want = str_of(texts[i + 1]);
+		struct buf whole = { 0 }, pieces = { 0 };
+		bool cr = false;
+
+		decode_lines(text, &cr, &whole);
+		cr = false;
+		for (size_t at = 0; at < text.len; at++)
+			decode_lines(str_cut(text, at, at + 1), &cr, &pieces);
+		ok(str_eq(buf_str(&whole), want) && str_eq(buf_str(&pieces), want), "line ends of text %zu", i / 2);
+		buf_free(&whole);
+		buf_free(&pieces);
+	}
+}
+
 static void test_names(void)
 {
 	ok(encoding_of(STR("BASE64")) == ENCODING_BASE64, "an encoding's name is known in any case");
@@ -115,6 +135,7 @@ int main(void)
 	test_decoder();
 	test_strict();
 	test_base64_both_ways();
+	test_lines();
 	test_names();
 	return done();
 }

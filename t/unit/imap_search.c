@@ -22,7 +22,7 @@ static uint64_t bits_of(const void *user, struct str word)
 	return str_eq_nocase(word, STR("work")) ? 1 : str_eq_nocase(word, STR("$junk")) ? 2 : 0;
 }
 
-/* The numbers of those found, "1 3"; "bad" if it cannot be compiled. */
+/* The numbers of those found, "1 3"; of those not decided without reading them, "2?"; "bad" if it cannot be compiled. */
 static void find(const char *text, char out[32])
 {
 	struct arena arena = { 0 };
@@ -40,8 +40,11 @@ static void find(const char *text, char out[32])
 	for (uint32_t seq = 1; seq <= MESSAGES; seq++) {
 		struct search_subject subject = { .seq = seq, .recent = seq >= RECENT, .message = &messages[seq - 1] };
 
-		if (search_fits(&p, &subject) == YES)
-			len += (size_t)snprintf(out + len, 32 - len, "%s%u", len ? " " : "", seq);
+		enum truth fits = search_fits(&p, &subject);
+
+		if (fits != NO)
+			len += (size_t)snprintf(
+				out + len, 32 - len, "%s%u%s", len ? " " : "", seq, fits == MAYBE ? "?" : "");
 	}
 	arena_free(&arena);
 }
@@ -87,6 +90,12 @@ static const struct {
 	{ "or of parentheses", "OR (SEEN ANSWERED) (UNSEEN FLAGGED)", "2 3" },
 	{ "parentheses within parentheses", "((1:4) (2:5 (3:4)))", "3 4" },
 	{ "what follows parentheses holds too", "(1:3) NOT 2 (OR 3 4)", "3" },
+	{ "what is not read yet is not found", "SUBJECT a", "1? 2? 3? 4? 5?" },
+	{ "and not ruled out", "NOT SUBJECT a", "1? 2? 3? 4? 5?" },
+	{ "unless flags rule it out", "SUBJECT a SEEN", "1? 2?" },
+	{ "or make it irrelevant", "OR TEXT a SEEN", "1 2 3? 4? 5?" },
+	{ "not of what is not known", "NOT (BODY a FLAGGED)", "1 2 3? 4 5" },
+	{ "a sender's date is read, too", "SENTON 1-Jan-2020 1", "1?" },
 	{ "nothing is no program", "", "bad" },
 	{ "empty parentheses", "()", "bad" },
 	{ "parentheses that do not end", "(SEEN", "bad" },
@@ -98,6 +107,9 @@ static const struct {
 	{ "an unknown key", "SHINY", "bad" },
 	{ "no number is zero", "0", "bad" },
 	{ "a day that is none", "ON 31-Feb-2020", "bad" },
+	{ "no text", "SUBJECT", "bad" },
+	{ "a field and no text", "HEADER Subject", "bad" },
+	{ "a text that is a list", "BODY (a)", "bad" },
 	{ "two spaces", "SEEN  ALL", "bad" },
 	{ "a space at the end", "SEEN ", "bad" },
 };
@@ -128,6 +140,42 @@ static bool compiles(const char *head, const char *again, size_t times, const ch
 	return good;
 }
 
+/* Which of the messages, told by their headers, a program finds once it has seen them. */
+static void test_headers(void)
+{
+	static const struct {
+		const char *program, *header;
+		enum truth fits;
+	} seen[] = {
+		{ "SUBJECT b", "Subject: abc\r\n\r\n", YES },
+		{ "SUBJECT b", "X: abc\r\n\r\n", NO },
+		{ "TEXT b", "X: abc\r\n\r\n", YES },
+		{ "TEXT b", "X: ac\r\n\r\n", MAYBE },
+		{ "BODY b", "X: b\r\n\r\n", MAYBE },
+		{ "BODY b SUBJECT c", "Subject: b\r\n\r\n", NO },
+		{ "OR BODY b SUBJECT c", "Subject: c\r\n\r\n", YES },
+		{ "SENTON 1-Jan-2020", "Date: Wed, 1 Jan 2020 23:59:59 -1200\r\n\r\n", YES },
+		{ "SENTON 1-Jan-2020", "Date: never\r\n\r\n", NO },
+		{ "SENTBEFORE 2-Jan-2020", "Date: 1 Jan 2020\r\n\r\n", YES },
+		{ "SENTSINCE 2-Jan-2020", "Date: 1 Jan 2020\r\n\r\n", NO },
+		{ "NOT SENTSINCE 2-Jan-2020", "\r\n", YES },
+	};
+
+	for (size_t i = 0; i < sizeof(seen) / sizeof(*seen); i++) {
+		struct search_subject subject = { .seq = 1, .message = &messages[0] };
+		struct arena arena = { 0 };
+		struct args a = { str_of(seen[i].program), &arena, false };
+		struct search_program p;
+
+		search_compile(&a, STR("utf-8"), &p);
+		search_begin(&p, &subject);
+		search_see_header(&p, &subject, str_of(seen[i].header));
+		ok(search_fits(&p, &subject) == seen[i].fits, "%s in %.*s", seen[i].program,
+			(int)strcspn(seen[i].header, "\r"), seen[i].header);
+		arena_free(&arena);
+	}
+}
+
 static void test_limits(void)
 {
 	ok(compiles("", "NOT ", SEARCH_DEPTH_MAX, "SEEN", 0), "so many NOTs may stand one before the other");
@@ -151,6 +199,7 @@ int main(void)
 		if (!ok(!strcmp(found, rows[i].found), "%s: %s", rows[i].what, rows[i].program))
 			printf("# found %s\n", found);
 	}
+	test_headers();
 	test_limits();
 	return done();
 }
