@@ -58,15 +58,6 @@ static void fold_wide(struct buf *out, ucs4_t c)
 	}
 }
 
-static size_t ascii_run(struct str s)
-{
-	size_t len = 0;
-
-	while (len < s.len && !((unsigned char)s.p[len] & 0x80))
-		len++;
-	return len;
-}
-
 static void fold_ascii(struct buf *out, struct str s)
 {
 	char *to = buf_room(out, s.len);
@@ -79,7 +70,7 @@ static void fold_ascii(struct buf *out, struct str s)
 void search_fold(struct str utf8, struct buf *out)
 {
 	while (utf8.len) {
-		size_t len = ascii_run(utf8);
+		size_t len = utf8_ascii(utf8);
 
 		if (len)
 			fold_ascii(out, str_cut(utf8, 0, len));

@@ -10,8 +10,11 @@ static void add_char(struct buf *out, char c)
 
 void token_add(struct buf *out, struct str text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		add_char(out, text.p[i]);
+	for (size_t from = 0, i = 0; i <= text.len; i++)
+		if (i == text.len || text.p[i] == '\r' || text.p[i] == '\n' || text.p[i] == '\0') {
+			buf_add_str(out, str_cut(text, from, i));
+			from = i + 1;
+		}
 }
 
 /* A comment, from its "(" on (RFC 5322, 3.2.2). */

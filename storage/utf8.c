@@ -43,27 +43,49 @@ size_t utf8_size(struct str s)
 	return size;
 }
 
+size_t utf8_ascii(struct str s)
+{
+	size_t len = 0;
+	uint64_t eight;
+
+	for (; len + sizeof(eight) <= s.len; len += sizeof(eight)) {
+		memcpy(&eight, s.p + len, sizeof(eight));
+		if (eight & 0x8080808080808080)
+			break;
+	}
+	while (len < s.len && (unsigned char)s.p[len] < 0x80)
+		len++;
+	return len;
+}
+
+/* Bytes at the front that are UTF-8. */
+static size_t valid_run(struct str s)
+{
+	size_t run = 0, size;
+
+	do {
+		run += utf8_ascii(str_cut(s, run, s.len));
+		size = utf8_size(str_cut(s, run, s.len));
+		run += size;
+	} while (size);
+	return run;
+}
+
 bool utf8_valid(struct str s)
 {
-	while (s.len) {
-		size_t size = utf8_size(s);
-
-		if (!size)
-			return false;
-		s = str_cut(s, size, s.len);
-	}
-	return true;
+	return valid_run(s) == s.len;
 }
 
 void utf8_add_mended(struct buf *out, struct str s)
 {
 	while (s.len) {
-		size_t size = utf8_size(s);
+		size_t run = valid_run(s);
 
-		if (size)
-			buf_add(out, s.p, size);
-		else
+		buf_add_str(out, str_cut(s, 0, run));
+		s = str_cut(s, run, s.len);
+		if (s.len) {
 			buf_add_str(out, REPLACEMENT);
-		s = str_cut(s, size ? size : 1, s.len);
+			s = str_cut(s, 1, s.len);
+		}
 	}
 }

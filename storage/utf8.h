@@ -8,6 +8,8 @@
 /* Bytes of the character at the front of s; 0 if there is none or it is no UTF-8. */
 size_t utf8_size(struct str s);
 
+size_t utf8_ascii(struct str s); /* bytes of ASCII at the front of s */
+
 bool utf8_valid(struct str s);
 
 /* Adds s, with U+FFFD for each byte of it that is no UTF-8. */

@@ -12,8 +12,9 @@
 #define TURN_COST        (1u << 20)   /* of one turn of the loop, about as many bytes looked through for one text */
 #define KEY_COST         10           /* of looking at a key of the program */
 #define READ_COST        1000         /* of beginning to read a message */
-#define HEADER_BYTES_MAX (1u << 20)   /* of a header; what is beyond is not looked at */
+#define HEADER_BYTES_MAX (256u << 10) /* of a header; what is beyond is not looked at */
 #define KEPT_BYTES_MAX   (256u << 10) /* messages up to this size are not read again */
+#define STEP_BYTES       (16u << 10)  /* of a message that was kept, looked through at once */
 
 enum phase { NEXT, HEADER, TREE, BODY };
 
@@ -28,6 +29,7 @@ struct searching {
 	struct wire wire;
 	struct buf piece;   /* wire bytes on their way */
 	struct buf kept;    /* of the message so far */
+	bool whole;         /* that is all of it: it is looked through, not read again */
 	uint64_t size;      /* bytes read in this pass */
 	struct arena arena; /* memory of one message's tree */
 	struct mime *mime;
@@ -110,11 +112,23 @@ static void look_through(struct searching *g, struct str bytes)
 	search_feed(g->body, bytes);
 }
 
+static enum wire_step look_at_kept(struct searching *g)
+{
+	size_t len = buf_len(&g->kept) < STEP_BYTES ? buf_len(&g->kept) : STEP_BYTES;
+
+	look_through(g, str_cut(buf_str(&g->kept), 0, len));
+	buf_take(&g->kept, len);
+	return buf_len(&g->kept) ? WIRE_BYTES : WIRE_END;
+}
+
 /* One piece of the pass under way; WIRE_END: it is through. */
 static enum wire_step pass_step(struct searching *g)
 {
-	enum wire_step step = read_piece(g);
+	enum wire_step step;
 
+	if (g->phase == BODY && g->whole)
+		return look_at_kept(g);
+	step = read_piece(g);
 	if (step == WIRE_BYTES && g->phase == HEADER) {
 		keep(g, HEADER_BYTES_MAX);
 	} else if (step == WIRE_BYTES && g->phase == TREE) {
@@ -141,12 +155,11 @@ static void pass_end(struct imap *s, struct searching *g)
 		root = mime_end(g->mime);
 		g->mime = NULL;
 		g->body = search_new(g->program.texts, g->program.text_count, root);
-		if (buf_len(&g->kept) < g->size) {
+		g->whole = buf_len(&g->kept) == g->size;
+		if (g->whole)
+			g->phase = BODY;
+		else
 			start_pass(s, g, BODY);
-			return;
-		}
-		look_through(g, buf_str(&g->kept));
-		g->subject.read = ALL_READ;
 		return;
 	default:
 		g->subject.read = ALL_READ;
