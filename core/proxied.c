@@ -84,6 +84,11 @@ static void on_ready(struct ev_loop *loop, struct ev_io *io, int events)
 	n = recv(io->fd, buf_room(&p->header, room), room, MSG_PEEK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n == 0 && !had) { /* a balancer that only looks whether somebody listens, every few seconds */
+		close(io->fd);
+		proxied_end(p);
+		return;
+	}
 	if (n <= 0) {
 		drop(p, n < 0 ? strerror(errno) : "closed before its PROXY header was whole");
 		return;

@@ -1,7 +1,9 @@
 """hostile.py - clients that send too much, read too little or ask for odd things, and mail that is large or hardly there."""
 
+import contextlib
 import random
 import re
+import resource
 import smtplib
 import socket
 import time
@@ -18,6 +20,8 @@ STILL_S = 1.5
 NOOPS = 100_000
 RECIPIENTS = 1000
 ANSWER_S = 120
+PROMPT_S = 30  # an answer to somebody else, on a machine that is busy with more than this
+HALF_OPEN, STRANGERS = 2000, 40
 
 
 def text_of(size, seed):
@@ -190,6 +194,84 @@ def odd_mail(server):
             assert wire.until(b"e ").startswith(b"e OK")
 
 
+def nested(kind, depth):
+    """A message of parts in parts."""
+    parts = {"message": lambda n: b"Content-Type: message/rfc822\r\n\r\n",
+             "multipart": lambda n: b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n)}[kind]
+    return b"MIME-Version: 1.0\r\n" + b"".join(parts(n) for n in range(depth)) + b"\r\ntext\r\n"
+
+
+def bombs():
+    """Messages that cost whoever parses them without a limit: (what is in it, the message)."""
+    text = b"\r\n\r\ntext\r\n"
+    yield "multiparts in each other", nested("multipart", 20000)
+    yield "messages in each other", nested("message", 30000)
+    yield "parts", b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 100000 + b"--b--\r\n"
+    yield "header fields", b"".join(b"X-%d: y\r\n" % n for n in range(100000)) + b"\r\ntext\r\n"
+    yield "addresses", b"To:" + b" a@example.test,\r\n" * 100000 + b" b@example.test" + text
+    yield "comments in each other", b"From: " + b"(\r\n " * 100000 + b"a@example.test" + text
+    yield "groups in each other", b"To: " + b"g:\r\n " * 100000 + b"a@example.test;" + text
+    yield "open quotes", b"To: " + b'"\\\r\n ' * 100000 + text
+    yield "encoded words", b"Subject: " + b"=?utf-8?q?=41?=\r\n " * 100000 + text
+    yield "parameters", b"Content-Type: text/plain" + b";\r\n a=b" * 100000 + text
+    yield "pieces of a parameter", b"Content-Type: a/b" + b"".join(b";\r\n n*%d*=%%41" % n for n in range(50000)) + text
+    yield "references", b"References: " + b"<a@b>\r\n " * 100000 + text
+
+
+def header_bombs(server):
+    commands = (b"FETCH * ENVELOPE", b"FETCH * BODYSTRUCTURE", b"FETCH * BODY[1.1.1.1.1.1.1.1]", b"FETCH * BODY[HEADER.FIELDS (TO)]",
+                b"SEARCH FROM x TO y SUBJECT z", b"SEARCH TEXT zzz")
+    with Wire(server, "imap") as wire, imap_session(server, "test0005") as other:
+        login(server, wire, "test0004")
+        append(server, "test0004", [text for _, text in bombs()][:2])  # what parsing needs is there then
+        before = memory_kb(server)
+        for what, text in bombs():
+            with tap.test(f"a message of thousands of {what} is stored and told about, and others are answered meanwhile"):
+                send(server, ["test0004"], [text])
+                wire.send(b"a NOOP\r\n")
+                assert wire.until(b"a ").startswith(b"a OK")
+                for command in commands:
+                    wire.send(b"b " + command + b"\r\n")
+                    start = time.monotonic()
+                    other.noop()
+                    waited = time.monotonic() - start
+                    assert waited < PROMPT_S, f"{waited} s"
+                    assert wire.until(b"b ").startswith(b"b OK"), command
+        with tap.test("memory is flat after all that"):
+            grown = memory_kb(server) - before
+            assert grown < MEMORY_KB, f"{grown} kB more"
+
+
+def half_open():
+    """Thousands that connect and are silent, or drip: there are never more than so many, and nobody else notices."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, HALF_OPEN + 100)), hard))
+    options = ["limits.exempt {}", f"limits.strangers_per_address {STRANGERS}", "limits.connects_per_address 0"]
+    with Server(users=2, workers=2, set=options) as server:
+        before = memory_kb(server)
+        roles = ("imap", "imaps", "smtp", "submissions")
+        with imap_session(server, "test0000") as other, tap.test(f"{HALF_OPEN} connections that are silent leave others alone"):
+            wires = []
+            for number in range(HALF_OPEN):
+                wire = socket.create_connection((server.host, server.ports[roles[number % len(roles)]]), timeout=ANSWER_S,
+                                                source_address=("127.0.6.6", 0))
+                wires.append(wire)
+                with contextlib.suppress(ConnectionError):  # it may be refused already
+                    wire.send(b"\x16\x03" if number % 2 else b"a")
+                if number % 100 == 0:
+                    start = time.monotonic()
+                    other.noop()
+                    assert time.monotonic() - start < PROMPT_S
+            open_now = server.command("who").count("127.0.6.6")
+            assert open_now <= STRANGERS, open_now
+            imap_session(server, "test0001").logout()
+            grown = memory_kb(server) - before
+            assert grown < MEMORY_KB, f"{grown} kB more"
+            assert server.log().count("127.0.6.6") < STRANGERS + 100, "the log is flooded"
+            for wire in wires:
+                wire.close()
+
+
 def many_recipients(server):
     with tap.test(f"one message for {RECIPIENTS} recipients is there for each, once"):
         accounts = [f"test{number:04}" for number in range(RECIPIENTS)]
@@ -202,9 +284,10 @@ def many_recipients(server):
 def main():
     options = [f"smtp.message_max {LARGE_MAX}", f"imap.append_max {LARGE_MAX}", "smtp.line_max 64000"]
     with Server(users=RECIPIENTS, workers=2, set=options) as server:
-        for part in (odd_mail, floods, large_mail, client_that_does_not_read, many_recipients):
+        for part in (odd_mail, floods, header_bombs, large_mail, client_that_does_not_read, many_recipients):
             part(server)
         tap.ok(not re.search(r"worker .*(died|killed)", server.log()), "no worker died")
+    half_open()
     tap.done()
 
 
