@@ -57,7 +57,8 @@ void conn_resume(struct conn *c);         /* on_input runs again, in a later tur
 size_t conn_unread(const struct conn *c); /* bytes in the input buffer */
 
 /* on_idle after so long, from now on, without input or a move of output that the peer was slow to take; and again
- * after as long once more. 0: never. */
+ * after as long once more. While there is no room, it is room that must come in that time: a peer that takes a byte now
+ * and then is as good as silent. 0: never. */
 void conn_idle(struct conn *c, int64_t idle_ms);
 
 /* Server side of TLS from the next byte on; what was written before still leaves in clear text, what is written from

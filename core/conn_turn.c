@@ -270,12 +270,13 @@ static void flush(struct conn *c)
 	}
 	c->write_on = step == TLS_WANT_READ ? EV_READ : EV_WRITE;
 	c->blocked = sendable(c) > 0;
-	if (waited && all)
+	if (waited && all && !c->full)
 		c->active_ms = conn_now_ms(c);
 	if (!buf_len(&c->out))
 		buf_free(&c->out);
-	if (c->full && buf_len(&c->out) < CONN_OUT_MAX / 2) {
+	if (c->full && buf_len(&c->out) < CONN_OUT_MAX / 2) { /* a peer that reads byte by byte does not come so far */
 		c->full = false;
+		c->active_ms = conn_now_ms(c);
 		c->room_due = true;
 		c->input_due = buf_len(&c->in) > 0;
 		conn_make_due(c);

@@ -463,6 +463,30 @@ static void test_idle_and_slow(void)
 	pair_free(&e, &p);
 }
 
+static void test_idle_and_dripping(void)
+{
+	char sip[PIECE];
+	int room = PIECE;
+	struct end e;
+	struct peer p;
+
+	pair_open(&e, &p, KEEP);
+	setsockopt(e.c->io.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	conn_idle(e.c, IDLE_MS);
+	e.to_send = LARGE;
+	for (int i = 0; i < 50; i++) {
+		turn();
+		send_more(&e);
+	}
+	for (int i = 0; i < 4; i++) {
+		peer_receive(&p, sip, sizeof(sip));
+		peer_receive(&p, sip, sizeof(sip));
+		clock_moves(MOST_MS);
+	}
+	ok(e.idles >= 2 && conn_waiting(e.c) < e.most_waiting, "nor is a peer that takes a sip now and then awake");
+	pair_free(&e, &p);
+}
+
 static struct end *freed_when_idle;
 
 static void free_when_idle(void *user)
@@ -569,6 +593,7 @@ int main(void)
 	test_sleep();
 	test_idle();
 	test_idle_and_slow();
+	test_idle_and_dripping();
 	test_freed_elsewhere();
 	test_addresses();
 	worker_end();
