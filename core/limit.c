@@ -322,6 +322,11 @@ bool limit_login(struct worker *w, const struct session *s, struct str account, 
 	return true;
 }
 
+bool limit_may_log(struct worker *w, const struct session *s)
+{
+	return !s->limit.address_key || may_log(w, s->limit.address_key);
+}
+
 void limit_login_failed(struct worker *w, const struct session *s, struct str account)
 {
 	uint64_t address = s->limit.address_key;
@@ -352,13 +357,8 @@ const char *limit_login_right(struct worker *w, struct session *s, struct str ac
 		why = "too many connections of this account";
 	else if (is_over(w, key, TALLY_CONNECTS, MINUTE_MS, now->account_logins))
 		why = "this account logs in too often";
-	if (why) {
-		if (may_log(w, key))
-			log_warn(s->service->component, conn_id(s->conn),
-				"login refused account=" STR_FMT " peer=%s reason=\"%s\"", STR_ARG(account),
-				conn_peer(s->conn), why);
+	if (why)
 		return why;
-	}
 	l->known = true;
 	l->account_key = key;
 	l->account = own(w, key);

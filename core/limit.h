@@ -45,6 +45,7 @@ const char *limit_count(struct worker *w, struct session *s, enum tally_rate wha
 /* Before a password is looked at. False: it shall not be, the login fails for now. *wait_ms: it waits so long first. */
 bool limit_login(struct worker *w, const struct session *s, struct str account, int64_t *wait_ms);
 void limit_login_failed(struct worker *w, const struct session *s, struct str account);
+bool limit_may_log(struct worker *w, const struct session *s); /* that one was refused: not every one is worth a line */
 /* The password was right. NULL: the session is the account's from now on; else why it cannot be now. */
 const char *limit_login_right(struct worker *w, struct session *s, struct str account);
 

@@ -1,6 +1,7 @@
 /* login.c - see login.h. */
 #include "protocols/login.h"
 #include "core/counter.h"
+#include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include <stdio.h>
@@ -13,13 +14,16 @@ COUNTER(logins_failed, "login.wrong", "logins that failed");
 
 struct login {
 	struct worker *worker;
-	const struct session *session;
+	struct session *session;
 	const char *mechanism;
 	char name[NAME_BYTES_MAX];
 	const char *refused; /* why, without asking the store; NULL */
+	bool limited;        /* for now: there were too many failures (limit.h) */
 	struct call *call;   /* the store's answer; ours */
 	struct timer delay;
-	int64_t delay_ms;
+	int64_t delay_ms, wait_ms; /* before a wrong password is answered; before anything is */
+	enum err outcome;          /* to be told when the delay is over */
+	struct account *account;   /* the same; ours until then */
 	login_done *done;
 	void *user;
 };
@@ -36,21 +40,17 @@ void login_cancel(struct login *l)
 		return;
 	call_cancel(l->call);
 	timer_stop(l->worker->timers, &l->delay);
+	account_free(l->account);
 	free(l);
 }
 
-static void finish(struct login *l, enum err e, struct account *account)
+static void finish(void *user)
 {
-	login_done *done = l->done;
-	void *user = l->user;
+	struct login *l = user;
+	struct login told = *l;
 
 	free(l);
-	done(user, e, account);
-}
-
-static void delay_over(void *user)
-{
-	finish(user, ERR_DENIED, NULL);
+	told.done(told.user, told.outcome, told.account);
 }
 
 /* The name as one word: programs that read the log must not take a part of it for the peer. */
@@ -72,6 +72,8 @@ static void log_outcome(struct login *l, enum err e)
 			secure);
 		return;
 	}
+	if (l->limited && !limit_may_log(l->worker, l->session))
+		return;
 	make_word(l->name);
 	log_warn(component, id, "login failed account=%s peer=%s mechanism=%s tls=%s reason=\"%s\"", l->name, peer,
 		l->mechanism, secure, reason);
@@ -80,16 +82,28 @@ static void log_outcome(struct login *l, enum err e)
 static void login_answered(void *user, enum err e, struct account *account)
 {
 	struct login *l = user;
+	int64_t ms = l->wait_ms;
 
 	l->call = NULL;
+	if (!e && (l->refused = limit_login_right(l->worker, l->session, str_of(account->address)))) {
+		account_free(account);
+		account = NULL;
+		e = ERR_AGAIN;
+	} else if (e == ERR_DENIED) {
+		limit_login_failed(l->worker, l->session, str_of(l->name));
+	}
 	counter_add(e ? &logins_failed : &logins, 1);
 	if (!e)
 		snprintf(l->name, sizeof(l->name), "%s", account->address);
 	log_outcome(l, e);
-	if (e == ERR_DENIED)
-		timer_start(l->worker->timers, &l->delay, l->delay_ms, delay_over, l);
+	l->outcome = e;
+	l->account = account;
+	if (e == ERR_DENIED || l->limited)
+		ms += l->delay_ms;
+	if (ms || l->refused) /* whoever is refused unasked is in the middle of asking */
+		timer_start(l->worker->timers, &l->delay, ms, finish, l);
 	else
-		finish(l, e, account);
+		finish(l);
 }
 
 static void name_whole(const struct login_conf *conf, struct str name, char whole[NAME_BYTES_MAX])
@@ -125,14 +139,18 @@ static struct login *login_new(const struct login_who *who)
 	l->done = who->done;
 	l->user = who->user;
 	name_whole(who->conf, who->name, l->name);
-	if (who->authorize.len && !is_himself(l, who))
+	if (!limit_login(l->worker, l->session, str_of(l->name), &l->wait_ms)) {
+		l->refused = "too many failed logins";
+		l->limited = true;
+	} else if (who->authorize.len && !is_himself(l, who)) {
 		l->refused = "may not act for another";
+	}
 	return l;
 }
 
 static void refuse(struct login *l)
 {
-	login_answered(l, ERR_DENIED, NULL);
+	login_answered(l, l->limited ? ERR_AGAIN : ERR_DENIED, NULL);
 }
 
 struct login *login_password(const struct login_who *who, struct str password)
@@ -150,7 +168,8 @@ struct login *login_refuse(const struct login_who *who, const char *reason)
 {
 	struct login *l = login_new(who);
 
-	l->refused = reason;
+	if (!l->limited)
+		l->refused = reason;
 	refuse(l);
 	return l;
 }

@@ -15,7 +15,7 @@ bool login_permitted(const struct login_conf *conf, const struct conn *c);
 struct login_who { /* who says he is whom; all but `session` need only live until the functions below return */
 	struct worker *worker;
 	const struct login_conf *conf;
-	const struct session *session;
+	struct session *session;
 	const char *mechanism; /* a literal, for the log */
 	struct str name;       /* as the client gave it; the configured domain is added to one without */
 	struct str authorize;  /* whom to act for: "", or himself in any form; all else is refused */

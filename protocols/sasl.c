@@ -41,7 +41,7 @@ enum err sasl_find(
 
 /* ---- an exchange ---- */
 
-struct sasl *sasl_new(struct worker *w, const struct login_conf *conf, const struct session *session,
+struct sasl *sasl_new(struct worker *w, const struct login_conf *conf, struct session *session,
 	const struct sasl_mechanism *m, sasl_on_step *on_step, void *user)
 {
 	struct sasl *s = mem_new(struct sasl);

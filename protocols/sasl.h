@@ -32,7 +32,7 @@ enum err sasl_find(
 typedef void sasl_on_step(void *user, enum sasl_step step); /* may sasl_free */
 
 /* conf lives as long as the exchange. */
-struct sasl *sasl_new(struct worker *w, const struct login_conf *conf, const struct session *session,
+struct sasl *sasl_new(struct worker *w, const struct login_conf *conf, struct session *session,
 	const struct sasl_mechanism *m, sasl_on_step *on_step, void *user);
 void sasl_free(struct sasl *s); /* at any time, also while it waits; NULL is fine */
 

@@ -7,7 +7,7 @@
 struct sasl {
 	struct worker *worker;
 	const struct login_conf *conf;
-	const struct session *session;
+	struct session *session;
 	const struct sasl_mechanism *mechanism;
 	sasl_on_step *on_step;
 	void *user;

@@ -1,5 +1,6 @@
 """limits.py - what one address and one account may take, over all workers, and what each protocol says beyond that."""
 
+import base64
 import contextlib
 import json
 import os
@@ -7,9 +8,9 @@ import re
 import signal
 import socket
 import struct
+import time
 
 import tap
-from mail import append
 from postern import PASSWORD, Server, wait_until
 
 WAIT_S = 60
@@ -21,12 +22,14 @@ SETTINGS = {"exempt": "{}", "connections_per_address": OPEN, "strangers_per_addr
             "connects_per_address": CONNECTS, "errors_per_address": ERRORS, "commands_per_address": COMMANDS,
             "connections_per_account": ACCOUNT_OPEN, "logins_per_account": LOGINS, "errors_per_account": 0,
             "failed_logins": PAIR, "failed_logins_per_address": ADDRESS, "failed_logins_per_account": ACCOUNT,
-            "failed_logins_wait": "1m", "login_time": "50s", "stranger_time": "100s", "session_time": "200s"}
+            "failed_logins_wait": "1m", "login_time": "90s", "stranger_time": "100s", "session_time": "200s"}
 GREETING = {"smtp": b"220 ", "submission": b"220 ", "lmtp": b"220 ", "imap": b"* OK", "pop3": b"+OK"}
 REFUSAL = {"smtp": b"421 4.7.0 ", "submission": b"421 4.7.0 ", "lmtp": b"421 4.7.0 ", "imap": b"* BYE ",
            "pop3": b"-ERR [SYS/TEMP] "}
 COMMAND = {"smtp": b"NOOP\r\n", "lmtp": b"NOOP\r\n", "imap": b"a NOOP\r\n", "pop3": b"CAPA\r\n"}
+MINUTE_MS = 60_000
 numbers = iter(range(1, 250))
+moved_ms = 0  # by how much the server's clock was
 
 
 def fresh():
@@ -94,9 +97,17 @@ def wait_gone(server, peer):
     wait_until(lambda: not sessions(server, peer), WAIT_S, "the sessions' end")
 
 
+def move(server, seconds):
+    global moved_ms
+    ms = round(seconds * 1000)
+    server.clock(f"+{ms}ms")
+    moved_ms += ms
+
+
 def after_a_while(server):
-    """What came in the last minutes counts no more."""
-    server.clock("+30m")
+    """What came in the last minutes counts no more, and a minute of the server's counting begins."""
+    now_ms = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000_000 + moved_ms
+    move(server, (30 * MINUTE_MS - now_ms % MINUTE_MS + 1) / 1000)
 
 
 def connections(server):
@@ -151,9 +162,8 @@ def deaths(server):
         victim = status[int(by_worker[0])]
         os.kill(victim["pid"], signal.SIGKILL)
         left = STRANGERS - by_worker.count(by_worker[0])
-        wait_until(lambda: [w["pid"] for w in json.loads(server.command("status", "--json"))["workers"]
-                            if w["state"] == "serving" and w["pid"] != victim["pid"]].__len__() == len(status),
-                   WAIT_S, "its next life")
+        wait_until(lambda: all(worker["state"] == "serving" and worker["pid"] != victim["pid"]
+                               for worker in json.loads(server.command("status", "--json"))["workers"]), WAIT_S, "its next life")
         wires += [Wire(server, "imap", here) for _ in range(STRANGERS - left)]
         assert all(wire.greeted for wire in wires), "it is not given back"
         assert Wire(server, "imap", here).refused, "more is given back"
@@ -184,6 +194,7 @@ def networks(server):
 
 
 def rates(server):
+    after_a_while(server)
     with tap.test("so many connections a minute, and no more"):
         here = fresh()
         came = 0
@@ -219,14 +230,109 @@ def rates(server):
             assert Wire(server, role, here).greeted
 
 
+def accounts(server):
+    refusals = {"imap": ("a LOGIN {0} {1}", b"a ", b"a NO [UNAVAILABLE] "), "pop3": ("USER {0}\r\nPASS {1}", b"-ERR", b"-ERR [SYS/TEMP] ")}
+    name = server.address("test0002")
+    with tap.test("so many connections of one account, from wherever, and no more"):
+        wires = [logged_in(server, fresh(), "test0002") for _ in range(ACCOUNT_OPEN)]
+        for role, (command, start, refusal) in refusals.items():
+            answer = Wire(server, role, fresh()).ask(command.format(name, PASSWORD) + "\r\n", start)
+            assert answer.startswith(refusal), answer
+        assert plain(Wire(server, "submission", fresh()), name, PASSWORD).startswith(b"454 4.7.0 ")
+        wires.append(logged_in(server, fresh(), "test0003"))
+        close(wires)
+        wait_until(lambda: not [s for s in json.loads(server.command("who", "--json")) if s["account"]], WAIT_S, "their end")
+        logged_in(server, fresh(), "test0002").close()
+    with tap.test("so many logins of one account a minute, and no more"):
+        after_a_while(server)
+        for _ in range(LOGINS):
+            wire = logged_in(server, fresh(), "test0002")
+            wire.close()
+            wait_until(lambda: not [s for s in json.loads(server.command("who", "--json")) if s["account"]], WAIT_S, "its end")
+        answer = Wire(server, "imap", fresh()).ask(f"a LOGIN {name} {PASSWORD}\r\n", b"a ")
+        assert answer.startswith(b"a NO [UNAVAILABLE] "), answer
+        after_a_while(server)
+
+
+def plain(wire, name, password):
+    """What AUTH PLAIN is answered by a submission server."""
+    message = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+    wire.ask("EHLO client.test\r\n", b"250 ")
+    return wire.ask(f"AUTH PLAIN {message}\r\n", (b"235", b"535", b"454"))
+
+
+def attempt(server, here, account, password):
+    """What one LOGIN is answered: OK, NO [AUTHENTICATIONFAILED] or NO [UNAVAILABLE]."""
+    wire = Wire(server, "imap", here)
+    answer = wire.ask(f"a LOGIN {server.address(account)} {password}\r\n", b"a ")
+    wire.close()
+    return re.match(rb"a (OK|NO \[\w+\])", answer)[1].decode()
+
+
+WRONG, LATER = "NO [AUTHENTICATIONFAILED]", "NO [UNAVAILABLE]"
+
+
+def guesses(server):
+    with tap.test("after so many failures of an account from an address, its password is not looked at any more"):
+        guesser, owner = fresh(), fresh()
+        for case in ("test0004", "TEST0004", "Test0004"):
+            assert attempt(server, guesser, case, "wrong") == WRONG
+        assert attempt(server, guesser, "test0004", "wrong") == LATER
+        assert attempt(server, guesser, "test0004", PASSWORD) == LATER, "right or wrong is told apart"
+        assert attempt(server, owner, "test0004", PASSWORD) == "OK", "the owner is locked out"
+        assert attempt(server, guesser, "test0005", PASSWORD) == "OK", "others behind the address are locked out"
+        wire = Wire(server, "submission", guesser)
+        assert plain(wire, server.address("test0004"), PASSWORD).startswith(b"454 4.7.0 ")
+        after_a_while(server)
+        assert attempt(server, guesser, "test0004", PASSWORD) == "OK", "it is refused for ever"
+    with tap.test("the log has each failure in one form, and of those that are refused a few"):
+        guesser = fresh()
+        for _ in range(PAIR + 10):
+            attempt(server, guesser, "test0004", "wrong")
+        found = re.findall(rf"warn imap \S+ login failed account={server.address('test0004')} peer={guesser} mechanism=LOGIN "
+                           r"tls=no reason=\"(.*)\"", server.log())
+        assert found[:PAIR] == ["wrong name or password"] * PAIR and set(found[PAIR:]) <= {"too many failed logins"}, found
+        assert len(found) <= PAIR + 2, found
+        after_a_while(server)
+    with tap.test("after so many failures from an address it may try no account, known or not"):
+        guesser = fresh()
+        for number in range(ADDRESS):
+            assert attempt(server, guesser, f"nobody{number}", "wrong") == WRONG
+        assert attempt(server, guesser, "test0005", PASSWORD) == LATER
+        assert attempt(server, fresh(), "test0005", PASSWORD) == "OK"
+        after_a_while(server)
+    with tap.test("after so many failures of an account from everywhere, logins from new addresses wait, and are not refused"):
+        owner, traveller = fresh(), fresh()
+        assert attempt(server, owner, "test0006", PASSWORD) == "OK"
+        for _ in range(ACCOUNT):
+            assert attempt(server, fresh(), "test0006", "wrong") == WRONG
+        assert attempt(server, owner, "test0006", PASSWORD) == "OK", "whoever was there lately need not wait"
+        wires = [Wire(server, "imap", here) for here in (traveller, fresh())]
+        for wire, password in zip(wires, (PASSWORD, "wrong")):
+            wire.send(f"a LOGIN {server.address('test0006')} {password}\r\n".encode())
+            wire.socket.settimeout(0.5)
+            try:
+                said = wire.socket.recv(100)
+            except TimeoutError:
+                said = b""
+            assert not said, f"it does not wait: {said}"
+        move(server, 31)
+        move(server, 30)
+        for wire, answer in zip(wires, (b"a OK", b"a NO [AUTHENTICATIONFAILED]")):
+            wire.socket.settimeout(WAIT_S)
+            assert wire.socket.recv(1000).startswith(answer)
+        close(wires)
+        after_a_while(server)
+
+
 def times(server):
     with tap.test("one must log in within a time, however busy he seems"):
         here = fresh()
         imap, pop3 = Wire(server, "imap", here), Wire(server, "pop3", here)
-        for _ in range(6):
+        for _ in range(10):
             imap.send(b"a")
             pop3.send(b"U")
-            server.clock("+9s")
+            move(server, 9)
         assert imap.line().startswith(b"* BYE ") and imap.line() == b""
         assert pop3.line() == b""
     with tap.test("a session without login has a time, in a command, in a message, or unread"):
@@ -237,7 +343,7 @@ def times(server):
             drips.send(b"N")
             message.send(b"line\r\n")
             unread.send(b"HELP\r\n")
-            server.clock("+10s")
+            move(server, 10)
         assert drips.line().startswith(b"421 4.7.0 ") and drips.line() == b""
         assert message.line().startswith(b"421 4.7.0 ") and message.line() == b""
         assert unread.said_last().startswith(b"421 4.7.0 ")
@@ -245,15 +351,15 @@ def times(server):
         stalled = Wire(server, "imaps", fresh())
         stalled.send(b"\x16\x03\x01")
         wait_until(lambda: [s for s in json.loads(server.command("who", "--json")) if s["service"] == "imaps"], WAIT_S, "it")
-        server.clock("+61s")
-        server.clock("+11s")
+        move(server, 91)
+        move(server, 11)
         assert stalled.line() == b""
     with tap.test("a session may be ended after so long"):
         wire = logged_in(server, fresh(), "test0001")
         for _ in range(19):
-            server.clock("+10s")
+            move(server, 10)
             assert wire.ask("b NOOP\r\n", b"b ").startswith(b"b OK")
-        server.clock("+10s")
+        move(server, 10)
         assert wire.line().startswith(b"* BYE ") and wire.line() == b""
 
 
@@ -261,7 +367,7 @@ def main():
     options = [f"limits.{name} {value}" for name, value in SETTINGS.items()]
     options += ["login.clear_text always", "imap.login_timeout 1h", f'listen.imap.proxy {{"{BALANCER}"}}']
     with Server(workers=2, set=options) as server:
-        for part in (connections, deaths, networks, rates, times):
+        for part in (connections, deaths, networks, rates, accounts, guesses, times):
             part(server)
     tap.done()
 
