@@ -2,6 +2,7 @@
 #include "storage/holding.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/mailbox.h"
 #include "storage/path.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -212,6 +213,8 @@ static void lead(struct holding *h)
 
 	if (h->state != HOLDING_PRESENT && !t->founds)
 		t->step(t, ERR_ABSENT);
+	else if (h->tree_known && first_due(h))
+		first_make(t);
 	else if (h->tree_known)
 		t->step(t, OK);
 	else

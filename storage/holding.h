@@ -9,6 +9,7 @@
 #define STORAGE_HOLDING_H
 
 #include "storage/account.h"
+#include "storage/labels.h"
 #include "storage/owner.h"
 #include "storage/task.h"
 
@@ -16,13 +17,13 @@ struct leaf { /* a mailbox of the account */
 	char *name;
 	uint64_t id; /* 0: its state file is missing */
 	uint32_t uidvalidity;
-	bool subscribed;
 };
 
 struct tree {
 	struct leaf *leaves; /* by name, bytewise */
 	size_t count, cap;
 	uint32_t uidvalidity; /* the highest that any mailbox of the account ever had */
+	struct labels labels;
 };
 
 struct holding {
@@ -68,7 +69,7 @@ void tree_add(struct tree *tree, struct str name, uint64_t id, uint32_t uidvalid
 void tree_remove(struct tree *tree, struct str name);
 bool tree_is_below(struct str name, struct str above); /* "a/b" is below "a" */
 bool tree_has_below(const struct tree *tree, struct str name);
-/* The file that remembers tree.uidvalidity when mailboxes are gone. */
-#define TREE_FILE "/account.uidvalidity"
+/* The file of the labels, which remembers tree.uidvalidity too when mailboxes are gone. */
+#define TREE_FILE "/account.mailboxes"
 
 #endif

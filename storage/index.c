@@ -76,7 +76,6 @@ static void pack_record(struct buf *b, const struct mailbox_record *r)
 	pack_u32(b, r->head.uidvalidity);
 	pack_u32(b, r->head.uidnext);
 	pack_u64(b, r->head.clock);
-	pack_u8(b, r->head.subscribed);
 	pack_u64(b, r->mbox_end);
 	pack_u64(b, r->state_end);
 	pack_u32(b, r->messages);
@@ -102,7 +101,6 @@ static bool unpack_record(struct str value, struct mailbox_record *r)
 	r->head.uidvalidity = unpack_u32(&u);
 	r->head.uidnext = unpack_u32(&u);
 	r->head.clock = unpack_u64(&u);
-	r->head.subscribed = unpack_u8(&u);
 	r->mbox_end = unpack_u64(&u);
 	r->state_end = unpack_u64(&u);
 	r->messages = unpack_u32(&u);

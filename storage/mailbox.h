@@ -149,7 +149,6 @@ void change_messages(struct change *c, const struct message *messages, const uin
 /* Messages whose bytes, prefixes and all, were made beforehand for uidnext and mbox_end as they are. */
 void change_run(struct change *c, const struct message *messages, size_t count, struct str spool, struct str bytes,
 	uint64_t length);
-void change_subscribed(struct change *c, bool subscribed);
 void change_head(struct change *c);                      /* the state file begins */
 void change_line_ends(struct change *c, unsigned count); /* before mbox_end there are so many line ends */
 /* synced: it is durable, or failed, and then nothing else runs; seen: it is applied and seen by all, or failed. Either
@@ -217,9 +216,39 @@ void views_unlink_now(struct store *st); /* those that linger: at a stop */
 
 /* As mailbox_hold_name, shared, but INBOX is made if it is not there. */
 void mailbox_hold_made(struct task *t, struct hold *hold, struct str name, task_step *step);
-/* t leads its holding, and the name is good, canonical and free: goes on when the mailbox is there. change: what t was
- * asked for is done by this; NULL: by something later. */
-void mailbox_create(struct task *t, struct str name, const struct name *change, task_step *step);
+/* t leads its holding, and the name is good, canonical and free: goes on when the mailbox is there. uses: what it is for;
+ * change: what t was asked for is done by this; NULL: by something later. */
+void mailbox_create(struct task *t, struct str name, unsigned uses, const struct name *change, task_step *step);
+#define MAILBOX_CREATE_BYTES 8192 /* what a new mailbox may take of the journal */
+/* May the account have a mailbox of that name? OK, then its stem is appended; ERR_MISTAKE: nobody can; ERR_TOO_BIG: over a
+ * limit of the settings. */
+enum err mailbox_name_allowed(const struct holding *h, struct str name, struct buf *stem);
+
+/* --- store_label.c ---------------------------------------------------------------------------------------------- */
+
+/* The file of the labels, as they are to be, with the highest UIDVALIDITY. */
+void labels_put(struct holding *h, struct entry *e, const struct labels *l);
+void labels_take(struct holding *h, struct labels *l); /* the holding's are these from now on; l is empty then */
+uint64_t labels_bytes(const struct holding *h);        /* of the journal for that file, at most one name more in it */
+
+struct uses_given { /* by the setting, to names that exist; a use that a mailbox was made for is taken */
+	unsigned taken, count;
+	struct str names[USES];
+	unsigned uses[USES];
+};
+void uses_give(const struct holding *h, struct uses_given *given);
+/* What the mailbox of that name is for. label: NULL is fine. */
+unsigned uses_find(const struct uses_given *given, const struct label *label, struct str name);
+unsigned uses_taken(const struct holding *h);
+
+/* Whether the account lacks the mailboxes that it is to have first. first_make: t, who leads, makes them and goes on with
+ * its step. */
+bool first_due(const struct holding *h);
+void first_make(struct task *t);
+
+/* The settings. */
+bool special_use_check(const struct setting_list *special_use, struct buf *why);
+bool new_mailboxes_check(const struct setting_list *new_mailboxes, struct buf *why);
 
 /* --- store_message.c -------------------------------------------------------------------------------------------- */
 

@@ -31,7 +31,6 @@ struct change {
 	uint32_t *places;         /* theirs in the view; NULL: they are appended */
 	size_t count, cap;
 	int64_t messages_more, unseen_more, deleted_more, bytes_more, garbage_more;
-	bool sets_subscribed, subscribed;
 
 	uint32_t uidnext; /* of the mailbox, when this is applied */
 	uint64_t mbox_end, state_end, clock;
@@ -280,17 +279,6 @@ void change_head(struct change *c)
 	buf_free(&line);
 }
 
-void change_subscribed(struct change *c, bool subscribed)
-{
-	struct buf line = { 0 };
-
-	state_print_set(&line, STR("subscribed"), subscribed ? STR("1") : STR("0"), c->clock);
-	state_write(c, buf_str(&line));
-	buf_free(&line);
-	c->sets_subscribed = true;
-	c->subscribed = subscribed;
-}
-
 /* --- flags and expunges ------------------------------------------------------------------------------------------- */
 
 void change_messages(struct change *c, const struct message *messages, const uint32_t *places, size_t count)
@@ -358,8 +346,6 @@ static void record_raise(struct change *c)
 	r->deleted = (uint32_t)(r->deleted + c->deleted_more);
 	r->bytes = (uint64_t)((int64_t)r->bytes + c->bytes_more);
 	r->garbage = (uint64_t)((int64_t)r->garbage + c->garbage_more);
-	if (c->sets_subscribed)
-		r->head.subscribed = c->subscribed;
 	if (!c->places && c->count && mailbox_is_claimed(c->m)) {
 		r->recent = r->head.uidnext;
 		r->recents = 0;

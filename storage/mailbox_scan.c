@@ -205,9 +205,7 @@ static void on_set(void *user, struct str name, struct str value, uint64_t clock
 	uint32_t uidnext;
 
 	clock_seen(s, clock);
-	if (str_eq(name, STR("subscribed")))
-		s->r.head.subscribed = str_eq(value, STR("1"));
-	else if (str_eq(name, STR("uidnext")) && str_u32(value, &uidnext) && s->r.head.uidnext < uidnext)
+	if (str_eq(name, STR("uidnext")) && str_u32(value, &uidnext) && s->r.head.uidnext < uidnext)
 		s->r.head.uidnext = uidnext;
 }
 

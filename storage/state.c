@@ -57,9 +57,8 @@ void state_print_head(struct buf *out, const struct state_head *h)
 {
 	buf_printf(out,
 		"postern-state %d id=%" PRIx64 " generation=%" PRIu32 " uidvalidity=%" PRIu32 " uidnext=%" PRIu32
-		" clock=%" PRIu64 "%s\n",
-		VERSION, h->id, h->generation, h->uidvalidity, h->uidnext, h->clock,
-		h->subscribed ? " subscribed=1" : "");
+		" clock=%" PRIu64 "\n",
+		VERSION, h->id, h->generation, h->uidvalidity, h->uidnext, h->clock);
 }
 
 /* Behind HEAD. Words not known are of later ways to say more, and are passed over. *newer: of a higher version. */
@@ -92,8 +91,6 @@ static bool read_head(struct str line, struct state_head *h, bool *newer)
 			good = str_hex(str_cut(word, 3, word.len), &read.id);
 		else if (str_starts(word, STR("clock=")))
 			good = str_u64(str_cut(word, 6, word.len), &read.clock);
-		else if (str_eq(word, STR("subscribed=1")))
-			read.subscribed = true;
 		if (!good)
 			return false;
 	}

@@ -1,8 +1,8 @@
 /* state.h - what changed in a mailbox since its mbox was written: lines of text beside it, in NAME.state.
- *   postern-state 1 id=<hex> generation=<n> uidvalidity=<n> uidnext=<n> clock=<n> [subscribed=1]
+ *   postern-state 1 id=<hex> generation=<n> uidvalidity=<n> uidnext=<n> clock=<n>
  *   flags <uids> <flags> <keywords> <clock>        1:3,7 SA $Forwarded,work 123456     ("-" for none)
  *   expunge <uids> <clock>
- *   set <name>=<value> <clock>                     uidnext, subscribed; annotations later
+ *   set <name>=<value> <clock>                     uidnext; annotations later
  * Flags are S(een) A(nswered) F(lagged) D(eleted) T (draft). In keywords, names and values what would end or split
  * them is written %XX. A line is absolute: read twice it says the same as once, and lines about messages that are not
  * there say nothing. So an older state file beside a newer mbox does no harm. The first line is made with the mailbox;
@@ -18,7 +18,6 @@ struct state_head {
 	uint32_t uidvalidity;
 	uint32_t uidnext;
 	uint64_t clock;
-	bool subscribed;
 };
 
 struct uid_range {

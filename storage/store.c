@@ -25,15 +25,38 @@ static const struct setting store_rows[] = {
 	{ "open_mailboxes", SETTING_NUMBER, "2000", "10", "1000000", offsetof(struct store_conf, open_mailboxes),
 		"Mailboxes that a worker keeps in memory; those in use always stay.", 0 },
 	{ "mailboxes_per_account", SETTING_NUMBER, "10000", "1", "100000",
-		offsetof(struct store_conf, mailboxes_per_account), "How many mailboxes an account may have.", 0 },
+		offsetof(struct store_conf, mailboxes_per_account),
+		"How many mailboxes an account may have, and how many names it may subscribe to.", 0 },
+	{ "mailbox_name_max", SETTING_NUMBER, "600", "20", "600", offsetof(struct store_conf, mailbox_name_max),
+		"Bytes of the name of a new mailbox, in UTF-8, all its levels together; a level has at most 200.", 0 },
+	{ "mailbox_depth_max", SETTING_NUMBER, "20", "1", "20", offsetof(struct store_conf, mailbox_depth_max),
+		"Levels of the name of a new mailbox.", 0 },
+	{ "special_use", SETTING_LIST, "Archive=archive Drafts=drafts Junk=junk Sent=sent Trash=trash", NULL, NULL,
+		offsetof(struct store_conf, special_use),
+		"What mailboxes are for by their names, where none was made for that use: NAME=USE, the first that is "
+		"there.",
+		0 },
+	{ "new_mailboxes", SETTING_LIST, "", NULL, NULL, offsetof(struct store_conf, new_mailboxes),
+		"Mailboxes that each account is given, and subscribed to, once: such as { \"Drafts\", \"Sent\" }.", 0 },
 	{ "compact_share", SETTING_NUMBER, "40", "5", "100", offsetof(struct store_conf, compact_share),
 		"A mailbox is written anew when so many percent of its file belong to expunged messages.", 0 },
 	{ 0 },
 };
 
-const struct settings store_settings = {
-	.section = "store", .size = sizeof(struct store_conf), .rows = store_rows, .text = "How mail is kept."
-};
+static bool store_check(const void *values, const char *title, struct buf *why)
+{
+	const struct store_conf *conf = values;
+	bool good = special_use_check(&conf->special_use, why);
+
+	(void)title;
+	return new_mailboxes_check(&conf->new_mailboxes, why) && good;
+}
+
+const struct settings store_settings = { .section = "store",
+	.size = sizeof(struct store_conf),
+	.rows = store_rows,
+	.text = "How mail is kept.",
+	.check = store_check };
 
 static const struct setting domain_rows[] = {
 	{ 0 },

@@ -10,6 +10,7 @@
 #include "core/worker.h"
 #include "storage/account.h"
 #include "storage/draft.h"
+#include "storage/labels.h"
 #include "storage/login.h"
 #include "storage/password.h"
 #include "storage/selected.h"
@@ -18,7 +19,8 @@ struct store_conf {
 	int64_t shards;         /* 64; fixed when the store is made, at a restart only */
 	int64_t index_cache;    /* bytes of LevelDB block cache per worker */
 	int64_t open_mailboxes; /* an owner keeps at most so many in memory */
-	int64_t mailboxes_per_account;
+	int64_t mailboxes_per_account, mailbox_name_max, mailbox_depth_max;
+	struct setting_list special_use, new_mailboxes;
 	int64_t compact_share; /* percent of garbage from which a mailbox is written anew */
 };
 extern const struct settings store_settings;
@@ -76,17 +78,21 @@ struct call *store_status(struct worker *w, const struct account *a, struct str 
 
 struct mailbox_entry {
 	struct str name; /* UTF-8 */
-	bool exists;     /* false: a level of hierarchy alone, \Noselect */
+	bool exists; /* false: there is no such mailbox; a level of hierarchy if has_children, else only subscribed to */
 	bool has_children;
 	bool subscribed;
+	unsigned uses; /* USE_..., labels.h */
 };
 typedef void list_done(void *user, enum err e, const struct mailbox_entry *entries, size_t count); /* by name */
 struct call *store_list(struct worker *w, const struct account *a, list_done *done, void *user);
 
-struct call *store_create(struct worker *w, const struct account *a, struct str mailbox, store_done *done, void *user);
+/* uses: what the mailbox is for. ERR_DENIED: another one is for that. */
+struct call *store_create(
+	struct worker *w, const struct account *a, struct str mailbox, unsigned uses, store_done *done, void *user);
 struct call *store_delete(struct worker *w, const struct account *a, struct str mailbox, store_done *done, void *user);
 struct call *store_rename(
 	struct worker *w, const struct account *a, struct str from, struct str to, store_done *done, void *user);
+/* Names are subscribed to whether there is such a mailbox or not, and stay so until this says otherwise. */
 struct call *store_subscribe(
 	struct worker *w, const struct account *a, struct str mailbox, bool subscribed, store_done *done, void *user);
 

@@ -1,13 +1,12 @@
-/* store_mailbox.c - the mailboxes of an account: STATUS, LIST, CREATE, SUBSCRIBE, and INBOX, which is made when it is
- * first needed. DELETE and RENAME are store_rename.c's. What a call packs and what its owner makes of it stand together. */
+/* store_mailbox.c - the mailboxes of an account: STATUS, CREATE, and INBOX, which is made when it is first needed.
+ * LIST is store_list.c's, DELETE and RENAME are store_rename.c's. What a call packs and what its owner makes of it stand
+ * together. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/mailbox.h"
 #include "storage/path.h"
 #include <stdlib.h>
 #include <sys/random.h>
-
-#define CREATE_BYTES 8192 /* what a new mailbox may take of the journal */
 
 /* --- making one ---------------------------------------------------------------------------------------------------- */
 
@@ -16,6 +15,8 @@ struct creation {
 	struct mailbox *m;
 	struct str name;
 	const struct name *change;
+	unsigned uses;
+	struct labels labels; /* as they will be */
 	task_step *step;
 };
 
@@ -28,7 +29,10 @@ static void creation_end(struct task *t, enum err e)
 		tree_add(&t->h->tree, c->name, m->seen.head.id, m->seen.head.uidvalidity);
 		log_info("store", NULL, "mailbox made account=%s mailbox=\"%s\" uidvalidity=%u", t->h->address, m->name,
 			m->seen.head.uidvalidity);
+		if (c->uses)
+			labels_take(t->h, &c->labels);
 	}
+	labels_free(&c->labels);
 	t->creation = NULL;
 	c->step(t, e);
 }
@@ -63,6 +67,11 @@ static void make(struct task *t)
 	entry_make_directory(commit_entry(k), str_cut(stem, 0, (size_t)str_rfind(stem, '/')));
 	if (c->change)
 		entry_name(commit_entry(k), *c->change, STR_NONE);
+	if (c->uses) {
+		c->labels = labels_copy(&t->h->tree.labels);
+		labels_use(&c->labels, c->name, c->uses);
+		labels_put(t->h, commit_entry(k), &c->labels);
+	}
 	mailbox_put_whole(m, NULL, 0);
 	change_head(commit_change(k, m));
 	commit_go(k, ENTRY_MAIL, NULL, creation_end);
@@ -83,12 +92,13 @@ static void looked(struct task *t, enum err e)
 	c->step(t, e ? e : ERR_EXISTS);
 }
 
-void mailbox_create(struct task *t, struct str name, const struct name *change, task_step *step)
+void mailbox_create(struct task *t, struct str name, unsigned uses, const struct name *change, task_step *step)
 {
 	struct creation *c = arena_new(&t->memory, struct creation);
 	struct mailbox *m = mailbox_known(t->h, name);
 
 	c->name = arena_str(&t->memory, name);
+	c->uses = uses;
 	c->change = change;
 	c->step = step;
 	t->creation = c;
@@ -123,7 +133,7 @@ static void inbox_lead(struct task *t, enum err e)
 	if (e || tree_find(&t->h->tree, INBOX))
 		inbox_made(t, e);
 	else
-		mailbox_create(t, INBOX, NULL, inbox_made);
+		mailbox_create(t, INBOX, 0, NULL, inbox_made);
 }
 
 static void inbox_looked(struct task *t, enum err e)
@@ -246,106 +256,33 @@ struct call *store_status(struct worker *w, const struct account *a, struct str 
 	return ask_send(k, CALL_STATUS, status_tell, user);
 }
 
-/* --- LIST ----------------------------------------------------------------------------------------------------------- */
-
-enum { LIST_EXISTS = 1, LIST_HAS_CHILDREN = 2, LIST_SUBSCRIBED = 4 };
-
-/* The mailboxes and the levels above them, which may be none; INBOX is always there. */
-static void levels_make(const struct tree *tree, struct tree *all)
-{
-	tree_add(all, INBOX, 0, 0);
-	for (size_t i = 0; i < tree->count; i++) {
-		struct str name = str_of(tree->leaves[i].name);
-		ptrdiff_t slash;
-
-		tree_add(all, name, 0, 0);
-		while ((slash = str_rfind(name, '/')) > 0) {
-			name = str_cut(name, 0, (size_t)slash);
-			if (tree_find(all, name))
-				break;
-			tree_add(all, name, 0, 0);
-		}
-	}
-}
-
-static void list_lead(struct task *t, enum err e)
-{
-	struct tree all = { 0 };
-	struct buf answer = { 0 };
-
-	if (!e) {
-		levels_make(&t->h->tree, &all);
-		pack_u32(&answer, (uint32_t)all.count);
-		for (size_t i = 0; i < all.count; i++) {
-			struct str name = str_of(all.leaves[i].name);
-			const struct leaf *leaf = tree_find(&t->h->tree, name);
-
-			pack_str(&answer, name);
-			pack_u8(&answer, (leaf || str_eq(name, INBOX) ? LIST_EXISTS : 0) |
-						 (tree_has_below(&all, name) ? LIST_HAS_CHILDREN : 0) |
-						 (leaf && leaf->subscribed ? LIST_SUBSCRIBED : 0));
-		}
-	}
-	tree_free(&all);
-	task_end(t, e, buf_str(&answer));
-	buf_free(&answer);
-}
-
-static void list_account(struct task *t, enum err e)
-{
-	if (e)
-		task_end(t, e, STR_NONE);
-	else
-		holding_lead(t, list_lead);
-}
-
-void list_handle(struct worker *w, struct request *rq, struct str args)
-{
-	struct task *t = task_new(w, rq, args, ASKER_ACCOUNT);
-
-	if (t && task_args_end(t))
-		task_account(t, list_account);
-}
-
-static void list_tell(struct asked *k, enum err e, struct str answer)
-{
-	struct unpack u = unpack_of(answer);
-	uint32_t count = unpack_u32(&u);
-	struct mailbox_entry *entries = NULL;
-
-	if (!e && (u.bad || count > answer.len))
-		e = ERR_AGAIN;
-	if (!e) {
-		entries = mem_alloc(count * sizeof(*entries));
-		for (uint32_t i = 0; i < count; i++) {
-			uint8_t has;
-
-			entries[i].name = unpack_str(&u);
-			has = unpack_u8(&u);
-			entries[i].exists = has & LIST_EXISTS;
-			entries[i].has_children = has & LIST_HAS_CHILDREN;
-			entries[i].subscribed = has & LIST_SUBSCRIBED;
-		}
-	}
-	if (!e && !unpack_end(&u))
-		e = ERR_AGAIN;
-	k->done.list(k->user, e, e ? NULL : entries, e ? 0 : count);
-	free(entries);
-}
-
-struct call *store_list(struct worker *w, const struct account *a, list_done *done, void *user)
-{
-	struct asked *k = ask_as(w, a);
-
-	k->done.list = done;
-	return ask_send(k, CALL_LIST, list_tell, user);
-}
-
 /* --- CREATE --------------------------------------------------------------------------------------------------------- */
 
 struct create {
 	struct str name;
+	unsigned uses;
 };
+
+static unsigned levels(struct str name)
+{
+	unsigned count = 1;
+
+	for (size_t i = 0; i < name.len; i++)
+		count += name.p[i] == '/';
+	return count;
+}
+
+enum err mailbox_name_allowed(const struct holding *h, struct str name, struct buf *stem)
+{
+	const struct store_conf *settings = h->st->settings;
+	enum err e = mailbox_name_check(name);
+
+	if (e)
+		return e;
+	if (name.len > (size_t)settings->mailbox_name_max || levels(name) > settings->mailbox_depth_max)
+		return ERR_TOO_BIG;
+	return path_mailbox(stem, str_of(h->address), name);
+}
 
 static void created(struct task *t, enum err e)
 {
@@ -360,12 +297,14 @@ static void create_lead(struct task *t, enum err e)
 		e = ERR_EXISTS;
 	if (!e && t->h->tree.count >= (size_t)t->st->settings->mailboxes_per_account)
 		e = ERR_TOO_BIG;
+	if (!e && c->uses & uses_taken(t->h))
+		e = ERR_DENIED;
 	if (!e)
-		e = journal_room(t->st->journal, ENTRY_MAIL, CREATE_BYTES);
+		e = journal_room(t->st->journal, ENTRY_MAIL, MAILBOX_CREATE_BYTES + labels_bytes(t->h));
 	if (e)
 		task_end(t, e, STR_NONE);
 	else
-		mailbox_create(t, c->name, &t->name, created);
+		mailbox_create(t, c->name, c->uses, &t->name, created);
 }
 
 static void create_account(struct task *t, enum err e)
@@ -374,9 +313,7 @@ static void create_account(struct task *t, enum err e)
 	struct buf stem = { 0 };
 
 	if (!e)
-		e = mailbox_name_check(c->name);
-	if (!e)
-		e = path_mailbox(&stem, t->address, c->name);
+		e = mailbox_name_allowed(t->h, c->name, &stem);
 	buf_free(&stem);
 	if (e)
 		task_end(t, e, STR_NONE);
@@ -395,93 +332,19 @@ void create_handle(struct worker *w, struct request *rq, struct str args)
 	c = task_op(t, struct create);
 	name = unpack_name(&t->args);
 	c->name = unpack_str(&t->args);
+	c->uses = unpack_u32(&t->args);
 	if (task_args_end(t) && task_name(t, name))
 		task_account(t, create_account);
 }
 
-struct call *store_create(struct worker *w, const struct account *a, struct str mailbox, store_done *done, void *user)
+struct call *store_create(
+	struct worker *w, const struct account *a, struct str mailbox, unsigned uses, store_done *done, void *user)
 {
 	struct asked *k = ask_as(w, a);
 
 	k->done.store = done;
 	ask_name(k, name_next(w));
 	pack_str(&k->args, mailbox);
+	pack_u32(&k->args, uses);
 	return ask_send(k, CALL_CREATE, asked_store, user);
-}
-
-/* --- SUBSCRIBE ------------------------------------------------------------------------------------------------------ */
-
-struct subscribe {
-	struct hold hold;
-	struct str mailbox;
-	bool subscribed;
-};
-
-static void subscribe_seen(struct task *t, enum err e)
-{
-	struct subscribe *s = t->op;
-	struct leaf *leaf = tree_find(&t->h->tree, str_of(s->hold.m->name));
-
-	if (!e && leaf)
-		leaf->subscribed = s->subscribed;
-	task_end(t, e, STR_NONE);
-}
-
-static void subscribe_held(struct task *t, enum err e)
-{
-	struct subscribe *s = t->op;
-	struct commit *k;
-
-	if (!e)
-		e = journal_room(t->st->journal, ENTRY_SMALL, CREATE_BYTES);
-	if (e) {
-		task_end(t, e, STR_NONE);
-		return;
-	}
-	k = commit_new(t->st, t);
-	change_subscribed(commit_change(k, s->hold.m), s->subscribed);
-	commit_go(k, ENTRY_SMALL, NULL, subscribe_seen);
-}
-
-static void subscribe_lead(struct task *t, enum err e)
-{
-	struct subscribe *s = t->op;
-
-	if (e)
-		task_end(t, e, STR_NONE);
-	else
-		mailbox_hold_made(t, &s->hold, s->mailbox, subscribe_held);
-}
-
-static void subscribe_account(struct task *t, enum err e)
-{
-	if (e)
-		task_end(t, e, STR_NONE);
-	else
-		holding_lead(t, subscribe_lead);
-}
-
-void subscribe_handle(struct worker *w, struct request *rq, struct str args)
-{
-	struct task *t = task_new(w, rq, args, ASKER_ACCOUNT);
-	struct subscribe *s;
-
-	if (!t)
-		return;
-	s = task_op(t, struct subscribe);
-	s->mailbox = unpack_str(&t->args);
-	s->subscribed = unpack_u8(&t->args);
-	if (task_args_end(t))
-		task_account(t, subscribe_account);
-}
-
-struct call *store_subscribe(
-	struct worker *w, const struct account *a, struct str mailbox, bool subscribed, store_done *done, void *user)
-{
-	struct asked *k = ask_as(w, a);
-
-	k->done.store = done;
-	pack_str(&k->args, mailbox);
-	pack_u8(&k->args, subscribed);
-	return ask_send(k, CALL_SUBSCRIBE, asked_store, user);
 }

@@ -1,7 +1,8 @@
 /* store_rename.c - DELETE and RENAME of mailboxes (RFC 3501, 6.3.4 and 6.3.5).
  * Both lead the account's holding and hold the mailboxes alone, so nothing is under way in them. What a rename moves is
  * synced first, for the journal will not write it again. Inferiors go along with a renamed mailbox; one that is deleted
- * leaves its inferiors. Renaming INBOX moves its messages to a new mailbox. */
+ * leaves its inferiors. Renaming INBOX moves its messages to a new mailbox. What a mailbox is for goes with it;
+ * subscriptions are to names and stay (6.3.9). The highest UIDVALIDITY outlives the mailboxes that had it. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/mailbox.h"
@@ -23,25 +24,12 @@ static struct str path_with(struct buf *b, const char *stem, const char *suffix)
 	return buf_str(b);
 }
 
-/* The highest UIDVALIDITY outlives the mailboxes that had it. */
-static void highest_keep(struct task *t, struct entry *e)
-{
-	struct buf path = { 0 }, text = { 0 };
-
-	if (!path_account(&path, t->address)) {
-		buf_add_str(&path, STR(TREE_FILE));
-		buf_printf(&text, "%u\n", t->h->tree.uidvalidity);
-		entry_put(e, buf_str(&path), buf_str(&text));
-	}
-	buf_free(&path);
-	buf_free(&text);
-}
-
 /* --- DELETE ---------------------------------------------------------------------------------------------------------- */
 
 struct deletion {
 	struct hold hold;
 	struct str name;
+	struct labels labels; /* as they will be */
 };
 
 static void deleted(struct task *t, enum err e)
@@ -54,8 +42,10 @@ static void deleted(struct task *t, enum err e)
 			m->seen.messages);
 		mailbox_index_remove(m);
 		tree_remove(&t->h->tree, str_of(m->name));
+		labels_take(t->h, &d->labels);
 		mailbox_gone(m, ERR_ABSENT);
 	}
+	labels_free(&d->labels);
 	task_end(t, e, STR_NONE);
 }
 
@@ -67,7 +57,7 @@ static void delete_held(struct task *t, enum err e)
 	struct commit *k;
 
 	if (!e)
-		e = journal_room(t->st->journal, ENTRY_SMALL, ENTRY_BYTES_EACH);
+		e = journal_room(t->st->journal, ENTRY_SMALL, ENTRY_BYTES_EACH + labels_bytes(t->h));
 	if (e) {
 		task_end(t, e, STR_NONE);
 		return;
@@ -76,7 +66,9 @@ static void delete_held(struct task *t, enum err e)
 	entry_settled(commit_entry(k), m->seen.head.id);
 	entry_remove(commit_entry(k), path_with(&path, m->stem, ".mbox"));
 	entry_remove(commit_entry(k), path_with(&path, m->stem, ".state"));
-	highest_keep(t, commit_entry(k));
+	d->labels = labels_copy(&t->h->tree.labels);
+	labels_use(&d->labels, d->name, 0);
+	labels_put(t->h, commit_entry(k), &d->labels);
 	entry_name(commit_entry(k), t->name, STR_NONE);
 	commit_go(k, ENTRY_SMALL, NULL, deleted);
 	buf_free(&path);
@@ -142,6 +134,7 @@ struct renaming {
 	struct str from, to;
 	struct move *moves; /* in the order of holding */
 	size_t count, looked, held;
+	struct labels labels; /* as they will be */
 };
 
 static void rename_end(struct task *t, enum err e)
@@ -150,6 +143,7 @@ static void rename_end(struct task *t, enum err e)
 
 	for (size_t i = 0; i < r->count; i++)
 		mailbox_unpin(r->moves[i].m);
+	labels_free(&r->labels);
 	task_end(t, e, STR_NONE);
 }
 
@@ -160,19 +154,36 @@ static void renamed(struct task *t, enum err e)
 	for (size_t i = 0; !e && i < r->count; i++) {
 		struct move *v = &r->moves[i];
 		struct mailbox *m = v->m;
-		const struct leaf *leaf = tree_find(&t->h->tree, str_of(m->name));
-		bool subscribed = leaf && leaf->subscribed;
 
 		log_info("store", NULL, "mailbox renamed account=%s mailbox=\"%s\" to=\"" STR_FMT "\"", t->h->address,
 			m->name, STR_ARG(v->to));
 		mailbox_index_rename(m, v->to);
 		tree_remove(&t->h->tree, str_of(m->name));
 		tree_add(&t->h->tree, v->to, m->seen.head.id, m->seen.head.uidvalidity);
-		tree_find(&t->h->tree, v->to)->subscribed = subscribed;
 		mailbox_rename(m, v->to);
 		mailbox_view_drop(m); /* who watches learns the new name with a new view */
 	}
+	if (!e)
+		labels_take(t->h, &r->labels);
 	rename_end(t, e);
+}
+
+/* What the mailboxes are for goes with them. */
+static void labels_rename(struct task *t)
+{
+	struct renaming *r = t->op;
+	struct labels *l = &r->labels;
+
+	*l = labels_copy(&t->h->tree.labels);
+	for (size_t i = 0; i < r->count; i++) {
+		struct str from = str_of(r->moves[i].m->name);
+		const struct label *label = labels_find(l, from);
+
+		if (!label || !label->uses)
+			continue;
+		labels_use(l, r->moves[i].to, label->uses);
+		labels_use(l, from, 0);
+	}
 }
 
 static void rename_synced(struct task *t, enum err e)
@@ -182,7 +193,7 @@ static void rename_synced(struct task *t, enum err e)
 	struct commit *k;
 
 	if (!e)
-		e = journal_room(t->st->journal, ENTRY_SMALL, r->count * ENTRY_BYTES_EACH);
+		e = journal_room(t->st->journal, ENTRY_SMALL, r->count * ENTRY_BYTES_EACH + labels_bytes(t->h));
 	if (e) {
 		rename_end(t, e);
 		return;
@@ -199,7 +210,8 @@ static void rename_synced(struct task *t, enum err e)
 			entry_rename(commit_entry(k), path_with(&from, v->m->stem, suffixes[s]),
 				path_with(&to, v->to_stem, suffixes[s]));
 	}
-	highest_keep(t, commit_entry(k));
+	labels_rename(t);
+	labels_put(t->h, commit_entry(k), &r->labels);
 	entry_name(commit_entry(k), t->name, STR_NONE);
 	commit_go(k, ENTRY_SMALL, NULL, renamed);
 	buf_free(&from);
@@ -315,9 +327,7 @@ static enum err moves_make(struct task *t)
 			continue;
 		v->to = str_of(arena_printf(
 			&t->memory, STR_FMT STR_FMT, STR_ARG(r->to), STR_ARG(str_cut(name, r->from.len, name.len))));
-		e = mailbox_name_check(v->to);
-		if (!e)
-			e = path_mailbox(&stem, t->address, v->to);
+		e = mailbox_name_allowed(t->h, v->to, &stem);
 		v->to_stem = arena_dup(&t->memory, buf_str(&stem));
 		buf_free(&stem);
 		if (!e)
@@ -373,7 +383,7 @@ static void rename_lead(struct task *t, enum err e)
 	if (e)
 		task_end(t, e, STR_NONE);
 	else if (mailbox_name_is_inbox(r->from))
-		mailbox_create(t, r->to, NULL, rename_inbox_made);
+		mailbox_create(t, r->to, 0, NULL, rename_inbox_made);
 	else
 		rename_begin(t);
 }
@@ -384,9 +394,7 @@ static void rename_account(struct task *t, enum err e)
 	struct buf stem = { 0 };
 
 	if (!e)
-		e = mailbox_name_check(r->to);
-	if (!e)
-		e = path_mailbox(&stem, t->address, r->to);
+		e = mailbox_name_allowed(t->h, r->to, &stem);
 	buf_free(&stem);
 	if (e)
 		task_end(t, e, STR_NONE);

@@ -33,6 +33,7 @@ struct task {
 	void *op;                  /* the handler's own */
 	struct creation *creation; /* a mailbox is being made (store_mailbox.c) */
 	struct inbox *inbox;
+	struct first *first;                                        /* its first mailboxes are (store_label.c) */
 	struct copying *copying;                                    /* messages are being copied (store_copy.c) */
 	struct compaction *compaction;                              /* compact.c */
 	struct question *question;                                  /* is this domain ours? (store_domain.c) */

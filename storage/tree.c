@@ -1,6 +1,6 @@
 /* tree.c - which mailboxes an account has, as its directory tells.
  * Directories are gone through level by level with a list of those still to be read, never by recursion. A mailbox is
- * there if its state file or its mbox is. The subscription is the last thing its state file says about it. */
+ * there if its state file or its mbox is. What the account says of names beside is in a file of its own (labels.h). */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/holding.h"
@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STATE_BYTES_MAX (64u << 20) /* a state file longer than that is not looked through for subscriptions */
-#define LEAVES_MAX      100000      /* mailboxes of an account; settings allow fewer to be made */
+#define HEAD_BYTES   4096        /* of a state file: its first line is shorter */
+#define LABELS_BYTES (64u << 20) /* of the file of labels that are read */
+#define LEAVES_MAX   100000      /* mailboxes of an account; settings allow fewer to be made */
 
 size_t tree_place(const struct tree *tree, struct str name)
 {
@@ -97,6 +98,7 @@ void tree_free(struct tree *tree)
 	for (size_t i = 0; i < tree->count; i++)
 		free(tree->leaves[i].name);
 	free(tree->leaves);
+	labels_free(&tree->labels);
 	*tree = (struct tree){ 0 };
 }
 
@@ -142,51 +144,42 @@ static enum err file_read(int at, const char *path, size_t max, struct buf *out)
 	return n < 0 ? err_errno("read %s", path) : OK;
 }
 
-struct said { /* by the lines of a state file behind its head */
-	bool any, subscribed;
-};
-
-static void on_flags(
-	void *user, const struct uid_range *uids, size_t count, uint32_t flags, uint64_t keywords, uint64_t clock)
-{
-	(void)user, (void)uids, (void)count, (void)flags, (void)keywords, (void)clock;
-}
-
-static void on_expunge(void *user, const struct uid_range *uids, size_t count, uint64_t clock)
+static void on_uids(void *user, const struct uid_range *uids, size_t count, uint64_t clock)
 {
 	(void)user, (void)uids, (void)count, (void)clock;
 }
 
+static void on_flags(
+	void *user, const struct uid_range *uids, size_t count, uint32_t flags, uint64_t keywords, uint64_t clock)
+{
+	(void)flags, (void)keywords;
+	on_uids(user, uids, count, clock);
+}
+
 static void on_set(void *user, struct str name, struct str value, uint64_t clock)
 {
-	struct said *said = user;
-
-	(void)clock;
-	if (str_eq(name, STR("subscribed")))
-		*said = (struct said){ true, str_eq(value, STR("1")) };
+	(void)user, (void)name, (void)value, (void)clock;
 }
 
 /* A mailbox's file was met: its state file says what a list of mailboxes needs, and a lone mbox nothing. */
 static enum err leaf_read(struct walk *walk, int at, const char *file, struct str name)
 {
-	static const struct state_events events = { on_flags, on_expunge, on_set };
+	static const struct state_events events = { on_flags, on_uids, on_set };
 	struct str suffix = STR(".state"), whole = str_of(file);
 	struct leaf *l = leaf_of(walk->tree, name);
 	struct state_head head = { 0 };
-	struct said said = { 0 };
 	struct keywords *words;
 	enum err e, refused;
 
 	if (!str_eq(str_cut(whole, whole.len - suffix.len, whole.len), suffix))
 		return OK;
-	if ((e = file_read(at, file, STATE_BYTES_MAX, &walk->bytes)))
+	if ((e = file_read(at, file, HEAD_BYTES, &walk->bytes)))
 		return e == ERR_ABSENT ? OK : e;
 	words = mem_new(struct keywords);
-	state_read(buf_str(&walk->bytes), &head, words, &events, &said, &refused);
+	state_read(buf_str(&walk->bytes), &head, words, &events, NULL, &refused);
 	free(words);
 	l->id = head.id;
 	l->uidvalidity = head.uidvalidity;
-	l->subscribed = said.any ? said.subscribed : head.subscribed;
 	if (walk->tree->uidvalidity < l->uidvalidity)
 		walk->tree->uidvalidity = l->uidvalidity;
 	return OK;
@@ -237,18 +230,16 @@ static enum err folder_read(struct walk *walk, const struct folder *l)
 	return e;
 }
 
-/* The highest UIDVALIDITY of mailboxes that are gone, if any. */
-static enum err past_read(struct walk *walk, const char *account)
+static enum err labels_file_read(struct walk *walk, const char *account)
 {
 	struct buf path = { 0 };
-	uint32_t past;
 	enum err e;
 
 	buf_printf(&path, "%s" TREE_FILE, account);
 	buf_add_char(&path, '\0');
-	e = file_read(walk->directory, buf_data(&path), 64, &walk->bytes);
-	if (!e && str_u32(str_trim(buf_str(&walk->bytes)), &past) && walk->tree->uidvalidity < past)
-		walk->tree->uidvalidity = past;
+	e = file_read(walk->directory, buf_data(&path), LABELS_BYTES, &walk->bytes);
+	if (!e)
+		labels_read(&walk->tree->labels, buf_str(&walk->bytes), &walk->tree->uidvalidity);
 	buf_free(&path);
 	return e == ERR_ABSENT ? OK : e;
 }
@@ -262,7 +253,7 @@ enum err tree_read(int directory, struct str address, struct tree *tree)
 	*tree = (struct tree){ 0 };
 	if (!e) {
 		folder_add(&walk, buf_str(&path), STR_NONE, 1);
-		e = past_read(&walk, walk.folders->path);
+		e = labels_file_read(&walk, walk.folders->path);
 	}
 	while (walk.folders) {
 		struct folder *l = walk.folders;

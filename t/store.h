@@ -385,7 +385,7 @@ __attribute__((unused)) static enum err list(const struct account *a)
 __attribute__((unused)) static enum err create(const struct account *a, const char *mailbox)
 {
 	got_begin();
-	store_create(asker, a, str_of(mailbox), on_done, NULL);
+	store_create(asker, a, str_of(mailbox), 0, on_done, NULL);
 	return got_end();
 }
 

@@ -180,7 +180,7 @@ static void imap_free(struct imap *s)
 	imap_fetch_drop(s);
 	imap_search_drop(s);
 	imap_append_drop(s);
-	pattern_free(s->pattern);
+	imap_list_drop(s);
 	session_close(s->worker, &s->session);
 	imap_leave(s);
 	account_free(s->account);

@@ -1,6 +1,7 @@
 /* imap.h - IMAP4rev1 as a server (RFC 3501): what the house lists.
  * A folder readable alone: imap.c is the engine, imap_command.c the table of commands; imap_parse.c finds where a
- * command ends and imap_args.c reads what it says; imap_about.c, imap_login.c, imap_mailbox.c, imap_append.c,
+ * command ends and imap_args.c reads what it says; imap_about.c, imap_login.c, imap_mailbox.c, imap_list.c
+ * (with imap_listing.c), imap_status.c, imap_append.c,
  * imap_fetch.c (with imap_section.c and imap_structure.c), imap_store.c, imap_copy.c, imap_search.c (with
  * imap_search_key.c) and imap_idle.c are the families of commands, imap_news.c what is told unasked and imap_seen.c
  * what is told ahead; imap_set.c, imap_numbers.c, imap_pattern.c and imap_write.c are tools, imap_session.h is what they

@@ -7,7 +7,6 @@
 #include "protocols/imap/imap.h"
 #include "protocols/imap/imap_args.h"
 #include "protocols/imap/imap_parse.h"
-#include "protocols/imap/imap_pattern.h"
 #include "protocols/imap/imap_set.h"
 #include "protocols/imap/imap_write.h"
 #include "protocols/sasl.h"
@@ -62,7 +61,7 @@ struct imap { /* made by imap_open, ended by imap_free alone */
 	struct call *waiting;               /* the answer we rest for; ours */
 	struct str name;                    /* STATUS: of which mailbox; in the arena */
 	unsigned status_items;
-	struct pattern *pattern; /* LIST: which names; ours */
+	struct listing_under_way *listing; /* LIST under way; ours */
 	/* Takes the client's next line instead of a command (AUTHENTICATE, IDLE); NULL else. */
 	enum next (*continuation)(struct imap *s, struct str line);
 	struct fetch *fetch;      /* FETCH under way; ours */
@@ -170,6 +169,10 @@ void imap_seen_synced(struct imap *s); /* all that is done by now the client has
 const struct told *imap_seen_find(const struct imap *s, uint32_t uid); /* NULL: none of these */
 void imap_seen_mend(const struct imap *s, struct message *m); /* it has \Seen, though the mailbox may not show it yet */
 const struct told *imap_told_find(const struct told *list, size_t count, uint32_t uid);
+/* imap_list.c */
+void imap_list_drop(struct imap *s);
+/* imap_status.c */
+void imap_write_status(struct imap *s, struct str name, unsigned items, const struct mailbox_status *st);
 /* imap_fetch.c */
 void imap_fetch_on(struct imap *s); /* there is room again */
 void imap_fetch_drop(struct imap *s);

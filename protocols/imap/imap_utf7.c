@@ -65,6 +65,8 @@ static enum err decode_run(struct str run, struct buf *out)
 
 enum err utf7_decode(struct str name, struct buf *utf8)
 {
+	bool in_run = false; /* what was read last */
+
 	for (size_t i = 0; i < name.len; i++)
 		if ((unsigned char)name.p[i] >= 0x80) {
 			if (!utf8_valid(name))
@@ -74,6 +76,7 @@ enum err utf7_decode(struct str name, struct buf *utf8)
 		}
 	while (name.len) {
 		ptrdiff_t amp = str_find(name, '&'), end;
+		bool behind_run = in_run && amp == 0;
 
 		buf_add_str(utf8, str_cut(name, 0, amp < 0 ? name.len : (size_t)amp));
 		if (amp < 0)
@@ -81,9 +84,10 @@ enum err utf7_decode(struct str name, struct buf *utf8)
 		name = str_cut(name, (size_t)amp + 1, name.len);
 		if ((end = str_find(name, '-')) < 0)
 			return ERR_MISTAKE;
+		in_run = end > 0;
 		if (end == 0)
 			buf_add_char(utf8, '&');
-		else if (decode_run(str_cut(name, 0, (size_t)end), utf8))
+		else if (behind_run || decode_run(str_cut(name, 0, (size_t)end), utf8))
 			return ERR_MISTAKE;
 		name = str_cut(name, (size_t)end + 1, name.len);
 	}

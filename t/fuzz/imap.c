@@ -1,7 +1,8 @@
 /* What IMAP reads, of any bytes: commands, whole and in pieces; their arguments; FETCH items, SEARCH programs, sets,
- * LIST's patterns and mailbox names, each compared with a simpler way to the same. The first byte is the size of the
+ * LIST's options and patterns, and mailbox names, each compared with a simpler way to the same. The first byte is the size of the
  * pieces. */
 #include "protocols/imap/imap_fetch.h"
+#include "protocols/imap/imap_listing.h"
 #include "protocols/imap/imap_parse.h"
 #include "protocols/imap/imap_search_key.h"
 #include "protocols/imap/imap_utf7.h"
@@ -159,6 +160,15 @@ static void match(struct str in)
 	pattern_free(p);
 }
 
+static bool is_printable(struct str s)
+{
+	bool printable = true;
+
+	for (size_t i = 0; i < s.len; i++)
+		printable &= s.p[i] >= ' ' && s.p[i] <= '~';
+	return printable;
+}
+
 static void convert_name(struct str in)
 {
 	struct buf utf8 = { 0 }, utf7 = { 0 }, again = { 0 };
@@ -168,10 +178,46 @@ static void convert_name(struct str in)
 		for (size_t i = 0; i < buf_len(&utf7); i++)
 			assert(buf_data(&utf7)[i] >= ' ' && buf_data(&utf7)[i] < 0x7f);
 		assert(!utf7_decode(buf_str(&utf7), &again) && str_eq(buf_str(&again), buf_str(&utf8)));
+		assert(!is_printable(in) || str_eq(in, buf_str(&utf7))); /* there is one way to write a name */
 	}
 	buf_free(&utf8);
 	buf_free(&utf7);
 	buf_free(&again);
+}
+
+/* What LIST asks for, of mailboxes of every kind. */
+static void list(struct str in)
+{
+	static const struct mailbox_entry entries[] = {
+		{ { "INBOX", 5 }, true, true, false, 0 },
+		{ { "INBOX/a", 7 }, false, false, true, 0 },
+		{ { "a", 1 }, false, true, false, 0 },
+		{ { "a b", 3 }, true, false, true, USE_SENT },
+		{ { "a/b", 3 }, true, false, true, USE_SENT | USE_JUNK },
+	};
+	size_t count = sizeof(entries) / sizeof(*entries);
+	struct arena arena = { 0 };
+	struct buf out = { 0 };
+
+	for (int lsub = 0; lsub < 2; lsub++) {
+		struct args a = { in, &arena, false };
+		struct listing l;
+		bool good = listing_parse(&a, lsub, &l);
+
+		assert(!good || (l.count && l.count <= LIST_PATTERNS_MAX && !(lsub && l.extended)));
+		good = good && listing_compile(&l, &arena);
+		for (size_t i = 0; good && i < count; i++) {
+			struct listing_line line = listing_line(&l, entries, count, i);
+
+			assert(line.told || !line.child_info);
+			assert(!line.told || entries[i].subscribed || entries[i].exists || entries[i].has_children);
+			buf_clear(&out);
+			listing_write(&l, &entries[i], &line, &out);
+		}
+		listing_free(&l);
+	}
+	buf_free(&out);
+	arena_free(&arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -186,6 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	search(in);
 	settle(in);
 	match(in);
+	list(in);
 	convert_name(in);
 	return 0;
 }

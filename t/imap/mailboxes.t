@@ -12,6 +12,14 @@ C: b CREATE Archive/2026/May
 S: b OK *
 C: b CREATE later/
 S: b OK *
+C: b CREATE later
+S: b NO [ALREADYEXISTS] *
+C: b CREATE /
+S: b NO [CANNOT] *
+C: b CREATE later//
+S: b NO [CANNOT] *
+C: b CREATE /later
+S: b NO [CANNOT] *
 C: b CREATE "Entw&APw-rfe"
 S: b OK *
 C: b CREATE "with space (and \"quotes\")"
@@ -63,7 +71,35 @@ S: * LIST (\HasNoChildren) "/" "with space (and \"quotes\")"
 S: d OK *
 C: d LIST "" nothing*
 S: d OK *
+C: d LIST "" iNbO%
+S: * LIST (\HasNoChildren) "/" "INBOX"
+S: d OK *
+C: d LIST "" A%v*/%y
+S: * LIST (\HasNoChildren) "/" "Archive/2026/May"
+S: d OK *
+C: d LIST "Arch" "ive%"
+S: * LIST (\Noselect \HasChildren) "/" "Archive"
+S: d OK *
+C: d LIST Archive %
+S: * LIST (\Noselect \HasChildren) "/" "Archive"
+S: d OK *
+C: d LIST "" /%
+S: d OK *
+C: d LIST "" %/%
+S: * LIST (\Noselect \HasChildren) "/" "Archive/2026"
+S: d OK *
+C: d LIST "" %
+S: * LIST (\Noselect \HasChildren) "/" "Archive"
+S: * LIST (\HasNoChildren) "/" "Entw&APw-rfe"
+S: * LIST (\HasNoChildren) "/" "INBOX"
+S: * LIST (\HasNoChildren) "/" "Work"
+S: * LIST (\HasNoChildren) "/" "later"
+S: * LIST (\HasNoChildren) "/" "with space (and \"quotes\")"
+S: d OK *
 C: d LIST "" ""
+S: * LIST (\Noselect) "/" ""
+S: d OK *
+C: d LIST Archive ""
 S: * LIST (\Noselect) "/" ""
 S: d OK *
 C: d LIST ""
@@ -71,56 +107,54 @@ S: d BAD *
 C: d LIST "" (
 S: d BAD *
 
-# DELETE (6.3.4)
+# a level that is no mailbox can become one (6.3.3)
+C: e SELECT Archive
+S: e NO [NONEXISTENT] *
+C: e CREATE Archive
+S: e OK *
+C: e LIST "" Archive
+S: * LIST (\HasChildren \Archive) "/" "Archive"
+S: e OK *
+
+# DELETE (6.3.4): what is below stays, and a level that is no mailbox is not deleted
+C: e DELETE Archive
+S: e OK *
+C: e LIST "" Archive*
+S: * LIST (\Noselect \HasChildren) "/" "Archive"
+S: * LIST (\Noselect \HasChildren) "/" "Archive/2026"
+S: * LIST (\HasNoChildren) "/" "Archive/2026/May"
+S: e OK *
+C: e DELETE Archive
+S: e NO [CANNOT] *
 C: e DELETE Work
 S: e OK *
 C: e DELETE Work
 S: e NO [NONEXISTENT] *
+C: e DELETE later/
+S: e NO [CANNOT] *
 C: e DELETE INBOX
 S: e NO *
 C: e SELECT Work
 S: e NO [NONEXISTENT] *
+C: e DELETE
+S: e BAD *
+C: e DELETE a b
+S: e BAD *
 
-# RENAME (6.3.5)
-C: f RENAME later sooner
-S: f OK *
-C: f RENAME later latest
-S: f NO [NONEXISTENT] *
-C: f RENAME sooner Archive/2026/May
-S: f NO [ALREADYEXISTS] *
-C: f RENAME sooner a//b
-S: f NO *
-C: f RENAME sooner
-S: f BAD *
-C: f RENAME Archive Old
-S: f OK *
-C: f LIST "" Old/2026/%
-S: * LIST (\HasNoChildren) "/" "Old/2026/May"
-S: f OK *
-
-# SUBSCRIBE, UNSUBSCRIBE and LSUB (6.3.6, 6.3.7, 6.3.9)
-C: g LSUB "" *
-S: g OK *
-C: g SUBSCRIBE Old/2026/May
-S: g OK *
-C: g SUBSCRIBE INBOX
-S: g OK *
-C: g LSUB "" *
-S.. * LSUB (\HasNoChildren) "/" "Old/2026/May"
-S: g OK *
-C: g LSUB "" %
-S: * LSUB (\HasNoChildren) "/" "INBOX"
-S: * LSUB (\Noselect \HasChildren) "/" "Old"
-S: g OK *
-C: g LSUB Old/ %
-S: * LSUB (\Noselect \HasChildren) "/" "Old/2026"
-S: g OK *
-C: g UNSUBSCRIBE INBOX
-S: g OK *
-C: g LSUB "" INBOX
-S: g OK *
-C: g SUBSCRIBE
-S: g BAD *
+# made again it has a greater UIDVALIDITY (2.3.1.1)
+C: e CREATE Work
+S: e OK *
+C\: e APPEND Work {3+}\r\na:b\r\n
+S: e OK [APPENDUID ${work} 1] *
+C: e DELETE Work
+S: e OK *
+C: e CREATE Work
+S: e OK *
+C: e STATUS Work (MESSAGES UIDVALIDITY)
+S: * STATUS "Work" (MESSAGES 0 UIDVALIDITY ${again})
+S: e OK *
+C: e DELETE Work
+S: e OK *
 
 # STATUS (6.3.10)
 C: h STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN)

@@ -106,7 +106,7 @@ static void scan(struct str mbox, struct found *f, struct keywords *k)
 
 static void test_generation(void)
 {
-	struct state_head head = { 0xab, 1, 77, 9, 1234, true };
+	struct state_head head = { 0xab, 1, 77, 9, 1234 };
 	struct buf mbox = { 0 }, new = { 0 }, state = { 0 }, large = { 0 };
 	struct message all[7], kept[5];
 	struct generation *g;
@@ -145,7 +145,7 @@ static void test_generation(void)
 	read_file("d/a.state.2", &state);
 	ok(buf_len(&new) == r.mbox_end && buf_len(&state) == r.state_end, "the files are as long as it says");
 	ok(str_eq(buf_str(&state),
-		   STR("postern-state 1 id=ab generation=2 uidvalidity=77 uidnext=9 clock=1234 subscribed=1\n")) &&
+		   STR("postern-state 1 id=ab generation=2 uidvalidity=77 uidnext=9 clock=1234\n")) &&
 			r.head.generation == 2,
 		"the state file is one line, of the next generation");
 	scan(buf_str(&new), &f, &k);
@@ -176,7 +176,7 @@ static void test_generation(void)
 
 static void test_slices(void)
 {
-	struct state_head head = { 1, 1, 77, 1000, 5, false };
+	struct state_head head = { 1, 1, 77, 1000, 5 };
 	struct buf mbox = { 0 }, new = { 0 }, text = { 0 };
 	struct message m[12];
 	struct generation *g;
@@ -212,7 +212,7 @@ static void test_slices(void)
 
 static void test_empty(void)
 {
-	struct state_head head = { 1, 5, 77, 1000, 5, false };
+	struct state_head head = { 1, 5, 77, 1000, 5 };
 	struct generation *g;
 	struct generation_result r;
 	struct buf b = { 0 };
@@ -240,7 +240,7 @@ static void test_foreign(void)
 		"From A_B Thu Jan  1 00:00:07 1970\nX-IMAPbase: 77 0000000002 $Forwarded work\nX-UID: 1\n"
 		"X-Postern: clock=0 id=1 generation=1\nA: b\n\nc\n\n"
 		"From d Thu Jan  1 00:00:07 1970\nX-UID: 2\nX-Postern: clock=0\nA: no end\n\n";
-	struct state_head head = { 1, 0, 77, 3, 0, false };
+	struct state_head head = { 1, 0, 77, 3, 0 };
 	struct keywords k = { 0 };
 	struct generation *g;
 	struct generation_result r;
@@ -266,7 +266,7 @@ static void test_foreign(void)
 
 static void test_refused(void)
 {
-	struct state_head head = { 1, 1, 77, 1000, 5, false };
+	struct state_head head = { 1, 1, 77, 1000, 5 };
 	struct buf mbox = { 0 }, large = { 0 };
 	struct message m, wrong;
 	struct generation *g;

@@ -219,7 +219,8 @@ static const struct {
 	{ "letters with marks among others", "Entw&APw-rfe", "Entw\xc3\xbcrfe" },
 };
 
-static const char *const no_names[] = { "&", "&Jjo", "&Jjo!-", "&AGE-", "&2D0-", "a&3gA-", "&U,BTFx-", "\xff" };
+static const char *const no_names[] = { "&", "&Jjo", "&Jjo!-", "&AGE-", "&2D0-", "a&3gA-", "&U,BTFx-",
+	"&U,BTFw-&ZeVnLIqe-", "\xff" };
 
 static void test_utf7(void)
 {

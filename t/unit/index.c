@@ -31,7 +31,7 @@ static struct message message(uint32_t uid)
 
 static struct mailbox_record record(uint64_t id, uint32_t messages)
 {
-	return (struct mailbox_record){ .head = { id, 3, 1795412443, UINT32_MAX, UINT64_MAX, true },
+	return (struct mailbox_record){ .head = { id, 3, 1795412443, UINT32_MAX, UINT64_MAX },
 		.mbox_end = 1,
 		.state_end = 2,
 		.messages = messages,
@@ -92,7 +92,7 @@ static bool is_record(struct index *x, struct str address, struct str mailbox, u
 	memset(&r, 0xaa, sizeof(r));
 	return !index_get_work(x, 1, address, mailbox, &r) && r.head.id == id && r.head.generation == 3 &&
 	       r.head.uidvalidity == 1795412443 && r.head.uidnext == UINT32_MAX && r.head.clock == UINT64_MAX &&
-	       r.head.subscribed && r.mbox_end == 1 && r.state_end == 2 && r.messages == messages && r.unseen == 4 &&
+	       r.mbox_end == 1 && r.state_end == 2 && r.messages == messages && r.unseen == 4 &&
 	       r.deleted == 5 && r.recents == 6 && r.bytes == 7 && r.garbage == 8 && r.recent == 9 &&
 	       !memcmp(&r.keywords, &want.keywords, sizeof(want.keywords));
 }
@@ -262,7 +262,7 @@ static void test_version(void)
 		snprintf(path, sizeof(path), "%s/index/1/leveldb", scratch_path);
 		db = leveldb_open(options, path, &error);
 		if (kind == 0)
-			leveldb_put(db, write, "v", 1, "\2\0\0\0", 4, &error);
+			leveldb_put(db, write, "v", 1, "\1\0\0\0", 4, &error);
 		else
 			leveldb_delete(db, write, "v", 1, &error);
 		leveldb_close(db);

@@ -106,21 +106,21 @@ static bool read_head(const char *lines, struct state_head *head, const char *wa
 
 static void test_head(void)
 {
-	struct state_head h = { 0x1234567890abcdef, 3, 1795412443, 4294967295, UINT64_MAX, true }, r = { 0 };
+	struct state_head h = { 0x1234567890abcdef, 3, 1795412443, 4294967295, UINT64_MAX }, r = { 0 };
 	struct buf out = { 0 };
 	enum err e;
 
 	state_print_head(&out, &h);
 	ok(str_eq(buf_str(&out), STR("postern-state 1 id=1234567890abcdef generation=3 uidvalidity=1795412443 "
-				     "uidnext=4294967295 clock=18446744073709551615 subscribed=1\n")),
+				     "uidnext=4294967295 clock=18446744073709551615\n")),
 		"the first line");
 	buf_add_char(&out, '\0');
 	ok(read_head(buf_data(&out), &r, "") && r.id == h.id && r.generation == 3 && r.uidvalidity == h.uidvalidity &&
-			r.uidnext == h.uidnext && r.clock == UINT64_MAX && r.subscribed,
+			r.uidnext == h.uidnext && r.clock == UINT64_MAX,
 		"is read as it was printed");
-	r = (struct state_head){ .subscribed = true };
+	r = (struct state_head){ .generation = 7 };
 	ok(read_head("postern-state 1 id=A clock=5 later=x uidnext=2\nexpunge 1 6\n", &r, "E 1-1 6;") && r.id == 10 &&
-			r.uidnext == 2 && r.clock == 5 && !r.subscribed,
+			r.uidnext == 2 && r.clock == 5 && !r.generation,
 		"what it does not say is 0, and words of later times are passed over");
 	r = (struct state_head){ .id = 5 };
 	ok(read_head("postern-state 1 id=1 uidnext=x\nexpunge 1 6\n", &r, "E 1-1 6;") && r.id == 5,

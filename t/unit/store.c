@@ -159,8 +159,17 @@ static void test_names(void)
 		"a level is made a mailbox, and subscribed");
 	ok(create(alice, "a//b") == ERR_MISTAKE && create(alice, "inbox") == ERR_EXISTS, "not any name will do");
 	ok(!rename_mailbox(alice, "Archive", "Old/Things") && !list(alice) &&
-			got_text("Drafts INBOX Old(level)/ Old/Things/* Old/Things/2026"),
-		"renaming takes along what is below, and subscriptions");
+			got_text("Archive(level)* Drafts INBOX Old(level)/ Old/Things/ Old/Things/2026"),
+		"renaming takes along what is below; a subscription is to the name and stays");
+	ok(!subscribe(alice, "Archive", false) && !list(alice) &&
+			got_text("Drafts INBOX Old(level)/ Old/Things/ Old/Things/2026"),
+		"until it is given up");
+	ok(!subscribe(alice, "to/come", true) && !subscribe(alice, "Inbox", true) && !list(alice) &&
+			got_text("Drafts INBOX* Old(level)/ Old/Things/ Old/Things/2026 to(level) to/come(level)*"),
+		"a name without a mailbox is subscribed to, and INBOX");
+	ok(subscribe(alice, "a//b", true) == ERR_MISTAKE && !subscribe(alice, "to/come", false) &&
+			!subscribe(alice, "INBOX", false) && !subscribe(alice, "nothing", false),
+		"but no name that cannot be; giving up what was not there does no harm");
 	ok(!status(alice, "Old/Things/2026") && got.status.messages == 3, "with its messages");
 	ok(rename_mailbox(alice, "Drafts", "Old/Things") == ERR_EXISTS &&
 			rename_mailbox(alice, "Drafts", "Drafts/x") == ERR_NEVER &&
