@@ -31,6 +31,7 @@ struct draft {
 	bool busy;       /* the job is in the lane, and the fields below are the lane's */
 	struct job job;
 	int fd;
+	bool made; /* the file is there */
 	struct buf piece;
 	uint64_t written;
 	bool last;      /* nothing follows: sync */
@@ -69,6 +70,7 @@ static enum err write_piece(struct draft *d)
 		d->fd = openat(d->w->directory, buf_data(&d->path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (d->fd < 0)
 		return err_errno("make %s", buf_data(&d->path));
+	d->made = true;
 	while (buf_len(&d->piece)) {
 		ssize_t n = pwrite(d->fd, buf_data(&d->piece), buf_len(&d->piece), (off_t)d->written);
 
@@ -79,8 +81,13 @@ static enum err write_piece(struct draft *d)
 		d->written += (uint64_t)n;
 		buf_take(&d->piece, (size_t)n);
 	}
-	if (d->last)
-		return fdatasync(d->fd) < 0 ? err_errno("sync %s", buf_data(&d->path)) : OK;
+	if (d->last) {
+		enum err e = fdatasync(d->fd) < 0 ? err_errno("sync %s", buf_data(&d->path)) : OK;
+
+		close(d->fd);
+		d->fd = -1;
+		return e;
+	}
 	sync_file_range(d->fd, (off_t)from, (off_t)(d->written - from), SYNC_FILE_RANGE_WRITE); /* only a head start */
 	return OK;
 }
@@ -96,11 +103,10 @@ static void unlink_work(struct job *job)
 {
 	struct draft *d = container_of(job, struct draft, job);
 
-	if (d->fd >= 0) {
+	if (d->fd >= 0)
 		close(d->fd);
-		if (unlinkat(d->w->directory, buf_data(&d->path), 0) < 0)
-			err_errno("unlink %s", buf_data(&d->path));
-	}
+	if (d->made && unlinkat(d->w->directory, buf_data(&d->path), 0) < 0)
+		err_errno("unlink %s", buf_data(&d->path));
 }
 
 static void unlink_done(struct job *job)
@@ -154,6 +160,8 @@ static void piece_done(struct job *job)
 	if (!d->e && (d->e = d->job_e))
 		buf_free(&d->waiting);
 	if (d->ending && (d->last || d->e)) {
+		buf_free(&d->piece);
+		buf_free(&d->waiting);
 		d->done(d->done_user, d->e);
 		return;
 	}
@@ -176,6 +184,13 @@ static void take_in(struct draft *d, enum err e)
 	else if (!is_file(d) && buf_len(&d->waiting) > DRAFT_MEMORY_MAX)
 		spool_name(d->w, &d->path);
 	push(d);
+}
+
+void draft_to_file(struct draft *d)
+{
+	assert(!d->ending);
+	if (!is_file(d))
+		spool_name(d->w, &d->path);
 }
 
 void draft_feed(struct draft *d, struct str bytes)

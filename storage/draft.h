@@ -16,6 +16,8 @@ struct draft;
 struct draft *draft_new(struct worker *w, enum form_lines rule, uint64_t max);
 void draft_free(struct draft *d); /* at any time; NULL is fine */
 
+void draft_to_file(struct draft *d); /* it is a file, however short */
+
 /* The first error stays: later pieces are swallowed, so that a protocol reads to the end and then replies. */
 void draft_feed(struct draft *d, struct str bytes);
 enum err draft_error(const struct draft *d); /* that first error, if one came yet */

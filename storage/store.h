@@ -109,16 +109,17 @@ struct flag_words {     /* flags by name, as a client gives them */
 	size_t count;
 };
 
-struct append {
-	struct str mailbox;
+struct append {              /* one message */
 	struct draft *draft; /* ended; lives until done */
 	struct flag_words flags;
 	int64_t date; /* seconds since 1970; 0: now */
 };
+#define APPEND_MESSAGES_MAX 1000 /* in one call */
+/* uid: of the first message; the others' follow one by one. */
 typedef void append_done(void *user, enum err e, uint32_t uidvalidity, uint32_t uid);
-/* ERR_ABSENT: no such mailbox (TRYCREATE). */
-struct call *store_append(
-	struct worker *w, const struct account *a, const struct append *ap, append_done *done, void *user);
+/* All messages or none. ERR_ABSENT: no such mailbox (TRYCREATE); ERR_TOO_BIG: too many bytes of drafts in memory. */
+struct call *store_append(struct worker *w, const struct account *a, struct str mailbox, const struct append *messages,
+	size_t count, append_done *done, void *user);
 
 enum flags_how { FLAGS_REPLACE, FLAGS_ADD, FLAGS_REMOVE };
 /* Changes flags of messages by UID; those that are not there are passed over. The session learns the outcome by selected_sync. */

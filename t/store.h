@@ -328,10 +328,10 @@ __attribute__((unused)) static enum err append(const struct account *a, const ch
 	uint32_t flags, const char *keyword, int64_t date)
 {
 	struct str word = str_of(keyword);
-	struct append ap = { str_of(mailbox), draft_of(wire), { flags, &word, keyword != NULL }, date };
+	struct append ap = { draft_of(wire), { flags, &word, keyword != NULL }, date };
 
 	got_begin();
-	store_append(asker, a, &ap, on_append, NULL);
+	store_append(asker, a, str_of(mailbox), &ap, 1, on_append, NULL);
 	got_end();
 	draft_free(ap.draft);
 	return got.e;

@@ -13,6 +13,7 @@ COUNTER(imap_sessions, "imap.sessions", "IMAP sessions opened");
 COUNTER(imap_commands, "imap.commands", "IMAP commands run");
 
 #define COMMAND_MAX_CLEAR 4096 /* bytes of a command before login, literals included (RFC 7888, 7) */
+#define LITERAL_MINUS_MAX 4096 /* RFC 7888, 5 */
 
 static const struct setting rows[] = {
 	{ "idle_timeout", SETTING_DURATION, "30m", "30m", "24h", offsetof(struct imap_conf, idle_ms),
@@ -25,6 +26,10 @@ static const struct setting rows[] = {
 		"The longest command, its literals included; the message of APPEND apart.", 0 },
 	{ "append_max", SETTING_SIZE, "50M", "64K", "1G", offsetof(struct imap_conf, append_max),
 		"The largest message taken by APPEND.", 0 },
+	{ "line_ends", SETTING_CHOICE, "normalise", NULL, "strict|normalise", offsetof(struct imap_conf, line_ends),
+		"In messages of APPEND: a bare CR or LF is refused, or becomes CRLF.", 0 },
+	{ "literals", SETTING_CHOICE, "plus", NULL, "plus|minus|sync", offsetof(struct imap_conf, literals),
+		"Literals that clients may send without being asked: all, those of up to 4096 bytes, or none.", 0 },
 	{ "id", SETTING_LIST, "name=Postern", NULL, NULL, offsetof(struct imap_conf, id),
 		"What clients that ask by ID are told of this server, \"field=value\" each; {} tells nothing.", 0 },
 	{ 0 },
@@ -259,6 +264,14 @@ static size_t line_max(const struct imap *s, struct str bytes, size_t max)
 	return login_max > max ? login_max : max;
 }
 
+bool imap_literal_permitted(const struct imap *s)
+{
+	int64_t literals = imap_conf(s)->literals;
+
+	return s->parser.synchronising || literals == LITERALS_PLUS ||
+	       (literals == LITERALS_MINUS && s->parser.literal_len <= LITERAL_MINUS_MAX);
+}
+
 /* The reply to a command whose literal is too long, before it is whole. */
 static enum next refuse_literal(struct imap *s, struct str so_far)
 {
@@ -268,7 +281,10 @@ static enum next refuse_literal(struct imap *s, struct str so_far)
 
 	if (!a.bad)
 		s->tag = arena_dup(&s->arena, tag);
-	next = imap_bad(s, "[TOOBIG] a command has at most %zu bytes", command_max(s));
+	if (imap_literal_permitted(s))
+		next = imap_bad(s, "[TOOBIG] a command has at most %zu bytes", command_max(s));
+	else
+		next = imap_bad(s, "[TOOBIG] such a literal is to be asked for first");
 	if (next == DONE && !s->parser.synchronising) { /* its bytes come whatever we say: RFC 7888, 4 */
 		imap_untagged(s, "BYE the literal is too long");
 		next = CLOSE;
@@ -283,7 +299,7 @@ static bool take_literal(struct imap *s, struct buf *in, enum next *next)
 	struct str so_far = str_cut(buf_str(in), 0, p->scanned);
 
 	if (!imap_append_begins(s, so_far, next)) {
-		if (p->scanned + p->literal_len <= command_max(s)) {
+		if (p->scanned + p->literal_len <= command_max(s) && imap_literal_permitted(s)) {
 			if (p->synchronising)
 				conn_printf(s->conn, "+ go on\r\n");
 			return true;

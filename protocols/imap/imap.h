@@ -18,8 +18,11 @@ struct imap_conf {
 	int64_t errors_max;     /* BAD commands, then BYE */
 	int64_t command_max;    /* bytes of a command, its literals included; APPEND's message apart */
 	int64_t append_max;     /* bytes of a message */
+	int64_t line_ends;      /* of one: enum form_lines */
+	int64_t literals;       /* enum literals */
 	struct setting_list id; /* what ID tells: "field=value" each */
 };
+enum literals { LITERALS_PLUS, LITERALS_MINUS, LITERALS_SYNC }; /* those that come without being asked for */
 extern const struct settings imap_settings;
 
 extern const struct service imap_service, imaps_service;

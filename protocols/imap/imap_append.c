@@ -1,24 +1,43 @@
-/* imap_append.c - APPEND (RFC 3501, 6.3.11): its message is not kept with the command but goes into a draft as it comes. */
+/* imap_append.c - APPEND, of one message or several (RFC 3501, 6.3.11; RFC 3502; literal8 of RFC 3516).
+ * Its messages are not kept with the command but go into drafts as they come:
+ *   "a APPEND mailbox" [flags] [date] {n} CRLF n bytes, [flags] [date] {n} CRLF n bytes ... CRLF
+ * While a draft is ended the input rests; when the last line's end has come, all go to the store together. What is wrong
+ * with a message is told when the next literal is announced, if its client waits to be asked for it, else at the end. */
 #include "core/mem.h"
 #include "protocols/imap/imap_session.h"
+#include "storage/journal.h"
 #include <stdlib.h>
 
+#define MEMORY_MAX    (4u << 20) /* of the messages of one APPEND that are held in memory; further ones become files */
+#define SEGMENT_SHARE 8          /* nor is it more than this part of a journal's segment */
+#define LINE_MAX      8192       /* what stands between two messages */
+
+enum wrong { NOTHING_WRONG, TOO_BIG, TOO_MANY, EMPTY, BAD_BYTES, FAILED };
+
 struct appending {
-	struct str mailbox; /* in the session's arena, like the keywords */
-	struct flag_words flags;
-	int64_t date;
-	uint64_t size;       /* of the message, as announced */
-	uint64_t left;       /* bytes of it still to come */
-	struct draft *draft; /* ours; NULL: too long, its bytes are passed over */
+	struct str mailbox;      /* in the session's arena, like the keywords */
+	struct append *messages; /* theirs are the drafts */
+	size_t count, cap;
+	struct draft *draft; /* of the message that is coming; NULL: its bytes are passed over, or none is */
+	uint64_t left;       /* of its bytes, still to come */
+	bool within;         /* one is coming */
 	bool whole;          /* all has come, and the line's end */
+	size_t in_memory;
+	enum wrong wrong; /* the first thing */
+	enum err e;       /* FAILED: so */
 };
 
 void imap_append_drop(struct imap *s)
 {
-	if (!s->append)
+	struct appending *p = s->append;
+
+	if (!p)
 		return;
-	draft_free(s->append->draft);
-	free(s->append);
+	draft_free(p->draft);
+	for (size_t i = 0; i < p->count; i++)
+		draft_free(p->messages[i].draft);
+	free(p->messages);
+	free(p);
 	s->append = NULL;
 }
 
@@ -27,58 +46,128 @@ bool imap_append_takes(const struct imap *s)
 	return s->append && !s->append->whole;
 }
 
-/* "a APPEND mailbox [flags] [date] {n}": a line whose literal is the message. */
-static bool parse_append(struct args *a, struct str *tag, struct appending *p)
+/* ---- what is announced ---- */
+
+/* "[flags] [date] {n}" up to where the literal is announced. */
+static bool parse_message(struct args *a, struct append *message)
+{
+	if (args_peek(a, '(')) {
+		args_flags(a, &message->flags);
+		args_space(a);
+	}
+	if (args_peek(a, '"')) {
+		message->date = args_date_time(a);
+		args_space(a);
+	}
+	args_try(a, '~');
+	return args_peek(a, '{') && str_find(a->left, ' ') < 0;
+}
+
+/* "a APPEND mailbox " and the first message's. */
+static bool parse_append(struct args *a, struct str *tag, struct str *mailbox, struct append *message)
 {
 	*tag = args_tag(a);
 	args_space(a);
 	if (!args_word(a, STR("APPEND")))
 		return false;
 	args_space(a);
-	p->mailbox = args_mailbox(a);
+	*mailbox = args_mailbox(a);
 	args_space(a);
-	if (args_peek(a, '(')) {
-		args_flags(a, &p->flags);
-		args_space(a);
-	}
-	if (args_peek(a, '"')) {
-		p->date = args_date_time(a);
-		args_space(a);
-	}
-	return args_peek(a, '{') && str_find(a->left, ' ') < 0;
+	return parse_message(a, message);
 }
 
-static enum next too_big(struct imap *s)
+static void note_wrong(struct appending *p, enum wrong wrong)
 {
-	return imap_no(s, "[TOOBIG] a message has at most %lld bytes", (long long)imap_conf(s)->append_max);
+	if (!p->wrong)
+		p->wrong = wrong;
+}
+
+/* The reply to an APPEND of which something was wrong; nothing of it is kept. */
+static enum next refuse(struct imap *s)
+{
+	enum wrong wrong = s->append->wrong;
+	enum err e = s->append->e;
+
+	imap_append_drop(s);
+	switch (wrong) {
+	case TOO_BIG:
+		return imap_no(s, "[TOOBIG] a message has at most %lld bytes", (long long)imap_conf(s)->append_max);
+	case TOO_MANY:
+		return imap_no(s, "[LIMIT] an APPEND has at most %d messages", APPEND_MESSAGES_MAX);
+	case EMPTY:
+		return imap_no(s, "[CANNOT] a message of no bytes is none");
+	case BAD_BYTES:
+		return imap_bad(s, imap_conf(s)->line_ends == FORM_STRICT ? "a message has no NUL, CR or LF but in CRLF"
+									  : "a message holds no NUL");
+	default:
+		return imap_outcome(s, e);
+	}
+}
+
+static struct draft *draft_begin(const struct imap *s)
+{
+	const struct journal_conf *journal = conf_section(s->snapshot, &journal_settings);
+	uint64_t memory = (uint64_t)journal->segment / SEGMENT_SHARE, max = (uint64_t)imap_conf(s)->append_max;
+	struct draft *draft;
+
+	draft = draft_new(s->worker, (enum form_lines)imap_conf(s)->line_ends, 2 * max); /* each LF may become CRLF */
+	if (s->append->in_memory > (memory < MEMORY_MAX ? memory : MEMORY_MAX))
+		draft_to_file(draft);
+	return draft;
+}
+
+static void message_add(struct appending *p, const struct append *message)
+{
+	if (p->count == p->cap) {
+		p->cap = p->cap ? 2 * p->cap : 1;
+		p->messages = mem_resize(p->messages, p->cap * sizeof(*p->messages));
+	}
+	p->messages[p->count++] = *message;
+}
+
+/* A message is announced: takes note of it, and invites its bytes. */
+static enum next message_begins(struct imap *s, const struct append *message)
+{
+	const struct imap_parser *parser = &s->parser;
+	struct appending *p = s->append;
+
+	if (parser->literal_len > (uint64_t)imap_conf(s)->append_max)
+		note_wrong(p, TOO_BIG);
+	if (p->count == APPEND_MESSAGES_MAX)
+		note_wrong(p, TOO_MANY);
+	if (p->wrong && parser->synchronising)
+		return refuse(s);
+	if (!parser->literal_len)
+		note_wrong(p, EMPTY); /* so a client gives up (RFC 3502, 6.3.11) */
+	if (!p->wrong) {
+		message_add(p, message);
+		p->draft = draft_begin(s);
+	}
+	p->within = parser->literal_len > 0;
+	p->left = parser->literal_len;
+	if (parser->synchronising)
+		conn_printf(s->conn, "+ go on\r\n");
+	return DONE;
 }
 
 bool imap_append_begins(struct imap *s, struct str so_far, enum next *next)
 {
 	struct args a = args_of(so_far, &s->arena);
-	uint64_t max = (uint64_t)imap_conf(s)->append_max;
-	struct appending p = { 0 };
-	struct str tag;
+	struct append message = { 0 };
+	struct str tag, mailbox;
 
-	if (s->state == GREETED || !parse_append(&a, &tag, &p)) {
+	if (s->state == GREETED || !imap_literal_permitted(s) || !parse_append(&a, &tag, &mailbox, &message)) {
 		arena_free(&s->arena);
 		return false;
 	}
 	a = args_of(arena_str(&s->arena, so_far), &s->arena); /* once more, where it stays */
-	parse_append(&a, &tag, &p);
+	parse_append(&a, &tag, &mailbox, &message);
 	s->tag = arena_dup(&s->arena, tag);
 	s->command = imap_command_find(STR("APPEND"), false);
 	s->session.doing = s->command->word;
-	p.size = p.left = s->parser.literal_len;
-	if (p.size > max && s->parser.synchronising) {
-		*next = too_big(s);
-		return true;
-	}
-	if (p.size <= max)
-		p.draft = draft_new(s->worker, FORM_NORMALISE, 2 * max); /* each LF may become CRLF */
-	s->append = mem_copy(&p, sizeof(p));
-	if (s->parser.synchronising)
-		conn_printf(s->conn, "+ go on\r\n");
+	s->append = mem_new(struct appending);
+	s->append->mailbox = mailbox;
+	*next = message_begins(s, &message);
 	return true;
 }
 
@@ -89,35 +178,50 @@ enum next cmd_append(struct imap *s, struct args *a)
 	return imap_bad(s, "APPEND wants a mailbox name, flags, a date and a message");
 }
 
+/* ---- when all has come ---- */
+
 static void appended(void *user, enum err e, uint32_t uidvalidity, uint32_t uid)
 {
 	struct imap *s = user;
+	uint32_t last = uid + (uint32_t)s->append->count - 1;
 
 	s->waiting = NULL;
 	imap_append_drop(s);
-	if (!e)
-		imap_resume(s, imap_ok(s, "[APPENDUID %u %u] APPEND done", uidvalidity, uid));
-	else if (e == ERR_ABSENT)
+	if (e == ERR_ABSENT)
 		imap_resume(s, imap_no(s, "[TRYCREATE] there is no such mailbox"));
-	else
+	else if (e)
 		imap_resume(s, imap_outcome(s, e));
+	else if (uid == last)
+		imap_resume(s, imap_ok(s, "[APPENDUID %u %u] APPEND done", uidvalidity, uid));
+	else
+		imap_resume(s, imap_ok(s, "[APPENDUID %u %u:%u] APPEND done", uidvalidity, uid, last));
 }
 
-static void draft_whole(void *user, enum err e)
+static enum next append_ends(struct imap *s)
+{
+	struct appending *p = s->append;
+
+	if (p->wrong)
+		return refuse(s);
+	p->whole = true;
+	s->waiting = store_append(s->worker, s->account, p->mailbox, p->messages, p->count, appended, s);
+	return WAIT;
+}
+
+/* ---- what comes ---- */
+
+static void message_whole(void *user, enum err e)
 {
 	struct imap *s = user;
 	struct appending *p = s->append;
-	struct append append = { .mailbox = p->mailbox, .draft = p->draft, .flags = p->flags, .date = p->date };
 
-	if (!e) {
-		s->waiting = store_append(s->worker, s->account, &append, appended, s);
-		return;
-	}
-	imap_append_drop(s);
-	if (e == ERR_MISTAKE)
-		imap_resume(s, imap_bad(s, "a message holds no NUL"));
-	else
-		imap_resume(s, imap_outcome(s, e));
+	if (e)
+		note_wrong(p, e == ERR_MISTAKE ? BAD_BYTES : e == ERR_TOO_BIG ? TOO_BIG : FAILED);
+	p->e = e; /* nothing more is taken once it is one */
+	p->in_memory += draft_bytes(p->draft).len;
+	p->messages[p->count - 1].draft = p->draft;
+	p->draft = NULL;
+	imap_resume(s, DONE);
 }
 
 static void on_draft_room(void *user)
@@ -125,52 +229,67 @@ static void on_draft_room(void *user)
 	imap_resume(user, DONE);
 }
 
-/* All bytes of the message are there, and the line that it stands in ends. */
-static enum next append_ends(struct imap *s)
+/* Bytes of a message. */
+static void take_bytes(struct imap *s, struct buf *in, enum next *next)
 {
 	struct appending *p = s->append;
-	uint64_t size = p->size;
+	size_t len = buf_len(in) < p->left ? buf_len(in) : (size_t)p->left;
 
-	if (p->draft && size) {
-		p->whole = true;
-		draft_end(p->draft, draft_whole, s);
-		return WAIT;
+	if (p->draft)
+		draft_feed(p->draft, str_cut(buf_str(in), 0, len));
+	buf_take(in, len);
+	p->left -= len;
+	p->within = p->left > 0;
+	if (p->draft && !p->left) {
+		draft_end(p->draft, message_whole, s);
+		*next = WAIT;
+	} else if (p->draft && draft_is_behind(p->draft)) {
+		draft_on_room(p->draft, on_draft_room, s);
+		*next = WAIT;
 	}
-	imap_append_drop(s);
-	return size ? too_big(s) : imap_no(s, "[CANNOT] a message of no bytes is none");
 }
 
-/* What stands behind the message. False: more must come. */
-static bool take_line_end(struct imap *s, struct buf *in, enum next *next)
+/* The session ends: what looks like commands from here on may be a message's text. */
+static void give_up(struct imap *s, enum next *next)
 {
-	if (str_starts(STR("\r\n"), buf_str(in)) && buf_len(in) < 2)
+	imap_append_drop(s);
+	imap_bad(s, "a line end was expected behind the message, or another message");
+	imap_untagged(s, "BYE it cannot be told where the next command begins");
+	*next = CLOSE;
+}
+
+/* What stands behind a message: the line's end, or another message is announced. False: more must come. */
+static bool take_line(struct imap *s, struct buf *in, enum next *next)
+{
+	char first = *buf_data(in);
+	ptrdiff_t used = imap_parse(&s->parser, buf_str(in));
+	struct append message = { 0 };
+	struct args a;
+
+	if (!used && !s->parser.announced && (first == ' ' || first == '\r') && buf_len(in) <= LINE_MAX)
 		return false;
-	if (str_starts(buf_str(in), STR("\r\n"))) {
+	if (used == 2) {
 		buf_take(in, 2);
+		s->parser = (struct imap_parser){ 0 };
 		*next = append_ends(s);
 		return true;
 	}
-	imap_append_drop(s);
-	imap_bad(s, "a line end was expected behind the message");
-	imap_untagged(s, "BYE it cannot be told where the next command begins");
-	*next = CLOSE; /* where the next command begins cannot be told */
+	a = args_of(arena_str(&s->arena, str_cut(buf_str(in), 0, s->parser.scanned)), &s->arena);
+	args_space(&a);
+	if (!s->parser.announced || !imap_literal_permitted(s) || !parse_message(&a, &message)) {
+		give_up(s, next);
+		return true;
+	}
+	buf_take(in, s->parser.scanned);
+	*next = message_begins(s, &message);
+	s->parser = (struct imap_parser){ 0 };
 	return true;
 }
 
 bool imap_append_input(struct imap *s, struct buf *in, enum next *next)
 {
-	struct appending *p = s->append;
-	size_t len = buf_len(in) < p->left ? buf_len(in) : (size_t)p->left;
-
-	if (!p->left)
-		return take_line_end(s, in, next);
-	if (p->draft)
-		draft_feed(p->draft, str_cut(buf_str(in), 0, len));
-	buf_take(in, len);
-	p->left -= len;
-	if (p->draft && draft_is_behind(p->draft)) {
-		draft_on_room(p->draft, on_draft_room, s);
-		*next = WAIT;
-	}
+	if (!s->append->within)
+		return take_line(s, in, next);
+	take_bytes(s, in, next);
 	return true;
 }

@@ -55,8 +55,11 @@ const struct imap_command *imap_command_find(struct str word, bool uid)
 
 void imap_capabilities(const struct imap *s, struct buf *out)
 {
-	buf_add_str(out, STR("IMAP4rev1 LITERAL+ IDLE UIDPLUS CHILDREN SASL-IR"
-			     " BINARY ENABLE ID MOVE NAMESPACE UNSELECT"
+	static const char *const literals[] = { " LITERAL+", " LITERAL-", "" };
+
+	buf_printf(out, "IMAP4rev1%s", literals[imap_conf(s)->literals]);
+	buf_add_str(out, STR(" IDLE UIDPLUS CHILDREN SASL-IR"
+			     " BINARY ENABLE ID MOVE MULTIAPPEND NAMESPACE UNSELECT"
 			     " LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE"));
 	if (s->state == GREETED)
 		imap_login_capabilities(s, out);

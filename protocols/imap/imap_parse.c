@@ -24,6 +24,7 @@ static int ends_in_literal(struct str line, struct imap_parser *p)
 	if (digits.len > LITERAL_DIGITS_MAX || !str_u32(digits, &len))
 		return -1;
 	p->literal_len = len;
+	p->binary = open > 0 && line.p[open - 1] == '~';
 	return 1;
 }
 

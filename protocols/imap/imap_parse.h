@@ -10,6 +10,7 @@ struct imap_parser {        /* zeroed: at the first byte of a command */
 	bool literal;       /* a literal begins at `scanned` */
 	bool announced;     /* it does so since this call: the caller judges it, then calls again */
 	bool synchronising; /* {n}: the client waits for "+ " before it sends its bytes; {n+}: it does not */
+	bool binary;        /* ~{n}: it may hold NULs (literal8 of RFC 3516) */
 	uint64_t literal_len;
 };
 

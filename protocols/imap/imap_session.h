@@ -99,7 +99,8 @@ enum next imap_bad(struct imap *s, const char *fmt, ...) __attribute__((format(p
 /* The tagged reply for the outcome of a call; OK: "done". */
 enum next imap_outcome(struct imap *s, enum err e);
 void imap_untagged(struct imap *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void imap_resume(struct imap *s, enum next next); /* an answer came: goes on as the command would have */
+void imap_resume(struct imap *s, enum next next);  /* an answer came: goes on as the command would have */
+bool imap_literal_permitted(const struct imap *s); /* the one announced last: asked for, or short enough */
 const struct imap_conf *imap_conf(const struct imap *s);
 const struct login_conf *imap_login_conf(const struct imap *s);
 
@@ -155,8 +156,8 @@ enum next cmd_move(struct imap *s, struct args *a);
 enum next cmd_search(struct imap *s, struct args *a);
 enum next cmd_idle(struct imap *s, struct args *a);
 
-/* imap_append.c: the message literal of an APPEND, which is not kept with the command. True: the command so far is such a
- * one, and taken; *next is what comes of it. */
+/* imap_append.c: the first message literal of an APPEND, which is not kept with the command. True: the command so far is
+ * such a one, and taken; *next is what comes of it. */
 bool imap_append_begins(struct imap *s, struct str so_far, enum next *next);
 bool imap_append_takes(const struct imap *s);                            /* its bytes are still coming */
 bool imap_append_input(struct imap *s, struct buf *in, enum next *next); /* false: more must come */

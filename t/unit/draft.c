@@ -68,6 +68,21 @@ static void test_memory(void)
 	draft_free(NULL);
 }
 
+static void test_short_file(void)
+{
+	struct draft *d = draft_new(asker, FORM_STRICT, 1000);
+
+	draft_to_file(d);
+	ok(!feed(d, 10, "0123 5678\r\n") && !draft_bytes(d).len && file_is(draft_file(d), 10),
+		"a short message is a file where there are too many of them");
+	draft_free(d);
+	d = draft_new(asker, FORM_STRICT, 1000);
+	draft_to_file(d);
+	draft_free(d);
+	turn();
+	ok(!spooled(), "and if nothing comes, there is none");
+}
+
 static void test_file(void)
 {
 	struct draft *d = draft_new(asker, FORM_STRICT, 10 << 20);
@@ -136,6 +151,7 @@ int main(void)
 	log_set_levels("error");
 	test_begin(2);
 	test_memory();
+	test_short_file();
 	test_file();
 	test_left_over();
 	test_end();

@@ -19,6 +19,7 @@ static const struct {
 	{ "an empty literal", "a X {0}\r\n\r\n", 11 },
 	{ "a brace in a quoted string is none", "a X \"{3}\"\r\n", 11 },
 	{ "nor one with letters in it", "a X {3x}\r\n", 10 },
+	{ "a literal8 may hold anything too", "a X ~{2}\r\n\n\n\r\n", 14 },
 	{ "a bare LF can never become right", "a NOOP\n", -1 },
 	{ "a CR within a line neither", "a NO\rOP\r\n", -1 },
 	{ "nor a literal of more than 32 bits", "a X {4294967296}\r\n", -1 },
@@ -56,6 +57,10 @@ static void test_commands(void)
 		"a literal is announced, though its bytes are here");
 	ok(!imap_parse(&p, STR("a X {1}\r\na {2+}\r\nbc\r\n")) && p.announced && !p.synchronising && p.literal_len == 2,
 		"and the next, one that comes without asking");
+	p = (struct imap_parser){ 0 };
+	ok(!imap_parse(&p, STR("a X ~{1+}\r\n\0 {1}\r\n")) && p.binary && !p.synchronising && p.literal_len == 1 &&
+			!imap_parse(&p, STR("a X ~{1+}\r\n\0 {1}\r\n")) && !p.binary && p.synchronising,
+		"a literal8 is told from others");
 }
 
 static const struct {

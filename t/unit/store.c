@@ -76,6 +76,59 @@ static void test_append(void)
 	selected_free(s);
 }
 
+/* Messages of different sizes in one APPEND, the n-th with the keyword. */
+static enum err append_many(const struct account *a, size_t count, size_t bad, const char *keyword)
+{
+	struct append *list = mem_alloc(count * sizeof(*list));
+	struct str word = str_of(keyword);
+
+	for (size_t i = 0; i < count; i++) {
+		struct buf wire = { 0 };
+
+		buf_printf(&wire, "Subject: %zu\r\n\r\n", i);
+		for (size_t line = 0; i % 7 == 3 && line < 6000; line++)
+			buf_add_str(&wire, STR("a line of many, so that it is too long for memory\r\n"));
+		list[i] = (struct append){ draft_of(buf_str(&wire)), { 0, &word, i == bad }, 0 };
+		buf_free(&wire);
+	}
+	got_begin();
+	store_append(asker, a, STR("Many"), list, count, on_append, NULL);
+	got_end();
+	for (size_t i = 0; i < count; i++)
+		draft_free(list[i].draft);
+	free(list);
+	return got.e;
+}
+
+static void test_many(void)
+{
+	struct selected *s, *other;
+	bool right = true;
+
+	ok(append_many(alice, 2, 0, "k") == ERR_ABSENT && !create(alice, "Many") && !append_many(alice, 20, 5, "k") &&
+			got.uid == 1,
+		"several messages are appended, short ones and long ones");
+	s = select_mailbox(alice, "Many", true);
+	other = select_mailbox(alice, "Many", false);
+	for (uint32_t seq = 1; seq <= 20; seq++) {
+		struct message m;
+		char subject[32];
+
+		selected_message(s, seq, &m);
+		snprintf(subject, sizeof(subject), "Subject: %u\n\n", seq - 1);
+		right &= m.uid == seq && m.keywords == (seq == 6) && str_starts(read_message(s, seq), str_of(subject));
+	}
+	ok(selected_exists(s) == 20 && right, "they are there, one after the other");
+	ok(append_many(alice, 20, 19, "no good") == ERR_MISTAKE && sync_tells(s, true, "") &&
+			selected_keyword_count(s) == 1,
+		"if one is refused there is none of them");
+	ok(!append_many(alice, 300, 0, "k") && got.uid == 21 && sync_tells(other, true, "=320"),
+		"many are seen all at once");
+	selected_free(s);
+	selected_free(other);
+	ok(!delete_mailbox(alice, "Many"), "and they go");
+}
+
 static void test_large(void)
 {
 	size_t len = 3 << 20;
@@ -389,6 +442,7 @@ int main(void)
 	test_recipient();
 	test_deliver();
 	test_append();
+	test_many();
 	test_large();
 	test_flags();
 	test_copy();

@@ -97,9 +97,9 @@ static void draft_ready(void *user, enum err e)
 
 		store_deliver(asker, &d, op_done, o);
 	} else {
-		struct append ap = { STR("one"), o->draft, { 0 }, 0 };
+		struct append ap = { o->draft, { 0 }, 0 };
 
-		store_append(asker, alice, &ap, op_appended, o);
+		store_append(asker, alice, STR("one"), &ap, 1, op_appended, o);
 	}
 }
 
