@@ -1,10 +1,13 @@
 """sessions.py - several sessions over one, two and four workers change one mailbox at random, each with a model of it.
 
 In each step every session gets a command, all of them at the same time. What a session is told must fit what it was
-told before: sequence numbers, UIDs, flags, and whose bytes FETCH gives. Between, a worker is killed, and the clock is
-moved so that the mailbox is written anew under its sessions. After each step or few all sessions must agree:
+told before: sequence numbers, UIDs, flags, and whose bytes FETCH gives. The mailbox is renamed under them. Between, a
+worker is killed, the clock is moved so that the mailbox is written anew under its sessions, or it is deleted and made
+again. After each step or few all sessions must agree:
 
-    - a message vanishes only if somebody gave it \\Deleted; one whose APPEND was answered never vanishes otherwise
+    - a message vanishes only if somebody gave it \\Deleted or moved it; one whose APPEND was answered never vanishes
+      otherwise
+    - what was copied or moved is in the other mailbox, with the UID that was told
     - a session that was told of every change knows the flags that are there, without asking
 
 SECONDS says how long each number of workers is played (5), SEED repeats the order of commands.
@@ -37,14 +40,35 @@ class Truth:
     """What is known of the mailbox apart from any session."""
 
     def __init__(self):
+        self.mailbox = "INBOX"
+        self.count = self.renames = 0
+        self.uidvalidity = 0
+        self.others = {}  # UID in the other mailbox -> id
+        self.begin()
+
+    def begin(self):
+        """A mailbox that was made just now."""
         self.names = {}  # UID -> id
-        self.doomed = set()  # UIDs that were or may have been given \Deleted
+        self.doomed = set()  # UIDs that were or may have been given \Deleted, or moved
         self.missing = set()  # UIDs that were told to be gone
-        self.count = 0
+
+    def copied(self, code):
+        """[COPYUID <uidvalidity> <from> <to>]"""
+        taken, given = (uids_of(uids) for uids in code.split()[2:4])
+        assert len(taken) == len(given), code
+        for uid, other in zip(taken, given, strict=True):
+            assert other not in self.others, f"UID {other} is given twice"
+            self.others[other] = self.names.get(uid)
 
     def name(self, uid, name):
         before = self.names.setdefault(uid, name)
         assert before == name, f"UID {uid} was {before} and is {name}"
+
+
+def uids_of(text):
+    """1,3:5 -> [1, 3, 4, 5]"""
+    ends = [(uids.split(b":") * 2)[:2] for uids in text.rstrip(b"]").split(b",")]
+    return [uid for first, last in ends for uid in range(int(first), int(last) + 1)]
 
 
 class Session:
@@ -62,7 +86,18 @@ class Session:
         self.lines = self.socket.makefile("rb")
         self.line()
         self.run(f"LOGIN {server.address('test0000')} {PASSWORD}")
-        assert self.run("SELECT INBOX") == b"OK", "SELECT"
+        self.select()
+
+    def select(self):
+        """The mailbox, whatever it is called by now: who renamed it may have died before he knew."""
+        self.model, self.mailboxes = [], []
+        end = time.monotonic() + AGREE_S
+        while self.run('LIST "" Play*') != b"OK" or self.mailboxes and self.run(f"SELECT {self.mailboxes[-1]}") != b"OK":
+            assert time.monotonic() < end, "SELECT"
+        if self.mailboxes:
+            self.truth.mailbox = self.mailboxes[-1]
+        else:
+            assert self.run(f"SELECT {self.truth.mailbox}") == b"OK", "SELECT"
         self.run("FETCH 1:* (UID FLAGS)" if self.model else "NOOP")
 
     def close(self):
@@ -121,6 +156,13 @@ class Session:
             self.gone(int(match[1]))
         elif match := FETCHED.match(text):
             self.fetched(int(match[1]), parts)
+        elif match := re.match(rb'\* LIST .* "(Play\d*)"', text):
+            self.mailboxes.append(match[1].decode())
+        elif text.startswith(b"* OK [COPYUID "):
+            self.truth.copied(text[6:])
+        elif match := re.match(rb"\* OK \[UIDVALIDITY (\d+)", text):
+            assert self.truth.uidvalidity in (0, int(match[1])), f"UIDVALIDITY was {self.truth.uidvalidity}: {text}"
+            self.truth.uidvalidity = int(match[1])
         else:
             assert not text.startswith(b"* BYE"), text
 
@@ -159,6 +201,31 @@ def some_places(chance, count):
     return places, ",".join(map(str, places))
 
 
+def append_some(session, chance):
+    """One message or several."""
+    truth, names = session.truth, []
+    for _ in range(chance.choice((1, 1, 1, 2, 5))):
+        truth.count += 1
+        names.append(f"m{truth.count}")
+    texts = [make_message(name) for name in names]
+    more = texts[0] + b"".join(b" (blue) {%d+}\r\n" % len(text) + text for text in texts[1:]) + b"\r\n"
+    session.start(f"APPEND {truth.mailbox} (red) {{{len(texts[0])}}}", more)
+
+    def appended():
+        uids = uids_of(session.reply.split()[4])
+        assert len(uids) == len(names), session.reply
+        for uid, name in zip(uids, names, strict=True):
+            truth.name(uid, name)
+    return appended
+
+
+def copied_to(session, truth):
+    def copied():
+        if b"[COPYUID " in session.reply:
+            truth.copied(session.reply.split(b" ", 2)[2])
+    return copied
+
+
 def start_something(session, chance):
     """One command at random; answers what is to be done with its success."""
     model, truth = session.model, session.truth
@@ -168,17 +235,19 @@ def start_something(session, chance):
     elif len(model) > MESSAGES_MAX:
         kinds = ["doom", "expunge"]
     elif model:
-        kinds += ["fetch", "store", "store", "store", "expunge", "uid expunge", "copy"]
+        kinds += ["fetch", "store", "store", "store", "expunge", "uid expunge", "copy", "move", "uid move"]
+        kinds += ["rename"] if chance.random() < 0.2 else []
     kind = chance.choice(kinds)
     if kind == "append":
-        truth.count += 1
-        name = f"m{truth.count}"
-        text = make_message(name)
-        session.start(f"APPEND INBOX (red) {{{len(text)}}}", text + b"\r\n")
+        return append_some(session, chance)
+    if kind == "rename":
+        truth.renames += 1
+        name = f"Play{truth.renames}"
+        session.start(f"RENAME {truth.mailbox} {name}")
 
-        def appended():
-            truth.name(int(session.reply.split()[4].rstrip(b"]")), name)
-        return appended
+        def renamed():
+            truth.mailbox = name
+        return renamed
     if kind in ("store", "doom"):
         places, told = range(1, len(model)), f"1:{len(model) - 1}"
         how, flags = "+FLAGS", [r"\Deleted"]
@@ -198,12 +267,15 @@ def start_something(session, chance):
         time.sleep(chance.uniform(0, 0.005))
         session.socket.sendall(b"DONE\r\n")
         return None
-    if kind in ("fetch", "copy", "uid expunge"):
+    if kind in ("fetch", "copy", "move", "uid move", "uid expunge"):
         places, told = some_places(chance, len(model))
         uids = ",".join(str(model[place - 1][0]) for place in places)
+        if "move" in kind:
+            truth.doomed |= {model[place - 1][0] for place in places}
         session.start({"fetch": f"FETCH {told} (UID FLAGS BODY.PEEK[])", "copy": f"UID COPY {uids} Other",
+                       "move": f"MOVE {told} Other", "uid move": f"UID MOVE {uids} Other",
                        "uid expunge": f"UID EXPUNGE {uids}"}[kind])
-        return None
+        return copied_to(session, truth) if kind == "copy" else None
     session.start({"learn": "UID FETCH 1:* (FLAGS)", "noop": "NOOP", "expunge": "EXPUNGE"}[kind])
     return None
 
@@ -256,14 +328,52 @@ def kill_worker(server, chance):
     wait_until(lambda: is_gone(victim), ANSWER_S, "a killed worker's end")
 
 
+def delete_anew(sessions, truth):
+    """The mailbox goes under its sessions, which hear that all its messages did; another takes its name."""
+    active, old = sessions[0], truth.uidvalidity
+    truth.doomed |= {uid for session in sessions for uid, _ in session.model}
+    while active.run(f"DELETE {truth.mailbox}") != b"OK":
+        assert b"[UNAVAILABLE]" in active.reply, active.reply
+    end = time.monotonic() + AGREE_S
+    while any(session.model for session in sessions):
+        assert time.monotonic() < end, "sessions are not told that the mailbox is gone"
+        for session in sessions:
+            session.run("NOOP")
+    while active.run(f"CREATE {truth.mailbox}") != b"OK":
+        assert b"[UNAVAILABLE]" in active.reply, active.reply
+    truth.begin()
+    truth.uidvalidity = 0
+    for session in sessions:
+        session.select()
+    assert truth.uidvalidity > old, f"UIDVALIDITY was {old} and is {truth.uidvalidity}"
+
+
+def check_other(session, truth):
+    """What was copied or moved is in the other mailbox."""
+    found = {}
+    truth.uidvalidity, session.model = 0, []
+    assert session.run("EXAMINE Other") == b"OK", session.reply
+    session.start("UID FETCH 1:* BODY.PEEK[HEADER]")
+    while not (parts := session.line())[0].startswith(session.tag):
+        if match := re.search(rb"UID (\d+)", b" ".join(parts[::2])):
+            found[int(match[1])] = re.match(FIELD + rb"(\S+)\r\n", parts[1])[1].decode()
+    wrong = [uid for uid, name in truth.others.items() if uid not in found or name not in (None, found[uid])]
+    assert not wrong, f"UIDs {wrong[:9]} of the other mailbox are not what was told"
+    return len(found)
+
+
 def play(workers):
     chance = random.Random(f"{SEED} {workers}")
     truth = Truth()
     with Server(users=1, workers=workers) as server:
+        first = Session(server, truth, SESSIONS)
+        first.run("CREATE Other")
+        first.run("CREATE Play")
+        first.close()
+        truth.uidvalidity = 0
         sessions = [Session(server, truth, number) for number in range(SESSIONS)]
-        sessions[0].run("CREATE Other")
         end = time.monotonic() + SECONDS
-        steps = kills = 0
+        steps = kills = deletes = 0
         with tap.test(f"{workers} workers: each session is told what it can believe, and all agree"):
             while time.monotonic() < end:
                 for _ in range(chance.randint(1, 8)):
@@ -279,9 +389,15 @@ def play(workers):
                     server.clock("+301s")  # the mailbox is written anew if it has come to be worth it
                     step(server, truth, sessions, chance)
                 agree_or_connect(server, truth, sessions)
+                if 0.12 <= what < 0.16:
+                    delete_anew(sessions, truth)
+                    deletes += 1
+        with tap.test("what was copied or moved is where it was said to be"):
+            copies = check_other(sessions[0], truth)
+            tap.note(f"{copies} copied or moved, {len(truth.others)} by UIDs that were told")
         anew = server.log().count("written anew account")
         tap.note(f"{steps} steps, {truth.count} appended, {len(truth.missing)} expunged, {kills} workers killed, "
-                 f"written anew {anew} times, {sum(session.nos for session in sessions)} times NO")
+                 f"{truth.renames} renames, {deletes} times deleted, written anew {anew} times, {sum(session.nos for session in sessions)} times NO")
         for session in sessions:
             session.close()
     return anew
