@@ -11,7 +11,7 @@ import tap
 import terminal
 from postern import TOP, Server, free_base_port
 
-tap.need("swaks", "curl", "mutt")
+tap.need("swaks", "curl", "mutt", "tmux")
 
 
 def commands(text):

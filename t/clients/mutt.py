@@ -9,7 +9,7 @@ import terminal
 from mail import fetch_all, flags_of, send, texts
 from postern import PASSWORD, Server
 
-tap.need("mutt")
+tap.need("mutt", "tmux")
 TEXTS = [f"From: a@example.test\r\nSubject: number {n}\r\nMessage-ID: <{n}@x.test>\r\n\r\n{n}: text\r\n".encode()
          for n in range(6)]
 

@@ -1,0 +1,93 @@
+"""neomutt.py - NeoMutt at a terminal: reads MIME, answers by SMTP, files, deletes and expunges over IMAP, shows folders."""
+
+import os
+import tempfile
+
+import tap
+from mail import append, create, fetch_all, flags_of, send, texts
+from postern import PASSWORD, Server
+from terminal import Terminal
+
+tap.need("neomutt", "tmux")
+MIME = ("From: Anna <test0001@example.test>\r\nTo: test0000@example.test\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe_und_Bild?=\r\n"
+        "Message-ID: <mime@x.test>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        "--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        "Sch=C3=B6ne Gr=C3=BC=C3=9Fe\r\n--b\r\nContent-Type: image/png; name=bild.png\r\n"
+        "Content-Disposition: attachment; filename=bild.png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n"
+        "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\nThe inner one.\r\n--b--\r\n").encode()
+PLAIN = [f"From: a@example.test\r\nSubject: number {n}\r\nMessage-ID: <{n}@x.test>\r\n\r\n{n}: text\r\n".encode()
+         for n in range(5)]
+
+
+def neomutt():
+    """NeoMutt with INBOX open."""
+    imap = f"imaps://localhost:{server.ports['imaps']}"
+    settings = {"imap_user": server.address("test0000"), "imap_pass": PASSWORD, "folder": imap, "spoolfile": "+INBOX",
+                "certificate_file": server.certificate, "ssl_verify_host": "no", "ssl_verify_dates": "no", "record": "+Sent",
+                "from": server.address("test0000"), "smtp_url": f"smtp://{server.host}:{server.ports['smtp']}/",
+                "ssl_starttls": "no", "ssl_force_tls": "no", "editor": f"sh {home}/editor", "include": "yes", "delete": "yes",
+                "quit": "yes", "confirmcreate": "no", "confirmappend": "no", "move": "no", "mark_old": "no",
+                "wait_key": "no", "tmpdir": home, "fast_reply": "yes", "mail_check": "1", "timeout": "1", "sleep_time": "0", "imap_idle": "yes", "abort_nosubject": "no"}
+    with open(f"{home}/editor", "w") as file:
+        file.write('echo "An answer." >>"$1"\n')
+    with open(f"{home}/muttrc", "w") as file:
+        file.writelines(f'set {name}="{value}"\n' for name, value in settings.items())
+    terminal = Terminal(["neomutt", "-n", "-F", f"{home}/muttrc"], {"HOME": home})
+    terminal.see("number 4")
+    return terminal
+
+
+def inbox():
+    return [(text, flags_of(about)) for _, about, text in fetch_all(server, "test0000")]
+
+
+with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
+    append(server, "test0000", [MIME, *PLAIN])
+    for name in ("Sent", "Work/Gr\u00fc\u00dfe"):
+        create(server, "test0000", name)
+    with tap.test("NeoMutt shows a message, its parts and the message inside"), neomutt() as mutt:
+        mutt.see("Gr\u00fc\u00dfe und Bild")
+        mutt.type("1\n\n")
+        mutt.see("Sch\u00f6ne Gr\u00fc\u00dfe", "bild.png", "The inner one.")
+        mutt.type("v")
+        mutt.see("image/png", "message/rfc822", "inside")
+        mutt.type("q")
+        mutt.see("Sch\u00f6ne")
+        mutt.type("qq")
+        mutt.end()
+        assert inbox() == [(MIME, (rb"\Seen",)), *((text, ()) for text in PLAIN)]
+    with tap.test("it answers by SMTP and keeps a copy"), neomutt() as mutt:
+        mutt.type("1\nr")
+        mutt.see("y:Send")
+        mutt.type("y")
+        mutt.see("Mail sent")
+        mutt.type("q")
+        mutt.end()
+        (sent,), (kept,) = texts(server, "test0001"), texts(server, "test0000", "Sent")
+        for text in (sent, kept):
+            assert b"In-Reply-To: <mime@x.test>" in text and b"An answer." in text, text
+        assert inbox()[0] == (MIME, (rb"\Answered", rb"\Seen")), inbox()[0]
+    with tap.test("it saves to another folder, tags and deletes, and hears of new mail"), neomutt() as mutt:
+        mutt.type("2\ns=Work/Gr\u00fc\u00dfe\n3\nF4\nt5\nt;d")
+        mutt.see("number 0")
+        send(server, ["test0000"], [PLAIN[0].replace(b"number 0", b"just in")])
+        mutt.see("just in")
+        mutt.type("$")
+        mutt.wait(lambda: "number 2" not in mutt.screen(), "screen without number 2")
+        mutt.type("q")
+        mutt.end()
+        assert texts(server, "test0000", "Work/Gr\u00fc\u00dfe") == PLAIN[:1]
+        assert [text for text, _ in inbox()[:-1]] == [MIME, PLAIN[1], PLAIN[4]] and b"just in" in inbox()[-1][0], inbox()
+        assert inbox()[1][1] == (rb"\Flagged",), inbox()
+    with tap.test("it shows the folders and goes to one"), neomutt() as mutt:
+        mutt.type("c?\t")
+        mutt.see("Sent", "Work")
+        mutt.type("q")
+        mutt.see("number 4")
+        mutt.type("c=Work/Gr\u00fc\u00dfe\n")
+        mutt.see("number 0")
+        mutt.type("\n")
+        mutt.see("0: text")
+        mutt.type("qq")
+        mutt.end()
+tap.done()

@@ -1,0 +1,60 @@
+"""s-nail.py - s-nail reads, searches, files, flags and deletes by IMAP, reads and deletes by POP3, and sends."""
+
+import os
+import subprocess
+import tempfile
+
+import tap
+from mail import append, fetch_all, flags_of, texts
+from postern import PASSWORD, Server
+
+tap.need("s-nail")
+MAIL = [f"From: a@example.test\r\nSubject: number {n}\r\nMessage-ID: <{n}@x.test>\r\n\r\ntext of {n}\r\n".encode()
+        for n in range(1, 6)]
+
+
+def s_nail(*options, text=""):
+    run = subprocess.run(["s-nail", "-#", "-:/", "-S", "v15-compat=yes", "-S", "imap-auth=login", "-S",
+                          "from=test0000@example.test", "-S", f"tls-ca-file={server.certificate}", "-S", "tls-verify=strict",
+                          *options], input=text, capture_output=True, text=True, timeout=120,
+                         env={**os.environ, "HOME": home, "LANG": "C.UTF-8"})
+    assert run.returncode == 0 and not run.stderr, run.stdout + run.stderr
+    return run.stdout
+
+
+def read(url, *commands):
+    return s_nail(*(f"-Y{command}" for command in (*commands, "quit")), "-f", url)
+
+
+def url(role, mailbox=""):
+    return f"{role}://test0000%40example.test:{PASSWORD}@localhost:{server.ports[role]}{mailbox}"
+
+
+with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
+    append(server, "test0000", MAIL)
+    with tap.test("s-nail reads by IMAP, what it read is seen"):
+        said = read(url("imap", "/INBOX"), "headers", "type 2")
+        assert all(f"number {n}" in said for n in range(1, 6)) and "text of 2" in said and "text of 3" not in said, said
+        assert [flags_of(about) for _, about, _ in fetch_all(server, "test0000")] == [(), (rb"\Seen",), (), (), ()]
+    with tap.test("it files, flags, finds and deletes by IMAP over TLS"):
+        read(url("imaps", "/INBOX"), f"set folder={url('imaps')}", "copy 1 +Filed", "move 2 +Filed",
+             """flag '(subject "number 4")'""", "delete 5")
+        filed = texts(server, "test0000", "Filed")
+        assert [text.strip() for text in filed] == [text.strip() for text in MAIL[:2]], filed
+        left = fetch_all(server, "test0000")
+        assert [text for _, _, text in left] == [MAIL[0], MAIL[2], MAIL[3]], left
+        assert [rb"\Flagged" in flags_of(about) for _, about, _ in left] == [False, False, True], left
+    for role in ("pop3", "pop3s"):
+        with tap.test(f"it reads and deletes by {role}"):
+            said = read(url(role), "type 2", "delete 1")
+            assert "text of" in said
+    with tap.test("which leaves the rest"):
+        assert texts(server, "test0000") == [MAIL[3]]
+    for role, scheme in (("smtp", "smtp"), ("submissions", "smtps")):
+        with tap.test(f"it sends by {role}, with a file, in UTF-8"):
+            s_nail("-S", f"mta={scheme}://localhost:{server.ports[role]}", "-S", "smtp-auth=none", "-S", "ttycharset=utf-8",
+                   "-s", "Gr\u00fc\u00dfe", "-a", server.certificate, "test0001@example.test", text="\u00c4pfel\n")
+            got = texts(server, "test0001")[-1]
+            assert b"Subject: =?utf-8?" in got and b"cert.pem" in got and b"=C3=84pfel" in got, got
+    assert len(texts(server, "test0001")) == 2
+tap.done()
