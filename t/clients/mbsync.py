@@ -1,5 +1,6 @@
-"""mbsync.py - mbsync keeps a tree of Maildirs and an account the same, both ways."""
+"""mbsync.py - mbsync keeps a tree of Maildirs and an account the same, both ways; over TLS and by STARTTLS."""
 
+import itertools
 import os
 import subprocess
 import tempfile
@@ -18,9 +19,9 @@ Host localhost
 Port {port}
 User {user}
 Pass {password}
-SSLType IMAPS
+SSLType {ssl}
 CertificateFile {certificate}
-AuthMechs LOGIN
+AuthMechs {mechanism}
 
 IMAPStore far
 Account postern
@@ -41,11 +42,13 @@ SyncState *
 
 with Server(users=1) as server, tempfile.TemporaryDirectory() as folder:
     os.mkdir(f"{folder}/mail")
-    with open(f"{folder}/mbsyncrc", "w") as file:
-        file.write(CONF.format(port=server.ports["imaps"], user=server.address("test0000"), password=PASSWORD,
-                               certificate=server.certificate, folder=folder))
+    ways = itertools.cycle([("imaps", "IMAPS", "LOGIN"), ("imap", "STARTTLS", "*")])
 
     def sync():
+        role, ssl, mechanism = next(ways)
+        with open(f"{folder}/mbsyncrc", "w") as file:
+            file.write(CONF.format(port=server.ports[role], user=server.address("test0000"), password=PASSWORD, ssl=ssl,
+                                   mechanism=mechanism, certificate=server.certificate, folder=folder))
         run = subprocess.run(["mbsync", "-c", f"{folder}/mbsyncrc", "-a"], capture_output=True, text=True, timeout=120)
         assert run.returncode == 0, run.stdout + run.stderr
 

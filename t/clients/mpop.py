@@ -1,4 +1,4 @@
-"""mpop.py - mpop takes real mail of every kind by POP3, plain and over TLS, pipelined or not, keeps it or deletes it."""
+"""mpop.py - mpop takes real mail of every kind by POP3, plain, over TLS, by STLS, logged in by each mechanism."""
 
 import os
 import subprocess
@@ -12,28 +12,34 @@ from taking import take_all
 tap.need("mpop")
 
 
-def mpop(role, keep, *options):
+def mpop(role, box, keep, *options):
     run = subprocess.run(["mpop", "--host=localhost", f"--port={server.ports[role]}", "--received-header=off",
                           f"--user={server.address('test0000')}", f"--passwordeval=echo {PASSWORD}", "--only-new",
-                          f"--keep={'on' if keep else 'off'}", f"--uidls-file={folder}/uidls-{role}",
-                          f"--delivery=maildir,{folder}/{role}", "--quiet", *options],
+                          f"--keep={'on' if keep else 'off'}", f"--uidls-file={box}.uidls",
+                          f"--delivery=maildir,{box}", "--quiet", *options],
                          capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": folder})
     assert run.returncode == 0 and not run.stderr, run.stdout + run.stderr
 
 
-def taken(role):
+def taken(box):
     found = []
-    for entry in os.scandir(f"{folder}/{role}/new"):
+    for entry in os.scandir(f"{box}/new"):
         with open(entry.path, "rb") as file:
             found.append(file.read().replace(b"\n", b"\r\n"))
     return found
 
 
 with Server(users=1) as server, tempfile.TemporaryDirectory() as folder:
-    secure = ["--tls=on", "--tls-starttls=off", f"--tls-trust-file={server.certificate}"]
-    for how, role, options in (("by POP3", "pop3", ["--tls=off", "--auth=user", "--pipelining=on"]),
-                               ("by POP3 over TLS", "pop3s", [*secure, "--pipelining=off"])):
+    tls = ["--tls=on", f"--tls-trust-file={server.certificate}", "--tls-starttls=off"]
+    stls = [*tls[:2], "--tls-starttls=on"]
+    mail = distinct_messages()
+    for how, role, options, mail in (
+            ("plain, by USER, pipelined", "pop3", ["--tls=off", "--auth=user", "--pipelining=on"], mail),
+            ("over TLS, as it sees fit", "pop3s", [*tls, "--auth=on", "--pipelining=off"], mail[::4]),
+            ("by STLS and PLAIN", "pop3", [*stls, "--auth=plain"], mail[1::4]),
+            ("by STLS and LOGIN", "pop3", [*stls, "--auth=login"], mail[2::4])):
+        box = f"{folder}/{how}"
         for part in ("", "new", "cur", "tmp"):
-            os.mkdir(f"{folder}/{role}/{part}")
-        take_all(server, how, distinct_messages(), lambda keep: mpop(role, keep, *options), lambda: taken(role))
+            os.mkdir(f"{box}/{part}")
+        take_all(server, how, mail, lambda keep: mpop(role, box, keep, *options), lambda: taken(box))
 tap.done()

@@ -1,4 +1,4 @@
-"""msmtp.py - msmtp sends real mail: by SMTP, plain and over TLS, and by LMTP."""
+"""msmtp.py - msmtp sends real mail: plain, over TLS, by STARTTLS, logged in by each mechanism, and by LMTP."""
 
 import os
 import subprocess
@@ -6,12 +6,16 @@ import tempfile
 
 import tap
 from mail import texts
-from postern import Server
+from postern import PASSWORD, Server
 from real_mail import came_back, distinct_messages
 
 tap.need("msmtp")
 AS_IT_IS = ["--set-date-header=off", "--set-from-header=off", "--set-msgid-header=off", "--undisclosed-recipients=off",
             "--remove-bcc-headers=off"]
+
+
+def auth(mechanism):
+    return [f"--auth={mechanism}", f"--user={server.address('test0000')}", f"--passwordeval=echo {PASSWORD}"]
 
 
 def msmtp(role, recipients, text, *options, status=0):
@@ -23,15 +27,20 @@ def msmtp(role, recipients, text, *options, status=0):
 
 
 with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
-    trust = ["--tls=on", f"--tls-trust-file={server.certificate}"]
+    trust = f"--tls-trust-file={server.certificate}"
+    starttls = ["--tls=on", "--tls-starttls=on", trust]
+    tls = ["--tls=on", "--tls-starttls=off", trust]
     mail = iter(distinct_messages())
     sent = []
     for how, role, options in (
-            ("plain", "smtp", ["--tls=off"]),
-            ("over TLS", "submissions", [*trust, "--tls-starttls=off"]),
+            ("plain, with DSN parameters", "smtp", ["--tls=off", "--dsn-notify=failure,success", "--dsn-return=headers"]),
+            ("by STARTTLS", "smtp", starttls),
+            ("by STARTTLS, logged in by PLAIN", "submission", [*starttls, *auth("plain")]),
+            ("by STARTTLS, logged in by LOGIN", "submission", [*starttls, *auth("login")]),
+            ("over TLS, logged in as it sees fit", "submissions", [*tls, *auth("on")]),
             ("by LMTP", "lmtp", ["--protocol=lmtp", "--tls=off"])):
         with tap.test(f"msmtp sends {how}"):
-            for text, _ in zip(mail, range(10)):
+            for text, _ in zip(mail, range(5)):
                 msmtp(role, ["test0000", "test0001"], text, *options)
                 sent.append(text)
             for account in ("test0000", "test0001"):
@@ -41,8 +50,13 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
         run = msmtp("smtp", ["test0000", "nobody.here"], next(mail), "--tls=off", status=65)  # EX_DATAERR
         assert b"550 5.1.1" in run.stderr, run.stderr
         assert len(texts(server, "test0000")) == len(sent)
+    with tap.test("nothing is sent without a login on a port that wants one, nor with a wrong password"):
+        msmtp("submission", ["test0000"], next(mail), *starttls, status=65)
+        run = msmtp("submissions", ["test0000"], next(mail), *tls, *auth("plain"), "--passwordeval=echo wrong", status=77)
+        assert b"535 5.7.8" in run.stderr, run.stderr
+        assert len(texts(server, "test0000")) == len(sent)
     with tap.test("a text of 5 MB goes through"):
         text = b"Subject: much\r\n\r\n" + 80_000 * b"a line of sixty-two characters, as many as the next one has\r\n\r\n"
-        msmtp("submissions", ["test0000"], text, *trust, "--tls-starttls=off")
+        msmtp("submissions", ["test0000"], text, *tls, *auth("plain"))
         assert texts(server, "test0000")[-1].endswith(text)
 tap.done()

@@ -1,6 +1,5 @@
 """neomutt.py - NeoMutt at a terminal: reads MIME, answers by SMTP, files, deletes and expunges over IMAP, shows folders."""
 
-import os
 import tempfile
 
 import tap
@@ -19,19 +18,24 @@ PLAIN = [f"From: a@example.test\r\nSubject: number {n}\r\nMessage-ID: <{n}@x.tes
          for n in range(5)]
 
 
+SETTINGS = """
+set imap_user={user} imap_pass={password} imap_authenticators=plain imap_idle=yes
+set folder=imaps://localhost:{imaps} spoolfile=+INBOX record=+Sent
+set smtp_url=smtp://{login}@localhost:{submission}/ smtp_pass={password} smtp_authenticators=plain
+set certificate_file={certificate} ssl_verify_host=no ssl_verify_dates=no ssl_force_tls=yes
+set from={user} editor="sh {home}/editor" tmpdir={home} mail_check=1 timeout=1 sleep_time=0
+set include=yes fast_reply=yes delete=yes quit=yes confirmcreate=no confirmappend=no move=no mark_old=no wait_key=no
+"""
+
+
 def neomutt():
     """NeoMutt with INBOX open."""
-    imap = f"imaps://localhost:{server.ports['imaps']}"
-    settings = {"imap_user": server.address("test0000"), "imap_pass": PASSWORD, "folder": imap, "spoolfile": "+INBOX",
-                "certificate_file": server.certificate, "ssl_verify_host": "no", "ssl_verify_dates": "no", "record": "+Sent",
-                "from": server.address("test0000"), "smtp_url": f"smtp://{server.host}:{server.ports['smtp']}/",
-                "ssl_starttls": "no", "ssl_force_tls": "no", "editor": f"sh {home}/editor", "include": "yes", "delete": "yes",
-                "quit": "yes", "confirmcreate": "no", "confirmappend": "no", "move": "no", "mark_old": "no",
-                "wait_key": "no", "tmpdir": home, "fast_reply": "yes", "mail_check": "1", "timeout": "1", "sleep_time": "0", "imap_idle": "yes", "abort_nosubject": "no"}
     with open(f"{home}/editor", "w") as file:
         file.write('echo "An answer." >>"$1"\n')
     with open(f"{home}/muttrc", "w") as file:
-        file.writelines(f'set {name}="{value}"\n' for name, value in settings.items())
+        user = server.address("test0000")
+        file.write(SETTINGS.format(user=user, login=user.replace("@", "%40"), password=PASSWORD, home=home,
+                                   certificate=server.certificate, **server.ports))
     terminal = Terminal(["neomutt", "-n", "-F", f"{home}/muttrc"], {"HOME": home})
     terminal.see("number 4")
     return terminal

@@ -1,5 +1,6 @@
-"""offlineimap.py - OfflineIMAP keeps a tree of Maildirs and an account the same, both ways."""
+"""offlineimap.py - OfflineIMAP keeps a tree of Maildirs and an account the same, both ways; over TLS and by STARTTLS."""
 
+import itertools
 import os
 import subprocess
 import tempfile
@@ -33,19 +34,22 @@ remotehost = localhost
 remoteport = {port}
 remoteuser = {user}
 remotepass = {password}
-ssl = yes
-starttls = no
+ssl = {ssl}
+starttls = {starttls}
 sslcacertfile = {certificate}
-auth_mechanisms = LOGIN
+auth_mechanisms = {mechanism}
 """
 
 
 with Server(users=1) as server, tempfile.TemporaryDirectory() as folder:
-    with open(f"{folder}/offlineimaprc", "w") as file:
-        file.write(CONF.format(port=server.ports["imaps"], user=server.address("test0000"), password=PASSWORD,
-                               certificate=server.certificate, folder=folder))
+    ways = itertools.cycle([("imaps", "yes", "LOGIN"), ("imap", "no", "PLAIN")])
 
     def sync():
+        role, ssl, mechanism = next(ways)
+        with open(f"{folder}/offlineimaprc", "w") as file:
+            file.write(CONF.format(port=server.ports[role], user=server.address("test0000"), password=PASSWORD, ssl=ssl,
+                                   starttls="no" if ssl == "yes" else "yes", mechanism=mechanism, folder=folder,
+                                   certificate=server.certificate))
         run = subprocess.run(["offlineimap", "-c", f"{folder}/offlineimaprc", "-o"], capture_output=True, text=True,
                              timeout=120, env={**os.environ, "HOME": folder})
         assert run.returncode == 0, run.stdout + run.stderr
