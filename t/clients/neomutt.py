@@ -64,7 +64,7 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
         mutt.type("1\nr")
         mutt.see("y:Send")
         mutt.type("y")
-        mutt.see("Mail sent")
+        mutt.wait(lambda: "y:Send" not in mutt.screen(), "end of sending")
         mutt.type("q")
         mutt.end()
         (sent,), (kept,) = texts(server, "test0001"), texts(server, "test0000", "Sent")

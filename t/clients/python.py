@@ -1,4 +1,4 @@
-"""python.py - smtplib, imaplib and poplib do their basic work, plain and over TLS."""
+"""python.py - smtplib, imaplib and poplib do their basic work: plain, over TLS, by STARTTLS and STLS, by each mechanism."""
 
 import imaplib
 import poplib
@@ -70,6 +70,27 @@ def poplib_takes_and_deletes(server):
     pop.quit()
 
 
+def tls_begins_in_the_middle(server):
+    user = server.address("test0000")
+    for mechanism in ("plain", "login"):
+        with smtplib.SMTP("localhost", server.ports["submission"]) as smtp:
+            assert smtp.starttls(context=tls(server))[0] == 220
+            smtp.ehlo()
+            smtp.user, smtp.password = user, PASSWORD
+            assert smtp.auth(mechanism.upper(), getattr(smtp, f"auth_{mechanism}"))[0] == 235
+            assert smtp.sendmail(SENDER, [user], message(6)) == {}
+    with imaplib.IMAP4("localhost", server.ports["imap"]) as imap:
+        done(imap.starttls(tls(server)))
+        done(imap.login(user, PASSWORD))
+        assert done(imap.select())[0] != b"0"
+    pop = poplib.POP3("localhost", server.ports["pop3"])
+    assert pop.stls(tls(server)).startswith(b"+OK")
+    pop.user(user)
+    pop.pass_(PASSWORD)
+    assert len(pop.list()[1]) > 0
+    pop.quit()
+
+
 def wrong_password(server):
     for open_session in (lambda: imaplib.IMAP4(server.host, server.ports["imap"]).login("test0000", "wrong"),
                          lambda: poplib.POP3(server.host, server.ports["pop3"]).apop("test0000", "wrong"),
@@ -93,6 +114,7 @@ with Server(users=1) as server:
                        ("smtplib delivers by LMTP", lmtp_delivers),
                        ("imaplib reads, files, expunges and appends over TLS", imaplib_reads_and_files),
                        ("poplib takes and deletes over TLS; UIDL stays", poplib_takes_and_deletes),
+                       ("all of them begin TLS in the middle", tls_begins_in_the_middle),
                        ("a wrong password is refused", wrong_password)):
         with tap.test(name):
             body(server)
