@@ -4,19 +4,12 @@ import contextlib
 import tempfile
 
 import tap
-from mail import append, create, fetch_all, flags_of, folders, send, texts
+from mail import PARTS, append, create, fetch_all, flags_of, folders, numbered, send, texts
 from postern import PASSWORD, Server, wait_until
 from terminal import Terminal
 
 tap.need("alpine", "tmux")
-MIME = ("From: Anna <test0001@example.test>\r\nTo: test0000@example.test\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe_und_Bild?=\r\n"
-        "Message-ID: <mime@x.test>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
-        "--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-        "Sch=C3=B6ne Gr=C3=BC=C3=9Fe\r\n--b\r\nContent-Type: image/png; name=bild.png\r\n"
-        "Content-Disposition: attachment; filename=bild.png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n"
-        "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\nThe inner one.\r\n--b--\r\n").encode()
-PLAIN = [f"From: a@example.test\r\nSubject: number {n}\r\nMessage-ID: <{n}@x.test>\r\n\r\n{n}: text\r\n".encode()
-         for n in range(5)]
+PLAIN = numbered(range(5))
 PINERC = """
 user-domain=example.test
 alt-addresses={user}
@@ -56,7 +49,7 @@ def inbox():
 
 
 with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
-    append(server, "test0000", [MIME, *PLAIN])
+    append(server, "test0000", [PARTS, *PLAIN])
     create(server, "test0000", "Work/Gr\u00fc\u00dfe")
     with tap.test("Alpine shows a message and its parts"), alpine() as pine:
         pine.see("Gr\u00fc\u00dfe und Bild")
@@ -64,7 +57,7 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
         pine.see("Sch\u00f6ne Gr\u00fc\u00dfe", "The inner one.")
         pine.type(">")
         pine.see("ATTACHMENT INDEX", "bild.png")
-        assert inbox() == [(MIME, (rb"\Seen",)), *((text, ()) for text in PLAIN)], inbox()
+        assert inbox() == [(PARTS, (rb"\Seen",)), *((text, ()) for text in PLAIN)], inbox()
     with tap.test("it answers by SMTP and keeps a copy in a folder that it makes"), alpine() as pine:
         pine.type("j1\n\n")
         pine.see("Sch\u00f6ne")
@@ -81,8 +74,8 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
         pine.see("MESSAGE TEXT")
         (sent,), (kept,) = texts(server, "test0001"), texts(server, "test0000", "Sent")
         for text in (sent, kept):
-            assert b"In-Reply-To: <mime@x.test>" in text and b"An answer." in text, text
-        assert inbox()[0] == (MIME, (rb"\Answered", rb"\Seen")), inbox()[0]
+            assert b"In-Reply-To: <parts@x.test>" in text and b"An answer." in text, text
+        assert inbox()[0] == (PARTS, (rb"\Answered", rb"\Seen")), inbox()[0]
     with tap.test("it saves to another folder, deletes and expunges, and hears of new mail"), alpine() as pine:
         pine.type("j2\ns")
         pine.see("to folder [saved-messages]")
@@ -94,7 +87,7 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
         pine.see("just in")
         pine.type("x")
         pine.wait(lambda: "number 2" not in pine.screen(), "screen without number 2")
-        assert [text for text, _ in inbox()[:-1]] == [MIME, *PLAIN[:2], *PLAIN[3:]] and b"just in" in inbox()[-1][0], inbox()
+        assert [text for text, _ in inbox()[:-1]] == [PARTS, *PLAIN[:2], *PLAIN[3:]] and b"just in" in inbox()[-1][0], inbox()
         assert inbox()[3][1] == (rb"\Flagged",), inbox()
     with tap.test("it shows the folders, makes one, and goes to another"), alpine() as pine:
         pine.type("l")

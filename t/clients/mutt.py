@@ -6,12 +6,11 @@ import tempfile
 
 import tap
 import terminal
-from mail import fetch_all, flags_of, send, texts
+from mail import fetch_all, flags_of, numbered, send, texts
 from postern import PASSWORD, Server
 
 tap.need("mutt", "tmux")
-TEXTS = [f"From: a@example.test\r\nSubject: number {n}\r\nMessage-ID: <{n}@x.test>\r\n\r\n{n}: text\r\n".encode()
-         for n in range(6)]
+TEXTS = numbered(range(6))
 
 
 def mutt(server, url, *steps):

@@ -3,19 +3,12 @@
 import tempfile
 
 import tap
-from mail import append, create, fetch_all, flags_of, send, texts
+from mail import PARTS, append, create, fetch_all, flags_of, numbered, send, texts
 from postern import PASSWORD, Server
 from terminal import Terminal
 
 tap.need("neomutt", "tmux")
-MIME = ("From: Anna <test0001@example.test>\r\nTo: test0000@example.test\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe_und_Bild?=\r\n"
-        "Message-ID: <mime@x.test>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
-        "--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-        "Sch=C3=B6ne Gr=C3=BC=C3=9Fe\r\n--b\r\nContent-Type: image/png; name=bild.png\r\n"
-        "Content-Disposition: attachment; filename=bild.png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n"
-        "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\nThe inner one.\r\n--b--\r\n").encode()
-PLAIN = [f"From: a@example.test\r\nSubject: number {n}\r\nMessage-ID: <{n}@x.test>\r\n\r\n{n}: text\r\n".encode()
-         for n in range(5)]
+PLAIN = numbered(range(5))
 
 
 SETTINGS = """
@@ -46,7 +39,7 @@ def inbox():
 
 
 with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
-    append(server, "test0000", [MIME, *PLAIN])
+    append(server, "test0000", [PARTS, *PLAIN])
     for name in ("Sent", "Work/Gr\u00fc\u00dfe"):
         create(server, "test0000", name)
     with tap.test("NeoMutt shows a message, its parts and the message inside"), neomutt() as mutt:
@@ -59,7 +52,7 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
         mutt.see("Sch\u00f6ne")
         mutt.type("qq")
         mutt.end()
-        assert inbox() == [(MIME, (rb"\Seen",)), *((text, ()) for text in PLAIN)]
+        assert inbox() == [(PARTS, (rb"\Seen",)), *((text, ()) for text in PLAIN)]
     with tap.test("it answers by SMTP and keeps a copy"), neomutt() as mutt:
         mutt.type("1\nr")
         mutt.see("y:Send")
@@ -69,8 +62,8 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
         mutt.end()
         (sent,), (kept,) = texts(server, "test0001"), texts(server, "test0000", "Sent")
         for text in (sent, kept):
-            assert b"In-Reply-To: <mime@x.test>" in text and b"An answer." in text, text
-        assert inbox()[0] == (MIME, (rb"\Answered", rb"\Seen")), inbox()[0]
+            assert b"In-Reply-To: <parts@x.test>" in text and b"An answer." in text, text
+        assert inbox()[0] == (PARTS, (rb"\Answered", rb"\Seen")), inbox()[0]
     with tap.test("it saves to another folder, tags and deletes, and hears of new mail"), neomutt() as mutt:
         mutt.type("2\ns=Work/Gr\u00fc\u00dfe\n3\nF4\nt5\nt;d")
         mutt.see("number 0")
@@ -81,7 +74,7 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
         mutt.type("q")
         mutt.end()
         assert texts(server, "test0000", "Work/Gr\u00fc\u00dfe") == PLAIN[:1]
-        assert [text for text, _ in inbox()[:-1]] == [MIME, PLAIN[1], PLAIN[4]] and b"just in" in inbox()[-1][0], inbox()
+        assert [text for text, _ in inbox()[:-1]] == [PARTS, PLAIN[1], PLAIN[4]] and b"just in" in inbox()[-1][0], inbox()
         assert inbox()[1][1] == (rb"\Flagged",), inbox()
     with tap.test("it shows the folders and goes to one"), neomutt() as mutt:
         mutt.type("c?\t")

@@ -12,6 +12,20 @@ from postern import PASSWORD
 
 poplib._MAXLINE = 1 << 20  # real mail has longer lines than Python expects
 SENDER = "sender@example.test"
+# A message of several parts from test0001: text that is not ASCII, a picture, another message.
+PARTS = ("From: Anna <test0001@example.test>\r\nTo: test0000@example.test\r\nMessage-ID: <parts@x.test>\r\n"
+         "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe_und_Bild?=\r\nMIME-Version: 1.0\r\n"
+         "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+         "--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+         "Sch=C3=B6ne Gr=C3=BC=C3=9Fe\r\n--b\r\nContent-Type: image/png; name=bild.png\r\n"
+         "Content-Disposition: attachment; filename=bild.png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n"
+         "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\nThe inner one.\r\n--b--\r\n").encode()
+
+
+def numbered(numbers):
+    """Small messages that tell their number."""
+    return [f"From: a@example.test\r\nSubject: number {n}\r\nMessage-ID: <{n}@x.test>\r\n\r\n{n}: text\r\n".encode()
+            for n in numbers]
 
 
 def tls(server):
