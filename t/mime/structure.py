@@ -18,6 +18,7 @@ from postern import Server
 
 TEXTS = ("date", "subject", "in-reply-to", "message-id")
 LISTS = ("from", "sender", "reply-to", "to", "cc", "bcc")
+TOKEN = re.compile(rb'(\()|(\))|"((?:[^"\\]|\\.)*)"|(B[A-Z.]+\[[^]]*\](?:<\d+>)?|[^\s()"]+)')
 GROUP = re.compile(rb"([\w -]+):[^:;]*;")  # of one Python tells the addresses, but not the name
 
 HEADER = "a line that is no field does not end a header, only a blank one does"
@@ -152,8 +153,8 @@ def parse(segments):
     for segment in segments:
         text, literal = segment if isinstance(segment, tuple) else (segment, None)
         if literal is not None:
-            text = re.sub(rb"\{\d+\}$", b"", text)
-        for opening, closing, quoted, atom in re.findall(rb'(\()|(\))|"((?:[^"\\]|\\.)*)"|([^\s()"]+)', text):
+            text = re.sub(rb"~?\{\d+\}$", b"", text)
+        for opening, closing, quoted, atom in TOKEN.findall(text):
             if opening:
                 stack.append([])
             elif closing:
