@@ -23,8 +23,8 @@ def deep_messages(depth):
 
 
 def wide(parts):
-    return (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\nContent-Type: text/html\r\n\r\nx\r\n" * parts
-            + b"--b--\r\n")
+    part = b"--b\r\nContent-Type: text/html\r\n\r\nx\r\n"
+    return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * parts + b"--b--\r\n"
 
 
 def same_boundaries(parts):

@@ -1,7 +1,7 @@
 """sections.py - every section of all our real mail that FETCH can be asked for (RFC 3501, 6.4.5; RFC 3516, 4.2).
 
-BODYSTRUCTURE tells the parts, and the bytes of each section must fit what it says, the message and each other: headers and
-texts join to messages, pieces to sections, and what BINARY gives is what Python decodes.
+BODYSTRUCTURE tells the parts, and the bytes of each section must fit what it says, the message and each other: headers
+and texts join to messages, pieces are pieces of sections, and what BINARY gives is what Python decodes.
 """
 
 import base64
