@@ -52,12 +52,6 @@ void buf_add_str(struct buf *b, struct str s)
 	buf_add(b, s.p, s.len);
 }
 
-void buf_add_char(struct buf *b, char c)
-{
-	*buf_room(b, 1) = c;
-	b->end++;
-}
-
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;

@@ -30,9 +30,16 @@ static inline struct str buf_str(const struct buf *b) /* valid until b changes *
 
 void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_add_str(struct buf *b, struct str s);
-void buf_add_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+static inline void buf_add_char(struct buf *b, char c)
+{
+	if (b->end < b->cap)
+		b->bytes[b->end++] = c;
+	else
+		buf_add(b, &c, 1);
+}
+
 void buf_take(struct buf *b, size_t len);  /* the first len bytes are done with */
 char *buf_room(struct buf *b, size_t len); /* room for len more bytes at the end; then say buf_added */
 void buf_added(struct buf *b, size_t len);

@@ -63,13 +63,18 @@ static void end_group(struct reader *r)
 	r->in_group = false;
 }
 
+static bool ends_atom(char c)
+{
+	return !token_is_alpha(c) && (token_is_space(c) || memchr("(\".<>@,:;", c, 9));
+}
+
 /* A run of characters that are neither space nor special in any place; generous, so never empty. */
 static struct str take_atom(struct reader *r)
 {
 	size_t len = 1;
 	struct str atom;
 
-	while (len < r->left.len && !token_is_space(r->left.p[len]) && !memchr("(\".<>@,:;", r->left.p[len], 9))
+	while (len < r->left.len && !ends_atom(r->left.p[len]))
 		len++;
 	atom = str_cut(r->left, 0, len);
 	skip(r, len);

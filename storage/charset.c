@@ -16,6 +16,7 @@
 
 struct charset {
 	iconv_t iconv; /* NO_ICONV: it is UTF-8 already */
+	size_t row;    /* of names */
 	char held[HELD_MAX];
 	size_t held_len;
 };
@@ -103,30 +104,54 @@ static const struct {
 	{ "utf-16be", "UTF-16BE" },
 	{ "utf-32", "UTF-32" },
 };
+#define NAMES (sizeof(names) / sizeof(*names))
+
+/* One for each row that was opened before: libc loads the code of a charset when it is opened, and again when it was
+ * closed for a while. */
+static _Thread_local iconv_t idle[NAMES];
+
+static iconv_t open_iconv(size_t row)
+{
+	iconv_t iconv = idle[row];
+
+	if (!names[row].libc)
+		return NO_ICONV;
+	idle[row] = NULL;
+	return iconv ? iconv : iconv_open("UTF-8", names[row].libc);
+}
+
+static void close_iconv(iconv_t iconv, size_t row)
+{
+	if (idle[row])
+		iconv_close(iconv);
+	else
+		idle[row] = iconv;
+}
 
 const char *charset_name(size_t i)
 {
-	return i < sizeof(names) / sizeof(*names) ? names[i].mail : NULL;
+	return i < NAMES ? names[i].mail : NULL;
 }
 
 struct charset *charset_open(struct str name)
 {
 	struct charset *c;
+	size_t row = 0;
+	iconv_t iconv;
 
 	if (!name.len)
 		name = STR("us-ascii");
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		iconv_t iconv = NO_ICONV;
-
-		if (!str_eq_nocase(name, str_of(names[i].mail)))
-			continue;
-		if (names[i].libc && (iconv = iconv_open("UTF-8", names[i].libc)) == NO_ICONV)
-			return NULL;
-		c = mem_new(struct charset);
-		c->iconv = iconv;
-		return c;
-	}
-	return NULL;
+	while (row < NAMES && !str_eq_nocase(name, str_of(names[row].mail)))
+		row++;
+	if (row == NAMES)
+		return NULL;
+	iconv = open_iconv(row);
+	if (names[row].libc && iconv == NO_ICONV)
+		return NULL;
+	c = mem_new(struct charset);
+	c->iconv = iconv;
+	c->row = row;
+	return c;
 }
 
 /* Whether bytes may be the front of a UTF-8 character whose rest is still to come. */
@@ -232,8 +257,10 @@ void charset_free(struct charset *c)
 {
 	if (!c)
 		return;
-	if (c->iconv != NO_ICONV)
-		iconv_close(c->iconv);
+	if (c->iconv != NO_ICONV) {
+		iconv(c->iconv, NULL, NULL, NULL, NULL);
+		close_iconv(c->iconv, c->row);
+	}
 	free(c);
 }
 

@@ -85,7 +85,7 @@ struct str content_param_joined(struct arena *a, const struct content_param *par
 
 static bool is_token_char(char c)
 {
-	return c > ' ' && c < 0x7f && !strchr("()<>@,;:\\\"/[]?=", c);
+	return token_is_alpha(c) || (c > ' ' && c < 0x7f && !strchr("()<>@,;:\\\"/[]?=", c));
 }
 
 static struct str take_token(struct str *left)

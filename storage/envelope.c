@@ -4,20 +4,20 @@
 
 /* Which field fills which member. */
 static const struct {
-	const char *name;
+	struct str name;
 	size_t text, list; /* one of them; NONE is the other */
 } fields_known[] = {
 #define NONE ((size_t)-1)
-	{ "Date", offsetof(struct envelope, date), NONE },
-	{ "Subject", offsetof(struct envelope, subject), NONE },
-	{ "In-Reply-To", offsetof(struct envelope, in_reply_to), NONE },
-	{ "Message-ID", offsetof(struct envelope, message_id), NONE },
-	{ "From", NONE, offsetof(struct envelope, from) },
-	{ "Sender", NONE, offsetof(struct envelope, sender) },
-	{ "Reply-To", NONE, offsetof(struct envelope, reply_to) },
-	{ "To", NONE, offsetof(struct envelope, to) },
-	{ "Cc", NONE, offsetof(struct envelope, cc) },
-	{ "Bcc", NONE, offsetof(struct envelope, bcc) },
+	{ { "Date", 4 }, offsetof(struct envelope, date), NONE },
+	{ { "Subject", 7 }, offsetof(struct envelope, subject), NONE },
+	{ { "In-Reply-To", 11 }, offsetof(struct envelope, in_reply_to), NONE },
+	{ { "Message-ID", 10 }, offsetof(struct envelope, message_id), NONE },
+	{ { "From", 4 }, NONE, offsetof(struct envelope, from) },
+	{ { "Sender", 6 }, NONE, offsetof(struct envelope, sender) },
+	{ { "Reply-To", 8 }, NONE, offsetof(struct envelope, reply_to) },
+	{ { "To", 2 }, NONE, offsetof(struct envelope, to) },
+	{ { "Cc", 2 }, NONE, offsetof(struct envelope, cc) },
+	{ { "Bcc", 3 }, NONE, offsetof(struct envelope, bcc) },
 };
 #define FIELDS_KNOWN (sizeof(fields_known) / sizeof(*fields_known))
 
@@ -54,7 +54,7 @@ void envelope_read(struct arena *a, struct str block, unsigned fields, struct en
 	while (fields-- && header_next(&w, &field)) {
 		size_t i = 0;
 
-		while (i < FIELDS_KNOWN && !str_eq_nocase(field.name, str_of(fields_known[i].name)))
+		while (i < FIELDS_KNOWN && !str_eq_nocase(field.name, fields_known[i].name))
 			i++;
 		if (i == FIELDS_KNOWN)
 			continue;

@@ -2,15 +2,23 @@
 #include "protocols/imap/imap_write.h"
 #include "protocols/imap/imap_args.h"
 #include "protocols/imap/imap_utf7.h"
+#include "storage/utf8.h"
 
 static bool can_be_quoted(struct str s)
 {
-	if (s.len > QUOTED_BYTES_MAX)
+	if (s.len > QUOTED_BYTES_MAX || utf8_ascii(s) < s.len)
 		return false;
-	for (size_t i = 0; i < s.len; i++)
-		if (s.p[i] == '\r' || s.p[i] == '\n' || (unsigned char)s.p[i] >= 0x80)
-			return false;
-	return true;
+	return str_find(s, '\n') < 0 && str_find(s, '\r') < 0;
+}
+
+/* Bytes at the front that need no backslash before them. */
+static size_t plain_run(struct str s)
+{
+	size_t len = 0;
+
+	while (len < s.len && s.p[len] != '"' && s.p[len] != '\\')
+		len++;
+	return len;
 }
 
 void imap_write_string(struct buf *out, struct str s)
@@ -21,11 +29,12 @@ void imap_write_string(struct buf *out, struct str s)
 		return;
 	}
 	buf_add_char(out, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, s.p[i]);
+	for (size_t len; len = plain_run(s), len < s.len; s = str_cut(s, len + 1, s.len)) {
+		buf_add_str(out, str_cut(s, 0, len));
+		buf_add_char(out, '\\');
+		buf_add_char(out, s.p[len]);
 	}
+	buf_add_str(out, s);
 	buf_add_char(out, '"');
 }
 
