@@ -1,6 +1,7 @@
 """search_large.py - SEARCH through the text of a large mailbox: others are served meanwhile, in the same worker, and what
 they change under it does not disturb its numbers (RFC 3501, 5.5 and 7.4.1)."""
 
+import os
 import socket
 
 import tap
@@ -60,6 +61,13 @@ with Server(users=1, workers=1) as server:
             assert done(imap.search(None, "SUBJECT", '"number 7"'))[0].split() == [
                 b"%d" % number for number in range(8, COUNT + 1, len(MESSAGES))]
             assert done(imap.search(None, "NOT", "BODY", '"line 199"')) == [b""]
+
+        with tap.test("also when nothing of it is in memory"):
+            with open(server.mailbox_file("test0000"), "rb") as file:
+                os.fsync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            assert done(imap.search(None, "TEXT", '"number 11"'))[0].split() == [
+                b"%d" % number for number in range(12, COUNT + 1, len(MESSAGES))]
 
         searching = Wire(server)
         with tap.test("others are served while it goes on"):
