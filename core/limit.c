@@ -209,7 +209,7 @@ static void took_too_long(void *user)
 
 	log_info(s->service->component, conn_id(s->conn), "takes too long, closing peer=%s account=%s",
 		conn_peer(s->conn), s->account);
-	session_end(s->limit.worker, s, s->limit.known ? "the session has lasted long enough" : "too slow");
+	session_end(s->limit.worker, s, s->limit.known ? "the session has lasted long enough" : "this takes too long");
 }
 
 static void set_time(struct worker *w, struct session *s, int64_t ms)

@@ -41,8 +41,8 @@ struct session {
 	int64_t started_ms;  /* wall clock */
 	const char *account; /* "" before login; the session's memory */
 	const char *doing;   /* the state or last command, a literal: for `postern who` */
-	/* The server stops or the administrator ends it: says good-bye in its protocol and closes, when it may;
-	 * called once. Never frees the session in it. */
+	/* The server stops, the administrator ends it or a limit: says good-bye in its protocol and closes, when it
+	 * may. May be called again before that. Never frees the session in it. */
 	void (*farewell)(struct session *s, const char *why);
 	struct session_limit limit;
 	struct timer timer; /* when it must have logged in, or be done; once it is told to end, when it is cut off */
