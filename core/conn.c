@@ -123,7 +123,7 @@ static void note_addresses(struct conn *c)
 		peer = c->conns->introduced->peer;
 		here = c->conns->introduced->here;
 	}
-	c->loopback = describe(&peer, c->peer);
+	c->loopback = describe(&peer, c->peer) && !c->conns->introduced; /* another machine's loopback is not ours */
 	describe(&here, c->here);
 	if (here.ss_family != AF_UNIX) /* we flush once per turn and have nothing more to say then */
 		setsockopt(c->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -347,10 +347,12 @@ const char *limit_login_right(struct worker *w, struct session *s, struct str ac
 	const char *why = NULL;
 	uint64_t key;
 
-	if (!l->address_key || l->known)
+	if (!l->address_key)
 		return NULL;
 	now = limits_now(w);
 	key = account_key(w, account, 0);
+	hold(w, l->account, TALLY_SESSIONS, -1); /* an earlier login that came to nothing, or that STARTTLS undid */
+	l->account = NULL;
 	add(w, account_key(w, account, l->address_key), TALLY_CONNECTS, now->failures_ms);
 	add(w, key, TALLY_CONNECTS, MINUTE_MS);
 	if (is_full(w, key, TALLY_SESSIONS, now->account_sessions))
@@ -359,11 +361,12 @@ const char *limit_login_right(struct worker *w, struct session *s, struct str ac
 		why = "this account logs in too often";
 	if (why)
 		return why;
-	l->known = true;
 	l->account_key = key;
 	l->account = own(w, key);
 	hold(w, l->account, TALLY_SESSIONS, 1);
-	hold(w, l->address, TALLY_STRANGERS, -1);
+	if (!l->known)
+		hold(w, l->address, TALLY_STRANGERS, -1);
+	l->known = true;
 	set_time(w, s, now->session_ms);
 	return NULL;
 }
