@@ -4,6 +4,7 @@
 #include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/prepare.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ struct login {
 	struct session *session;
 	const char *mechanism;
 	char name[NAME_BYTES_MAX];
+	bool unfit;          /* there can be no such name */
 	const char *refused; /* why, without asking the store; NULL */
 	bool limited;        /* for now: there were too many failures (limit.h) */
 	struct call *call;   /* the store's answer; ours */
@@ -53,11 +55,12 @@ static void finish(void *user)
 	told.done(told.user, told.outcome, told.account);
 }
 
-/* The name as one word: programs that read the log must not take a part of it for the peer. */
-static void make_word(char *name)
+/* The name as one word: programs that read the log must not take a part of it for the peer. What was prepared has no
+ * other spaces than these; in what could not be there may be any. */
+static void make_word(char *name, bool prepared)
 {
 	for (; *name; name++)
-		if (*name == ' ' || *name == '"')
+		if (*name == ' ' || *name == '"' || (!prepared && (unsigned char)*name >= 0x80))
 			*name = '?';
 }
 
@@ -74,7 +77,7 @@ static void log_outcome(struct login *l, enum err e)
 	}
 	if (l->limited && !limit_may_log(l->worker, l->session))
 		return;
-	make_word(l->name);
+	make_word(l->name, !l->unfit);
 	log_warn(component, id, "login failed account=%s peer=%s mechanism=%s tls=%s reason=\"%s\"", l->name, peer,
 		l->mechanism, secure, reason);
 }
@@ -106,12 +109,19 @@ static void login_answered(void *user, enum err e, struct account *account)
 		finish(l);
 }
 
-static void name_whole(const struct login_conf *conf, struct str name, char whole[NAME_BYTES_MAX])
+/* The name as the store knows it. False: there can be none of that name (prepare.h). */
+static bool name_whole(const struct login_conf *conf, struct str name, char whole[NAME_BYTES_MAX])
 {
-	if (str_find(name, '@') < 0 && *conf->default_domain)
-		snprintf(whole, NAME_BYTES_MAX, STR_FMT "@%s", STR_ARG(name), conf->default_domain);
+	struct arena a = { 0 };
+	struct str prepared = name;
+	bool can_be = !prepare(name, &a, &prepared);
+
+	if (str_find(prepared, '@') < 0 && *conf->default_domain)
+		snprintf(whole, NAME_BYTES_MAX, STR_FMT "@%s", STR_ARG(prepared), conf->default_domain);
 	else
-		snprintf(whole, NAME_BYTES_MAX, STR_FMT, STR_ARG(name));
+		snprintf(whole, NAME_BYTES_MAX, STR_FMT, STR_ARG(prepared));
+	arena_free(&a);
+	return can_be;
 }
 
 static bool is_himself(const struct login *l, const struct login_who *who)
@@ -119,11 +129,10 @@ static bool is_himself(const struct login *l, const struct login_who *who)
 	struct str himself, other;
 	struct arena a = { 0 };
 	char whole[NAME_BYTES_MAX];
-	bool same;
+	bool same = name_whole(who->conf, who->authorize, whole) &&
+	            !account_canonical(str_of(l->name), &a, &himself, NULL) &&
+	            !account_canonical(str_of(whole), &a, &other, NULL) && str_eq(himself, other);
 
-	name_whole(who->conf, who->authorize, whole);
-	same = !account_canonical(str_of(l->name), &a, &himself, NULL) &&
-	       !account_canonical(str_of(whole), &a, &other, NULL) && str_eq(himself, other);
 	arena_free(&a);
 	return same;
 }
@@ -138,10 +147,12 @@ static struct login *login_new(const struct login_who *who)
 	l->delay_ms = who->conf->fail_delay_ms;
 	l->done = who->done;
 	l->user = who->user;
-	name_whole(who->conf, who->name, l->name);
+	l->unfit = !name_whole(who->conf, who->name, l->name);
 	if (!limit_login(l->worker, l->session, str_of(l->name), &l->wait_ms)) {
 		l->refused = "too many failed logins";
 		l->limited = true;
+	} else if (l->unfit) {
+		l->refused = "wrong name";
 	} else if (who->authorize.len && !is_himself(l, who)) {
 		l->refused = "may not act for another";
 	}
@@ -162,6 +173,36 @@ struct login *login_password(const struct login_who *who, struct str password)
 	else
 		l->call = store_login(l->worker, str_of(l->name), password, login_answered, l);
 	return l;
+}
+
+struct login *login_proof(const struct login_who *who, const struct login_proof *proof)
+{
+	struct login *l = login_new(who);
+
+	if (l->refused)
+		refuse(l);
+	else
+		l->call = store_login_proof(l->worker, str_of(l->name), proof, login_answered, l);
+	return l;
+}
+
+struct login *login_known(const struct login_who *who)
+{
+	struct login *l = login_new(who);
+
+	if (l->refused)
+		refuse(l);
+	else
+		l->call = store_login_known(l->worker, str_of(l->name), login_answered, l);
+	return l;
+}
+
+struct call *login_salt(struct worker *w, const struct login_conf *conf, struct str name, salt_done *done, void *user)
+{
+	char whole[NAME_BYTES_MAX];
+
+	name_whole(conf, name, whole);
+	return store_salt(w, str_of(whole), done, user);
 }
 
 struct login *login_refuse(const struct login_who *who, const char *reason)

@@ -17,7 +17,7 @@ struct login_who { /* who says he is whom; all but `session` need only live unti
 	const struct login_conf *conf;
 	struct session *session;
 	const char *mechanism; /* a literal, for the log */
-	struct str name;       /* as the client gave it; the configured domain is added to one without */
+	struct str name;       /* as the client gave it; a configured domain is added to one without */
 	struct str authorize;  /* whom to act for: "", or himself in any form; all else is refused */
 	login_done *done;
 	void *user;
@@ -30,8 +30,12 @@ struct login; /* one attempt under way */
  *   login account=ADDRESS peer=IP mechanism=NAME tls=yes|no
  *   login failed account=ADDRESS peer=IP mechanism=NAME tls=yes|no reason="..." */
 struct login *login_password(const struct login_who *who, struct str password);
+struct login *login_proof(const struct login_who *who, const struct login_proof *proof);
+struct login *login_known(const struct login_who *who); /* the name is proved: by a client certificate */
 /* Denied, for something that the client said before there was anything to ask the store. reason: a literal. */
 struct login *login_refuse(const struct login_who *who, const char *reason);
+/* Before login_proof: what the password of this name was salted with (store_salt). */
+struct call *login_salt(struct worker *w, const struct login_conf *conf, struct str name, salt_done *done, void *user);
 void login_cancel(struct login *l); /* done will not run; NULL is fine */
 
 #endif

@@ -8,11 +8,17 @@
 static enum sasl_step plain(struct sasl *s, struct str message);
 static enum sasl_step login(struct sasl *s, struct str message);
 
+static enum sasl_step external(struct sasl *s, struct str message);
+static bool external_possible(const struct conn *c);
+
 static const struct sasl_mechanism rows[] = {
 	/* the best first, for clients that take the first they know */
-	/* name    possible  prompt      responds */
-	{ "PLAIN", NULL, "", plain },
-	{ "LOGIN", NULL, "Username:", login },
+	/* name    possible  prompt      responds, is proved */
+	{ "SCRAM-SHA-256-PLUS", sasl_scram_plus_possible, "", sasl_scram_plus, sasl_scram_proved },
+	{ "SCRAM-SHA-256", NULL, "", sasl_scram, sasl_scram_proved },
+	{ "EXTERNAL", external_possible, "", external, NULL },
+	{ "PLAIN", NULL, "", plain, NULL },
+	{ "LOGIN", NULL, "Username:", login, NULL },
 };
 #define ROWS (sizeof(rows) / sizeof(*rows))
 
@@ -61,6 +67,7 @@ void sasl_free(struct sasl *s)
 		return;
 	login_cancel(s->login);
 	account_free(s->account);
+	sasl_scram_free(s->scram);
 	buf_free(&s->name);
 	buf_free(&s->challenge);
 	free(s);
@@ -88,7 +95,7 @@ struct account *sasl_account(struct sasl *s)
 
 bool sasl_is_waiting(const struct sasl *s)
 {
-	return s && s->login;
+	return s && (s->login || sasl_scram_is_waiting(s->scram));
 }
 
 static enum sasl_step respond(struct sasl *s, struct str text)
@@ -124,7 +131,10 @@ static void logged_in(void *user, enum err e, struct account *account)
 
 	s->login = NULL;
 	s->account = account;
-	s->on_step(s->user, e == OK ? SASL_DONE : e == ERR_DENIED ? SASL_DENIED : SASL_LATER);
+	if (e)
+		s->on_step(s->user, e == ERR_DENIED ? SASL_DENIED : SASL_LATER);
+	else
+		s->on_step(s->user, s->mechanism->proved ? s->mechanism->proved(s) : SASL_DONE);
 }
 
 struct login_who sasl_who(struct sasl *s, struct str name, struct str authorize)
@@ -172,5 +182,20 @@ static enum sasl_step login(struct sasl *s, struct str message)
 	}
 	who = sasl_who(s, buf_str(&s->name), STR_NONE);
 	s->login = login_password(&who, message);
+	return SASL_WAITS;
+}
+
+/* ---- EXTERNAL: whom the client certificate names, or the same said again (RFC 4422, A) ---- */
+
+static bool external_possible(const struct conn *c)
+{
+	return conn_client_name(c).len > 0;
+}
+
+static enum sasl_step external(struct sasl *s, struct str message)
+{
+	struct login_who who = sasl_who(s, conn_client_name(s->session->conn), message);
+
+	s->login = login_known(&who);
 	return SASL_WAITS;
 }

@@ -31,12 +31,14 @@ struct asked {
 	struct shared *waits_for;
 	struct asked *next; /* of those that wait for it */
 	struct buf answer;  /* kept meanwhile */
-	char *address;      /* of SELECT; ours */
+	char *address;      /* of SELECT and of logins; ours */
+	uint8_t *signature; /* of a login by proof: where it goes; the asker's */
 	bool claim;
 	void *user;
 	union {
 		store_done *store;
 		login_done *login;
+		salt_done *salt;
 		recipient_done *recipient;
 		status_done *status;
 		list_done *list;

@@ -50,6 +50,7 @@ void holdings_free(struct store *st); /* at the end */
 
 /* Goes on once the settings are known: OK; ERR_ABSENT: no such account; else they cannot be read. t->h is set. */
 void holding_ask(struct holding *h, struct task *t, task_step *step);
+void account_put(struct entry *e, struct str address, const struct account_settings *s); /* they are in its file */
 /* The account has these settings from now on (NULL: it is gone). They are copied. */
 void holding_set(struct holding *h, const struct account_settings *s);
 

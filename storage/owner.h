@@ -11,6 +11,7 @@
 #include "core/worker.h"
 #include "storage/index.h"
 #include "storage/journal.h"
+#include "storage/secret.h"
 #include "storage/store.h"
 #include "storage/table.h"
 
@@ -23,6 +24,7 @@ struct store {
 	struct conf *conf;                 /* a reference */
 	const struct store_conf *settings; /* of it */
 	const struct login_conf *login;
+	uint8_t secret[SECRET_BYTES];
 	unsigned shards;
 	struct journal *journal;
 	struct index *index;
@@ -55,6 +57,9 @@ struct store {
 /* Rows of store_calls. */
 enum {
 	CALL_LOGIN,
+	CALL_SALT,
+	CALL_PROOF,
+	CALL_KNOWN,
 	CALL_RECIPIENT,
 	CALL_DELIVER,
 	CALL_STATUS,
@@ -81,10 +86,11 @@ enum {
 };
 
 typedef void call_handler(struct worker *w, struct request *rq, struct str args);
-call_handler login_handle, recipient_handle, deliver_handle, status_handle, list_handle, create_handle, delete_handle,
-	rename_handle, subscribe_handle, select_handle, append_handle, flags_handle, expunge_handle, copy_handle,
-	domain_add_handle, domain_delete_handle, domain_list_handle, account_change_handle, account_delete_handle,
-	account_list_handle, settle_handle, forget_handle, unwatch_handle, changed_handle;
+call_handler login_handle, salt_handle, proof_handle, known_handle, recipient_handle, deliver_handle, status_handle,
+	list_handle, create_handle, delete_handle, rename_handle, subscribe_handle, select_handle, append_handle,
+	flags_handle, expunge_handle, copy_handle, domain_add_handle, domain_delete_handle, domain_list_handle,
+	account_change_handle, account_delete_handle, account_list_handle, settle_handle, forget_handle, unwatch_handle,
+	changed_handle;
 
 unsigned store_owner(const struct store *st, struct str address); /* the slot */
 int64_t store_seconds(const struct store *st);                    /* wall clock */

@@ -1,6 +1,7 @@
 /* password.c - see password.h. */
 #include "storage/password.h"
 #include "core/mem.h"
+#include "storage/prepare.h"
 #include <crypt.h>
 #include <openssl/base64.h>
 #include <openssl/digest.h>
@@ -11,7 +12,6 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-#define SALT_BYTES       16
 #define KEY_BYTES        32
 #define FIELD_BYTES_MAX  96 /* of a salt or key, decoded */
 #define SCRYPT_MEMORY    (1u << 28)
@@ -31,6 +31,21 @@ static const struct scrypt_cost scrypt_costs[] = {
 static bool password_is_fit(struct str password)
 {
 	return password.len && password.len <= PASSWORD_BYTES_MAX && str_find(password, '\0') < 0;
+}
+
+/* The password as it counts, in the arena or as it came; forget takes both back. */
+static struct str as_it_counts(struct str password, struct arena *a)
+{
+	struct str prepared;
+
+	return prepare(password, a, &prepared) ? password : prepared;
+}
+
+static void forget(struct str prepared, struct str password, struct arena *a)
+{
+	if (prepared.p != password.p)
+		OPENSSL_cleanse((char *)prepared.p, prepared.len);
+	arena_free(a);
 }
 
 static char *base64_of(struct arena *a, const uint8_t *bytes, size_t len)
@@ -65,14 +80,19 @@ static bool base64_field(struct str *left, uint8_t bytes[FIELD_BYTES_MAX], size_
 static bool scrypt(
 	struct str password, const struct scrypt_cost *c, const uint8_t *salt, size_t salt_len, uint8_t key[KEY_BYTES])
 {
-	return EVP_PBE_scrypt(
-		password.p, password.len, salt, salt_len, 1ull << c->ln, c->r, c->p, SCRYPT_MEMORY, key, KEY_BYTES);
+	struct arena memory = { 0 };
+	struct str p = as_it_counts(password, &memory);
+	bool done = EVP_PBE_scrypt(
+		p.p, p.len, salt, salt_len, 1ull << c->ln, c->r, c->p, SCRYPT_MEMORY, key, KEY_BYTES);
+
+	forget(p, password, &memory);
+	return done;
 }
 
 enum err password_hash(struct str password, enum hash_cost cost, struct arena *a, struct str *kept)
 {
 	const struct scrypt_cost *c = &scrypt_costs[cost];
-	uint8_t salt[SALT_BYTES], key[KEY_BYTES];
+	uint8_t salt[PASSWORD_SALT_BYTES], key[KEY_BYTES];
 
 	if (!password_is_fit(password))
 		return ERR_MISTAKE;
@@ -91,23 +111,38 @@ static void hmac_sha_256(const uint8_t key[SHA256_DIGEST_LENGTH], struct str tex
 	HMAC(EVP_sha256(), key, SHA256_DIGEST_LENGTH, (const uint8_t *)text.p, text.len, out, &len);
 }
 
+uint32_t password_scram_iterations(enum hash_cost cost)
+{
+	return cost == HASH_CHEAP ? ITERATIONS_CHEAP : ITERATIONS_FULL;
+}
+
+static bool salt_password(struct str password, enum hash_cost cost, const uint8_t salt[PASSWORD_SALT_BYTES],
+	uint8_t salted[SHA256_DIGEST_LENGTH])
+{
+	struct arena memory = { 0 };
+	struct str p = as_it_counts(password, &memory);
+	bool done = PKCS5_PBKDF2_HMAC(p.p, p.len, salt, PASSWORD_SALT_BYTES, password_scram_iterations(cost),
+		EVP_sha256(), SHA256_DIGEST_LENGTH, salted);
+
+	forget(p, password, &memory);
+	return done;
+}
+
 /* RFC 5802, 3: StoredKey is H(HMAC(SaltedPassword, "Client Key")). */
 enum err password_scram_sha_256(struct str password, enum hash_cost cost, struct arena *a, struct str *kept)
 {
-	unsigned iterations = cost == HASH_CHEAP ? ITERATIONS_CHEAP : ITERATIONS_FULL;
-	uint8_t salt[SALT_BYTES], salted[SHA256_DIGEST_LENGTH], client[SHA256_DIGEST_LENGTH];
+	uint8_t salt[PASSWORD_SALT_BYTES], salted[SHA256_DIGEST_LENGTH], client[SHA256_DIGEST_LENGTH];
 	uint8_t stored[SHA256_DIGEST_LENGTH], server[SHA256_DIGEST_LENGTH];
 
 	if (!password_is_fit(password))
 		return ERR_MISTAKE;
 	RAND_bytes(salt, sizeof(salt));
-	if (!PKCS5_PBKDF2_HMAC(
-		    password.p, password.len, salt, sizeof(salt), iterations, EVP_sha256(), sizeof(salted), salted))
+	if (!salt_password(password, cost, salt, salted))
 		return ERR_AGAIN;
 	hmac_sha_256(salted, STR("Client Key"), client);
 	SHA256(client, sizeof(client), stored);
 	hmac_sha_256(salted, STR("Server Key"), server);
-	*kept = str_of(arena_printf(a, "%u$%s$%s$%s", iterations, base64_of(a, salt, sizeof(salt)),
+	*kept = str_of(arena_printf(a, "%u$%s$%s$%s", password_scram_iterations(cost), base64_of(a, salt, sizeof(salt)),
 		base64_of(a, stored, sizeof(stored)), base64_of(a, server, sizeof(server))));
 	return OK;
 }
@@ -173,7 +208,7 @@ enum err password_verify(struct str kept, struct str password, enum hash_cost co
 	} else {
 		uint8_t key[KEY_BYTES];
 
-		scrypt(password, &scrypt_costs[cost], (const uint8_t *)"nobody's salt...", SALT_BYTES, key);
+		scrypt(password, &scrypt_costs[cost], (const uint8_t *)"nobody's salt...", PASSWORD_SALT_BYTES, key);
 	}
 	if (right)
 		return OK;

@@ -3,20 +3,24 @@
  * SCRAM-SHA-256 needs (RFC 5802, RFC 7677); never the password. Everything here is slow on purpose and belongs in
  * the slow lane.
  *   scrypt$14$8$1$<salt>$<key>                 ln, r, p, then base64
- *   4096$<salt>$<stored key>$<server key>      iterations, then base64 */
+ *   4096$<salt>$<stored key>$<server key>      iterations, then base64
+ * A password is prepared first (prepare.h), so that it is the same from any keyboard; one that cannot be, with a control
+ * character or in an old character set, is taken byte by byte. */
 #ifndef STORAGE_PASSWORD_H
 #define STORAGE_PASSWORD_H
 
 #include "core/arena.h"
 #include "core/err.h"
 
-#define PASSWORD_BYTES_MAX 512
+#define PASSWORD_BYTES_MAX  512
+#define PASSWORD_SALT_BYTES 16
 
 enum hash_cost { HASH_FULL, HASH_CHEAP }; /* cheap: for scratch servers alone */
 
 /* What to keep of a clear password, in the arena. ERR_MISTAKE: empty, longer than PASSWORD_BYTES_MAX, or with a NUL. */
 enum err password_hash(struct str password, enum hash_cost cost, struct arena *a, struct str *kept);
 enum err password_scram_sha_256(struct str password, enum hash_cost cost, struct arena *a, struct str *kept);
+uint32_t password_scram_iterations(enum hash_cost cost);
 
 /* Whether a crypt(3) hash may be taken as it is: `$6$...`, `$2y$...`, `$y$...`. ERR_MISTAKE: this system does not
  * know the method, or it is one of the old weak ones without a `$`. */

@@ -87,6 +87,9 @@ const struct settings domain_settings = { .section = "domain",
 
 const struct call_type store_calls[] = {
 	[CALL_LOGIN] = { "login", login_handle },
+	[CALL_SALT] = { "salt", salt_handle },
+	[CALL_PROOF] = { "proof", proof_handle },
+	[CALL_KNOWN] = { "known", known_handle },
 	[CALL_RECIPIENT] = { "recipient", recipient_handle },
 	[CALL_DELIVER] = { "deliver", deliver_handle },
 	[CALL_STATUS] = { "status", status_handle },
@@ -177,7 +180,7 @@ enum err store_start(struct worker *w)
 	st->forgets = forgets_new(w);
 	st->shareds = shareds_new(w);
 	st->index = index_new(w->directory, st->shards, (size_t)st->settings->index_cache);
-	if (!(e = journal_open(&st->journal, w)))
+	if (!(e = secret_open(w->directory, st->secret)) && !(e = journal_open(&st->journal, w)))
 		e = spool_start(w);
 	if (e) {
 		store_free(st);

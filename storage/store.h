@@ -36,7 +36,7 @@ enum err store_recover(const struct conf *conf, int directory);
 
 /* --- who asks ------------------------------------------------------------------------------------------------ */
 
-struct account {       /* somebody who proved who he is; made by store_login alone */
+struct account {       /* somebody who proved who he is; made by the store_login functions alone */
 	char *address; /* canonical */
 	bool admin;
 	unsigned owner; /* the slot of his shard's owner */
@@ -46,6 +46,21 @@ void account_free(struct account *a); /* NULL is fine */
 typedef void login_done(void *user, enum err e, struct account *a); /* a is the receiver's; NULL unless OK */
 /* ERR_DENIED: no such account, or another password: nobody learns which. ERR_AGAIN: not now. */
 struct call *store_login(struct worker *w, struct str address, struct str password, login_done *done, void *user);
+
+/* SCRAM-SHA-256 (RFC 5802), in two questions. The first is what the account's password was salted with; one that is not
+ * there, or has no keys, has a salt, too, always the same. salt is valid until done returns. OK, ERR_AGAIN. */
+typedef void salt_done(void *user, enum err e, uint32_t iterations, struct str salt);
+struct call *store_salt(struct worker *w, struct str address, salt_done *done, void *user);
+/* The second is whether the client's proof is right: as store_login. */
+struct login_proof {
+	struct str message, proof; /* AuthMessage and ClientProof */
+	uint8_t *signature;        /* 32 bytes that live until done: the ServerSignature if it says OK */
+};
+struct call *store_login_proof(
+	struct worker *w, struct str address, const struct login_proof *proof, login_done *done, void *user);
+
+/* Somebody whose name was proved before he came here, by a client certificate. As store_login. */
+struct call *store_login_known(struct worker *w, struct str address, login_done *done, void *user);
 
 typedef void store_done(void *user, enum err e);
 

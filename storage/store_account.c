@@ -1,4 +1,4 @@
-/* store_account.c - accounts: logging in, making and changing them, deleting them. */
+/* store_account.c - accounts: making and changing them, deleting them. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/login.h"
@@ -17,7 +17,7 @@ static struct str settings_path(struct buf *path, struct str address)
 	return buf_str(path);
 }
 
-static void settings_put(struct entry *e, struct str address, const struct account_settings *s)
+void account_put(struct entry *e, struct str address, const struct account_settings *s)
 {
 	struct buf path = { 0 }, text = { 0 };
 
@@ -25,141 +25,6 @@ static void settings_put(struct entry *e, struct str address, const struct accou
 	entry_put(e, settings_path(&path, address), buf_str(&text));
 	buf_free(&path);
 	buf_free(&text);
-}
-
-/* Passwords do not stay in memory that is given back. */
-static void forget(struct str secret)
-{
-	if (secret.len)
-		explicit_bzero((char *)secret.p, secret.len);
-}
-
-/* --- logging in --------------------------------------------------------------------------------------------------------- */
-
-struct login {
-	struct str password, kept;
-	enum hash_cost cost;
-	bool renew;
-	struct arena memory; /* the lane's */
-	struct str hash, scram;
-};
-
-/* What is kept of the password in another way than today's is made anew while the password is at hand. */
-static enum err login_work(struct task *t)
-{
-	struct login *l = t->op;
-	enum err e = password_verify(l->kept, l->password, l->cost, &l->renew);
-
-	if (!e && l->renew)
-		l->renew = !password_hash(l->password, l->cost, &l->memory, &l->hash) &&
-		           !password_scram_sha_256(l->password, l->cost, &l->memory, &l->scram);
-	forget(l->password);
-	return e;
-}
-
-static void renew(struct task *t)
-{
-	struct login *l = t->op;
-	struct account_settings s = t->h->settings;
-	struct commit *k;
-
-	if (!str_eq(s.password, l->kept) || journal_room(t->st->journal, ENTRY_SMALL, 0))
-		return; /* another time */
-	s.password = l->hash;
-	s.scram_sha_256 = l->scram;
-	k = commit_new(t->st, NULL);
-	settings_put(commit_entry(k), t->address, &s);
-	commit_go(k, ENTRY_SMALL, NULL, NULL);
-	log_info("store", NULL, "password kept in a new way account=" STR_FMT, STR_ARG(t->address));
-	holding_set(t->h, &s); /* either is right, should the entry fail */
-}
-
-static void login_verified(struct task *t, enum err e)
-{
-	struct login *l = t->op;
-	struct buf answer = { 0 };
-
-	if (!e && t->h->state != HOLDING_PRESENT)
-		e = ERR_DENIED;
-	if (!e)
-		pack_u8(&answer, t->h->settings.admin);
-	if (!e && l->renew)
-		renew(t);
-	arena_free(&l->memory);
-	task_end(t, e, buf_str(&answer));
-	buf_free(&answer);
-}
-
-static void login_account(struct task *t, enum err e)
-{
-	struct login *l = t->op;
-
-	if (e && e != ERR_ABSENT) {
-		forget(l->password);
-		task_end(t, ERR_AGAIN, STR_NONE);
-		return;
-	}
-	if (!e)
-		l->kept = arena_str(&t->memory, t->h->settings.password);
-	l->cost = (enum hash_cost)t->st->login->hash;
-	task_in_lane(t, t->st->w->slow, login_work, login_verified);
-}
-
-void login_handle(struct worker *w, struct request *rq, struct str args)
-{
-	struct task *t = task_new(w, rq, args, ASKER_SYSTEM);
-	struct login *l;
-
-	if (!t)
-		return;
-	l = task_op(t, struct login);
-	l->password = unpack_str(&t->args);
-	if (task_args_end(t))
-		task_account(t, login_account);
-}
-
-void account_free(struct account *a)
-{
-	if (a)
-		free(a->address);
-	free(a);
-}
-
-static void login_tell(struct asked *k, enum err e, struct str answer)
-{
-	struct unpack u = unpack_of(answer);
-	bool admin = unpack_u8(&u);
-	struct account *a = NULL;
-
-	if (!e && !unpack_end(&u))
-		e = ERR_AGAIN;
-	if (!e) {
-		a = mem_new(struct account);
-		a->address = str_dup(str_of(k->address));
-		a->admin = admin;
-		a->owner = k->to;
-	}
-	k->done.login(k->user, e, a);
-}
-
-struct call *store_login(struct worker *w, struct str address, struct str password, login_done *done, void *user)
-{
-	struct arena memory = { 0 };
-	struct str canonical;
-	enum err e = account_canonical(address, &memory, &canonical, NULL);
-	struct asked *k = ask_new(w, ASKER_SYSTEM, STR_NONE, e ? STR_NONE : canonical);
-	struct call *c;
-
-	k->done.login = done;
-	if (e) {
-		c = ask_refuse(k, ERR_DENIED, login_tell, user);
-	} else {
-		k->address = str_dup(canonical);
-		pack_str(&k->args, password);
-		c = ask_send(k, CALL_LOGIN, login_tell, user);
-	}
-	arena_free(&memory);
-	return c;
 }
 
 /* --- making and changing -------------------------------------------------------------------------------------------------- */
@@ -176,7 +41,7 @@ static void change_end(struct task *t, enum err e)
 {
 	struct change_op *c = t->op;
 
-	forget(c->password);
+	explicit_bzero((char *)c->password.p, c->password.len); /* it does not stay in memory that is given back */
 	if (!e) {
 		holding_set(t->h, &c->settings);
 		log_info("store", NULL, "account %s account=" STR_FMT, c->create ? "made" : "changed",
@@ -198,7 +63,7 @@ static void change_hashed(struct task *t, enum err e)
 		return;
 	}
 	k = commit_new(t->st, t);
-	settings_put(commit_entry(k), t->address, &c->settings);
+	account_put(commit_entry(k), t->address, &c->settings);
 	entry_name(commit_entry(k), t->name, STR_NONE);
 	commit_go(k, ENTRY_SMALL, NULL, change_end);
 }

@@ -104,7 +104,7 @@ static enum next answer(struct imap *s, enum sasl_step step)
 		conn_printf(s->conn, "+ " STR_FMT "\r\n", STR_ARG(sasl_challenge(s->sasl)));
 		return DONE;
 	}
-	account = sasl_account(s->sasl);
+	account = step == SASL_DONE ? sasl_account(s->sasl) : NULL;
 	sasl_free(s->sasl);
 	s->sasl = NULL;
 	switch (step) {

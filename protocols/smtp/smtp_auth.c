@@ -40,7 +40,8 @@ static enum next answer(struct smtp *s, enum sasl_step step)
 		return WAIT;
 	if (step == SASL_ASKS)
 		return smtp_reply(s, "334 " STR_FMT, STR_ARG(sasl_challenge(s->sasl)));
-	s->account = sasl_account(s->sasl);
+	if (step == SASL_DONE)
+		s->account = sasl_account(s->sasl);
 	sasl_free(s->sasl);
 	s->sasl = NULL;
 	switch (step) {

@@ -1,10 +1,11 @@
 # auth.t: what there is, in CAPA and by AUTH alone (RFC 5034, 3)
 options --set "pop3.errors_max 100" --set "login.fails_max 6"
 C: CAPA
-S.. SASL PLAIN LOGIN
+S.. SASL SCRAM-SHA-256 PLAIN LOGIN
 S.. .
 C: AUTH
 S: +OK *
+S: SCRAM-SHA-256
 S: PLAIN
 S: LOGIN
 S: .

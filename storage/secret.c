@@ -1,0 +1,50 @@
+/* secret.c - see secret.h. */
+#include "storage/secret.h"
+#include "core/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* Under a name of our own first, then linked: whoever reads it finds all of it, and the first one stays. */
+static enum err make(int directory)
+{
+	uint8_t bytes[SECRET_BYTES];
+	char name[64];
+	enum err e = OK;
+	int fd;
+
+	snprintf(name, sizeof(name), SECRET_FILE ".%d", (int)getpid());
+	fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_errno("make %s", name);
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes) || write(fd, bytes, sizeof(bytes)) != sizeof(bytes) ||
+		fsync(fd) < 0 || (linkat(directory, name, directory, SECRET_FILE, 0) < 0 && errno != EEXIST) ||
+		fsync(directory) < 0)
+		e = err_errno("make " SECRET_FILE);
+	close(fd);
+	unlinkat(directory, name, 0);
+	return e;
+}
+
+enum err secret_open(int directory, uint8_t secret[SECRET_BYTES])
+{
+	int fd = openat(directory, SECRET_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t len;
+	enum err e;
+
+	if (fd < 0 && errno == ENOENT) {
+		if ((e = make(directory)))
+			return e;
+		fd = openat(directory, SECRET_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	if (fd < 0)
+		return err_errno("open " SECRET_FILE);
+	len = read(fd, secret, SECRET_BYTES);
+	close(fd);
+	if (len == SECRET_BYTES)
+		return OK;
+	log_error("store", NULL, SECRET_FILE " is not %d bytes long: remove it, and another is made", SECRET_BYTES);
+	return ERR_NEVER;
+}
