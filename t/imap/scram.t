@@ -1,0 +1,43 @@
+# scram.t: SCRAM-SHA-256 asks on after the client's first message, with the salt of the account (RFC 5802, 5; RFC 7677)
+options --set "imap.errors_max 100"
+C: a AUTHENTICATE SCRAM-SHA-256
+S: + 
+C: biwsbj1hbGljZSxyPWFiY2Q=
+S: + cj1hYmNk*
+C: *
+S: a BAD *
+
+# of somebody who is not there as well; another nonce than ours is as wrong as a wrong proof
+C: b AUTHENTICATE SCRAM-SHA-256 biwsbj1hbGljZSxyPWFiY2Q=
+S: + cj1hYmNk*
+C: Yz1iaXdzLHI9YWJjZCxwPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE9
+S: b NO [AUTHENTICATIONFAILED] ${refusal}
+C: b AUTHENTICATE SCRAM-SHA-256 biwsbj1ub2JvZHkuaGVyZSxyPWFiY2Q=
+S: + cj1hYmNk*
+C: Yz1iaXdzLHI9YWJjZCxwPUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE9
+S: b NO [AUTHENTICATIONFAILED] ${refusal}
+
+# what is no message of it (7)
+C: c AUTHENTICATE SCRAM-SHA-256 =
+S: c BAD *
+C: c AUTHENTICATE SCRAM-SHA-256 aGVsbG8=
+S: c BAD *
+C: c AUTHENTICATE SCRAM-SHA-256 biwsbT14LG49YWxpY2Uscj1hYmNk
+S: c BAD *
+
+# without TLS there is no channel to be bound to, over TLS there is (6; RFC 9266)
+C: d AUTHENTICATE SCRAM-SHA-256-PLUS cD10bHMtZXhwb3J0ZXIsLG49YWxpY2Uscj1hYmNk
+S: d NO [CANNOT] *
+C: d AUTHENTICATE SCRAM-SHA-256 cD10bHMtZXhwb3J0ZXIsLG49YWxpY2Uscj1hYmNk
+S: d NO [AUTHENTICATIONFAILED] *
+server imaps
+C2: a AUTHENTICATE SCRAM-SHA-256 eSwsbj1hbGljZSxyPWFiY2Q=
+S2: a NO [AUTHENTICATIONFAILED] *
+C2: a AUTHENTICATE SCRAM-SHA-256-PLUS biwsbj1hbGljZSxyPWFiY2Q=
+S2: a NO [AUTHENTICATIONFAILED] *
+C2: a AUTHENTICATE SCRAM-SHA-256-PLUS cD10bHMtZXhwb3J0ZXIsLG49YWxpY2Uscj1hYmNk
+S2: + cj1hYmNk*
+C2: *
+S2: a BAD *
+C2: a AUTHENTICATE EXTERNAL =
+S2: a NO [CANNOT] *
