@@ -2,12 +2,15 @@
 #include "protocols/cli/names.h"
 #include "storage/account.h"
 #include "storage/address.h"
+#include "storage/prepare.h"
 
 enum err name_account(struct arena *a, struct str text, struct str *name)
 {
-	struct str detail;
-	enum err e = account_canonical(text, a, name, &detail);
+	struct str prepared, detail = STR_NONE;
+	enum err e = prepare(text, a, &prepared); /* as the names of who logs in are */
 
+	if (!e)
+		e = account_canonical(prepared, a, name, &detail);
 	return e == ERR_TOO_BIG || (!e && detail.len) ? ERR_MISTAKE : e;
 }
 

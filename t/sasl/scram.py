@@ -1,11 +1,13 @@
 """scram.py - SCRAM-SHA-256 and SCRAM-SHA-256-PLUS in every protocol (RFC 5802, RFC 7677, RFC 9266): right ones get in, and
 whatever somebody between could change does not; who is not there looks like who is."""
 
+import os
+import re
 import subprocess
 
 import tap
 from auth import Auth
-from postern import PASSWORD, Server, binary
+from postern import PASSWORD, TOP, Server, binary
 from scram_client import Scram
 
 tap.need("openssl")
@@ -165,6 +167,10 @@ def test_accounts(server):
         assert log_in(auth, Scram(server.address("umlaut"), "p\u00e4sse"))
     with tap.test("by PLAIN too"), Auth(server, "imap") as auth:
         assert auth.begin("PLAIN", f"\0{server.address('umlaut')}\0p\u00e4sse".encode())
+    command("account", "add", server.address("mu\u0308ller"), "--password", PASSWORD)
+    for name in ("m\u00fcller", "mu\u0308ller"):
+        with tap.test(f"so is a name, {ascii(name)}"), Auth(server, "imap") as auth:
+            assert log_in(auth, Scram(server.address(name), PASSWORD))
     command("account", "passwd", server.address("umlaut"), "--password-stdin", input=b"other\n")
     with tap.test("another password is another proof"):
         with Auth(server, "imap") as auth:
@@ -180,6 +186,14 @@ def test_log(server):
                        "unknown channel binding", "may not act for another"):
             assert ' login failed account=test0000@example.test peer=127.0.0.1 mechanism=SCRAM-SHA-256' in log
             assert f'reason="{reason}"' in log, reason
+    with tap.test("the filter that the manual shows finds wrong passwords, and whose they were"):
+        with open(os.path.join(TOP, "conf", "postern.8")) as manual:
+            shown = re.search(r"(?m)^failregex = (.*)$", manual.read())[1].replace(r"\e", "\\")
+        wrong = re.compile(shown.replace("<HOST>", r"(?P<host>\S+)"))
+        lines = [line for line in server.log().splitlines() if "login failed" in line]
+        found = [line for line in lines if (match := wrong.match(line)) and match["host"] == "127.0.0.1"]
+        assert found == [line for line in lines if 'reason="wrong' in line] and len(found) > 10
+        assert not any(wrong.match(line) for line in server.log().splitlines() if " login account=" in line)
 
 
 with Server(users=2) as server:

@@ -230,7 +230,7 @@ static void test_prepare(void)
 		ok(texts[i].prepared ? !e && str_eq(prepared, str_of(texts[i].prepared)) : e == ERR_MISTAKE, "%s",
 			texts[i].what);
 	}
-	for (size_t i = 0; i < PREPARE_BYTES_MAX + 2; i += 3)
+	for (size_t i = 0; i + 3 <= PREPARE_BYTES_MAX + 3; i += 3)
 		memcpy(longest + i, "\xef\xb7\xba", 3); /* 18 characters each, when composed */
 	ok(!prepare((struct str){ longest, PREPARE_BYTES_MAX - PREPARE_BYTES_MAX % 3 }, &a, &prepared) &&
 			prepared.len > 10 * PREPARE_BYTES_MAX,
