@@ -7,13 +7,12 @@
 
 static enum sasl_step plain(struct sasl *s, struct str message);
 static enum sasl_step login(struct sasl *s, struct str message);
-
 static enum sasl_step external(struct sasl *s, struct str message);
 static bool external_possible(const struct conn *c);
 
+/* The best first, for clients that take the first they know. */
 static const struct sasl_mechanism rows[] = {
-	/* the best first, for clients that take the first they know */
-	/* name    possible  prompt      responds, is proved */
+	/* name, possible, prompt, responds, is proved */
 	{ "SCRAM-SHA-256-PLUS", sasl_scram_plus_possible, "", sasl_scram_plus, sasl_scram_proved },
 	{ "SCRAM-SHA-256", NULL, "", sasl_scram, sasl_scram_proved },
 	{ "EXTERNAL", external_possible, "", external, NULL },
