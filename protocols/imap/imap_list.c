@@ -21,7 +21,6 @@ void imap_list_drop(struct imap *s)
 {
 	if (!s->listing)
 		return;
-	listing_free(&s->listing->listing);
 	free(s->listing);
 	s->listing = NULL;
 }
@@ -75,6 +74,11 @@ static void listed(void *user, enum err e, const struct mailbox_entry *entries, 
 	struct buf line = { 0 };
 
 	s->waiting = NULL;
+	if (!e && !listing_fit(&l->listing, entries, count, &s->arena)) {
+		imap_list_drop(s);
+		imap_resume(s, imap_no(s, "[CANNOT] no mailbox can have a name like that"));
+		return;
+	}
 	if (!e && l->listing.status_items)
 		l->names = arena_alloc(&s->arena, (count + 1) * sizeof(*l->names));
 	for (size_t i = 0; !e && i < count; i++) {
@@ -111,10 +115,6 @@ static enum next list_or_lsub(struct imap *s, struct args *a, bool lsub)
 	}
 	s->listing = mem_new(struct listing_under_way);
 	s->listing->listing = l;
-	if (!listing_compile(&s->listing->listing, &s->arena)) {
-		imap_list_drop(s);
-		return imap_no(s, "[CANNOT] no mailbox can have a name like that");
-	}
 	s->waiting = store_list(s->worker, s->account, listed, s);
 	return WAIT;
 }

@@ -100,32 +100,28 @@ bool listing_parse(struct args *a, bool lsub, struct listing *l)
 	return args_end(a);
 }
 
-bool listing_compile(struct listing *l, struct arena *arena)
-{
-	for (size_t i = 0; i < l->count; i++) {
-		char *text = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(l->reference), STR_ARG(l->patterns[i]));
-
-		if (!(l->compiled[i] = pattern_new(str_of(text))))
-			return false;
-	}
-	return true;
-}
-
-void listing_free(struct listing *l)
-{
-	for (size_t i = 0; i < l->count; i++)
-		pattern_free(l->compiled[i]);
-	l->count = 0;
-}
-
 /* ---- which names ---- */
 
-static bool fits(const struct listing *l, struct str name)
+/* Each pattern is compared with every name once, however often the answer is wanted. */
+bool listing_fit(struct listing *l, const struct mailbox_entry *entries, size_t count, struct arena *arena)
 {
-	for (size_t i = 0; i < l->count; i++)
-		if (pattern_fits(l->compiled[i], name))
-			return true;
-	return false;
+	size_t bytes = 0;
+
+	l->fit = arena_alloc(arena, (count + 1) * sizeof(*l->fit));
+	for (size_t n = 0; n < l->count; n++) {
+		char *text = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(l->reference), STR_ARG(l->patterns[n]));
+		struct pattern *pattern = pattern_new(str_of(text));
+
+		bytes += n ? strlen(text) : 0;
+		if (!pattern || bytes > PATTERN_BYTES_MAX) {
+			pattern_free(pattern);
+			return false;
+		}
+		for (size_t i = 0; i < count; i++)
+			l->fit[i] |= pattern_fits(pattern, entries[i].name);
+		pattern_free(pattern);
+	}
+	return true;
 }
 
 static bool is_selected(const struct listing *l, const struct mailbox_entry *e)
@@ -144,8 +140,7 @@ static bool has_selected_below(
 	struct str above = entries[place].name;
 
 	for (size_t i = place + 1; i < count && str_starts(entries[i].name, above); i++)
-		if (entries[i].name.p[above.len] == '/' && is_selected(l, &entries[i]) &&
-			!(unfit && fits(l, entries[i].name)))
+		if (entries[i].name.p[above.len] == '/' && is_selected(l, &entries[i]) && !(unfit && l->fit[i]))
 			return true;
 	return false;
 }
@@ -156,7 +151,7 @@ struct listing_line listing_line(
 	const struct mailbox_entry *e = &entries[place];
 	struct listing_line line = { 0 };
 
-	if (!fits(l, e->name))
+	if (!l->fit[place])
 		return line;
 	if (is_selected(l, e)) {
 		line.told = true;

@@ -115,6 +115,15 @@ S: * LIST * "INBOX"
 S: g OK *
 C: g LIST "" (1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 INBOX)
 S: g BAD *
+C\: g LIST "" (INBOX {1023+}\r\n
+C+ 1023 of a
+C: )
+S: * LIST * "INBOX"
+S: g OK *
+C\: g LIST "" (INBOX INB {1023+}\r\n
+C+ 1023 of a
+C: )
+S: g NO [CANNOT] *
 
 # RETURN (STATUS): behind each mailbox, not behind a level (RFC 5819, 2)
 C\: h APPEND INBOX {3+}\r\na:b\r\n
