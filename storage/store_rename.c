@@ -382,6 +382,8 @@ static void rename_lead(struct task *t, enum err e)
 		e = ERR_NEVER; /* into itself */
 	if (e)
 		task_end(t, e, STR_NONE);
+	else if (mailbox_name_is_inbox(r->from) && tree->count >= (size_t)t->st->settings->mailboxes_per_account)
+		task_end(t, ERR_TOO_BIG, STR_NONE);
 	else if (mailbox_name_is_inbox(r->from))
 		mailbox_create(t, r->to, 0, NULL, rename_inbox_made);
 	else

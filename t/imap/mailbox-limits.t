@@ -23,7 +23,9 @@ S: c OK *
 C: c CREATE fifth
 S: c OK *
 
-# nor can a name become so
+# nor by renaming INBOX, which stays; nor can a name become too long
+C: d RENAME INBOX sixth
+S: d NO [LIMIT] *
 C: d RENAME fifth a/b/c/d
 S: d NO [LIMIT] *
 C: d RENAME a x/y

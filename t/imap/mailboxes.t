@@ -36,6 +36,8 @@ C: b CREATE "&"
 S: b BAD *
 C: b CREATE "&AGE-"
 S: b BAD *
+C: b CREATE "&U,BTFw-&ZeVnLIqe-"
+S: b BAD *
 C\: b CREATE "a\x01b"\r\n
 S: b NO *
 
