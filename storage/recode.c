@@ -1,0 +1,356 @@
+/* recode.c - see recode.h.
+ * The bytes go by line by line: HEADER gathers them, TEXT passes them on, BINARY encodes them. A line that begins with
+ * '-' waits in `head` until it tells whether it is a delimiter: until all that can matter is there, or the line's end.
+ * In BINARY the CRLF before each line is held back, for it belongs to the delimiter if one follows; the delimiter's own
+ * line is passed on in the mode DELIMITER.
+ * Always: `levels` are the multiparts that are open, from the outside in, and `depth` is that of the part whose bytes
+ * come now. */
+#include "storage/recode.h"
+#include "core/mem.h"
+#include "storage/decode.h"
+#include "storage/header.h"
+#include "storage/mime.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define LEVELS_MAX  50                          /* mime_limits.depth */
+#define HEAD_MAX    (2 + MIME_BOUNDARY_MAX + 2) /* of a line: "--", boundary, "--" */
+#define GROUP_BYTES 57                          /* of a line of base64, which has 76 characters then (RFC 2045, 6.8) */
+
+struct level { /* an open multipart */
+	char boundary[MIME_BOUNDARY_MAX];
+	size_t len;
+	unsigned depth;
+	bool digest; /* its parts are messages if they do not say (RFC 2046, 5.1.5) */
+};
+
+enum mode { HEADER, TEXT, BINARY, DELIMITER };
+
+struct recode {
+	enum mode mode, then; /* then: what follows a DELIMITER */
+	struct level levels[LEVELS_MAX];
+	unsigned level_count, depth, parts;
+	bool full; /* as many parts as may be: what looks like a delimiter is none any more */
+
+	bool undecided;      /* the line may be a delimiter yet */
+	char head[HEAD_MAX]; /* of it, as long as that is so */
+	size_t head_len;
+
+	struct buf header;
+	size_t header_line; /* where its last line begins */
+	char line_end[2];   /* BINARY: held back */
+	size_t line_end_len;
+	char group[GROUP_BYTES]; /* of content, not yet written */
+	size_t group_len;
+	bool wrote; /* a line of base64 before it */
+};
+
+struct recode *recode_new(void)
+{
+	struct recode *r = mem_new(struct recode);
+
+	r->mode = HEADER;
+	r->undecided = true;
+	r->depth = r->parts = 1;
+	return r;
+}
+
+void recode_free(struct recode *r)
+{
+	if (!r)
+		return;
+	buf_free(&r->header);
+	free(r);
+}
+
+/* --- base64 ------------------------------------------------------------------------------------------------------ */
+
+static void write_group(struct recode *r, struct str group, struct buf *out)
+{
+	if (r->wrote)
+		buf_add(out, "\r\n", 2); /* the last line's end is the delimiter's */
+	base64_encode(group, out);
+	r->wrote = true;
+}
+
+static void encode(struct recode *r, struct str bytes, struct buf *out)
+{
+	while (bytes.len) {
+		size_t room = GROUP_BYTES - r->group_len, len = bytes.len < room ? bytes.len : room;
+
+		if (!r->group_len && len == GROUP_BYTES) {
+			write_group(r, str_cut(bytes, 0, len), out);
+		} else {
+			memcpy(r->group + r->group_len, bytes.p, len);
+			r->group_len += len;
+			if (r->group_len == GROUP_BYTES) {
+				write_group(r, (struct str){ r->group, GROUP_BYTES }, out);
+				r->group_len = 0;
+			}
+		}
+		bytes = str_cut(bytes, len, bytes.len);
+	}
+}
+
+static void encode_end(struct recode *r, struct buf *out)
+{
+	if (r->group_len)
+		write_group(r, (struct str){ r->group, r->group_len }, out);
+	r->group_len = 0;
+	r->wrote = false;
+}
+
+/* The line end that was held back is content. */
+static void encode_line_end(struct recode *r, struct buf *out)
+{
+	encode(r, (struct str){ r->line_end, r->line_end_len }, out);
+	r->line_end_len = 0;
+}
+
+/* --- headers ----------------------------------------------------------------------------------------------------- */
+
+/* The header as it came, but for the encoding that is named in it; NULL: that too. */
+static void write_header(struct recode *r, const char *encoding, struct buf *out)
+{
+	struct header_walk w = header_walk(buf_str(&r->header));
+	struct header_field field;
+
+	while (header_next(&w, &field))
+		if (encoding && str_eq_nocase(field.name, STR("Content-Transfer-Encoding")))
+			buf_printf(out, "Content-Transfer-Encoding: %s\r\n", encoding);
+		else
+			buf_add_str(out, field.whole);
+	buf_add_str(out, w.left);
+	buf_free(&r->header);
+	r->header_line = 0;
+}
+
+static void open_part(struct recode *r)
+{
+	r->depth++;
+	r->parts++;
+	r->mode = HEADER;
+}
+
+static void open_level(struct recode *r, struct str boundary, bool digest)
+{
+	struct level *level = &r->levels[r->level_count++];
+
+	assert(r->level_count <= LEVELS_MAX);
+	memcpy(level->boundary, boundary.p, boundary.len);
+	level->len = boundary.len;
+	level->depth = r->depth;
+	level->digest = digest;
+}
+
+/* Whose parts the one is whose header has come: it stands right in a multipart, not in a message within. */
+static bool in_digest(const struct recode *r)
+{
+	const struct level *level = r->level_count ? &r->levels[r->level_count - 1] : NULL;
+
+	return level && level->digest && level->depth + 1 == r->depth;
+}
+
+/* What the header says its body is, as mime.c reads it. */
+static void read_content(struct recode *r, struct arena *a, struct content *c)
+{
+	struct header_field type;
+
+	content_read(a, buf_str(&r->header), mime_limits.fields, c);
+	if (in_digest(r) && !header_find(buf_str(&r->header), "Content-Type", &type))
+		content_set(c, "message", "rfc822");
+}
+
+static struct str boundary_of(struct arena *a, const struct content *c)
+{
+	struct str boundary = content_param_joined(a, c->params, "boundary");
+
+	while (boundary.len && (boundary.p[boundary.len - 1] == ' ' || boundary.p[boundary.len - 1] == '\t'))
+		boundary.len--;
+	return boundary.len > MIME_BOUNDARY_MAX ? STR_NONE : boundary;
+}
+
+/* The blank line has come. */
+static void header_whole(struct recode *r, struct buf *out)
+{
+	bool may_hold = r->depth < mime_limits.depth && r->parts < mime_limits.parts;
+	struct arena a = { 0 };
+	struct content c;
+	bool binary;
+
+	read_content(r, &a, &c);
+	binary = str_eq_nocase(c.encoding, STR("binary"));
+	r->mode = TEXT;
+	if (content_is(&c, "multipart", NULL)) {
+		struct str boundary = boundary_of(&a, &c);
+
+		if (may_hold && boundary.len)
+			open_level(r, boundary, content_is(&c, "multipart", "digest"));
+		write_header(r, may_hold && boundary.len && binary ? "8bit" : NULL, out);
+	} else if (content_is(&c, "message", "rfc822") || content_is(&c, "message", "global")) {
+		enum encoding encoding = encoding_of(c.encoding);
+
+		write_header(r, may_hold && binary ? "8bit" : NULL, out);
+		if (may_hold && encoding != ENCODING_QUOTED &&
+			encoding != ENCODING_BASE64) /* those may not be, but are */
+			open_part(r);
+	} else {
+		write_header(r, binary ? "base64" : NULL, out);
+		if (binary)
+			r->mode = BINARY;
+	}
+	arena_free(&a);
+}
+
+/* --- lines ------------------------------------------------------------------------------------------------------- */
+
+/* The open level that the line in `head` is a delimiter of: the longest that fits; NULL: none. */
+static struct level *delimits(struct recode *r, bool *closing)
+{
+	struct str line = { r->head, r->head_len };
+	struct level *best = NULL;
+
+	if (r->full || !str_starts(line, STR("--")))
+		return NULL;
+	line = str_cut(line, 2, line.len);
+	for (unsigned i = r->level_count; i-- > 0;) {
+		struct level *level = &r->levels[i];
+
+		if (str_starts(line, (struct str){ level->boundary, level->len }) && (!best || level->len > best->len))
+			best = level;
+	}
+	if (!best)
+		return NULL;
+	*closing = str_starts(str_cut(line, best->len, line.len), STR("--"));
+	r->full = !*closing && r->parts >= mime_limits.parts;
+	return r->full ? NULL : best;
+}
+
+/* All that is open below the level ends before the line, and the level too if that is what the delimiter says. */
+static void close_below(struct recode *r, const struct level *level, bool closing, struct buf *out)
+{
+	if (r->mode == BINARY)
+		encode_end(r, out);
+	buf_add(out, r->line_end, r->line_end_len);
+	r->line_end_len = 0;
+	write_header(r, NULL, out); /* of a part cut short */
+	r->depth = level->depth;
+	r->level_count = (unsigned)(level - r->levels) + !closing;
+	r->then = TEXT;
+	if (!closing) {
+		open_part(r);
+		r->then = HEADER;
+	}
+	r->mode = DELIMITER;
+}
+
+static void line_over(struct recode *r, struct buf *out)
+{
+	struct str line = str_cut(buf_str(&r->header), r->header_line, buf_len(&r->header));
+
+	r->undecided = true;
+	if (r->mode == DELIMITER)
+		r->mode = r->then;
+	else if (r->mode == HEADER && (str_eq(line, STR("\r\n")) || str_eq(line, STR("\n"))))
+		header_whole(r, out);
+	else if (r->mode == HEADER)
+		r->header_line = buf_len(&r->header);
+}
+
+/* Bytes of a line that is no delimiter, or the one that is; up to its end. Answers how many. */
+static size_t take_line(struct recode *r, struct str bytes, struct buf *out)
+{
+	const char *lf = memchr(bytes.p, '\n', bytes.len);
+	size_t len = lf ? (size_t)(lf - bytes.p) + 1 : bytes.len;
+
+	if (r->mode == HEADER && buf_len(&r->header) + len > mime_limits.header_bytes) {
+		write_header(r, NULL, out);
+		r->mode = TEXT;
+	}
+	buf_add(r->mode == HEADER ? &r->header : out, bytes.p, len);
+	if (lf)
+		line_over(r, out);
+	return len;
+}
+
+/* The same of content: its line ends at a CRLF alone, which is held back. */
+static size_t take_content(struct recode *r, struct str bytes, struct buf *out)
+{
+	ptrdiff_t cr;
+
+	if (r->line_end_len == 1 && bytes.p[0] == '\n') {
+		r->line_end[r->line_end_len++] = '\n';
+		r->undecided = true;
+		return 1;
+	}
+	encode_line_end(r, out); /* a CR alone */
+	cr = str_find(bytes, '\r');
+	encode(r, str_cut(bytes, 0, cr < 0 ? bytes.len : (size_t)cr), out);
+	if (cr < 0)
+		return bytes.len;
+	r->line_end[r->line_end_len++] = '\r';
+	return (size_t)cr + 1;
+}
+
+static size_t take(struct recode *r, struct str bytes, struct buf *out)
+{
+	return r->mode == BINARY ? take_content(r, bytes, out) : take_line(r, bytes, out);
+}
+
+/* What is in `head` tells what the line is: it goes the way of its line. */
+static void decide(struct recode *r, struct buf *out)
+{
+	bool closing = false;
+	const struct level *level = delimits(r, &closing);
+	struct str head = { r->head, r->head_len };
+
+	r->undecided = false;
+	r->head_len = 0;
+	if (level)
+		close_below(r, level, closing, out);
+	encode_line_end(r, out);
+	while (head.len)
+		head = str_cut(head, take(r, head, out), head.len);
+}
+
+/* At the start of a line: gathers its head, if it may be a delimiter. Answers how many bytes it took. */
+static size_t take_head(struct recode *r, struct str bytes, struct buf *out)
+{
+	size_t len = HEAD_MAX - r->head_len;
+	const char *lf;
+
+	if (!r->head_len && bytes.p[0] != '-') {
+		decide(r, out);
+		return 0;
+	}
+	len = len < bytes.len ? len : bytes.len;
+	if ((lf = memchr(bytes.p, '\n', len)))
+		len = (size_t)(lf - bytes.p) + 1;
+	memcpy(r->head + r->head_len, bytes.p, len);
+	r->head_len += len;
+	if (lf || r->head_len == HEAD_MAX)
+		decide(r, out);
+	return len;
+}
+
+/* --- all of it --------------------------------------------------------------------------------------------------- */
+
+void recode_feed(struct recode *r, struct str bytes, struct buf *out)
+{
+	while (bytes.len) {
+		size_t took = r->undecided ? take_head(r, bytes, out) : take(r, bytes, out);
+
+		bytes = str_cut(bytes, took, bytes.len);
+	}
+}
+
+void recode_end(struct recode *r, struct buf *out)
+{
+	if (r->undecided)
+		decide(r, out);
+	if (r->mode == BINARY) {
+		encode_line_end(r, out);
+		encode_end(r, out);
+	}
+	write_header(r, NULL, out);
+}

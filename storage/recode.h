@@ -1,0 +1,20 @@
+/* recode.h - a message whose parts may hold any bytes (BINARYMIME, RFC 3030) becomes one of lines.
+ * A part with the encoding "binary" is written in base64, and its header says so; what holds such parts, a multipart or
+ * a message, says 8bit instead. All else comes out as it came in. What the parts mean is what they meant: decoded as
+ * mime.h finds them, each has the bytes it had. Parts that mime.h would not open, too deep or too many, are not opened
+ * here either: they are left as they are, for whoever takes lines alone to refuse.
+ * Bytes come in any pieces, and the result does not depend on how they were cut. In a binary part only a CRLF ends a
+ * line before a delimiter (RFC 2046, 5.1.1). Memory is one header and the open boundaries, bounded both. */
+#ifndef STORAGE_RECODE_H
+#define STORAGE_RECODE_H
+
+#include "core/buf.h"
+
+struct recode;
+
+struct recode *recode_new(void);
+void recode_feed(struct recode *r, struct str bytes, struct buf *out);
+void recode_end(struct recode *r, struct buf *out); /* nothing follows: what was held back comes out */
+void recode_free(struct recode *r);                 /* NULL is fine */
+
+#endif
