@@ -1,5 +1,5 @@
 /* path.h - where things lie below the store's directory, and names made safe for it.
- *   domains/<domain>/<account>/account.settings   INBOX.mbox  INBOX.state  Archive/2026.mbox
+ *   domains/<domain>/<account>/account.settings   account.mailboxes  INBOX.mbox  INBOX.state  Archive/2026.mbox
  * A mailbox name is UTF-8 with '/' between its levels. In file names every byte but letters, digits, space,
  * `-_+@,` and non-ASCII is written %XX, a leading and a trailing space too, so that no name can leave its account or
  * collide with a file of ours (ours have a dot in them; a '.' within a name is written %2E). A domain keeps its dots.

@@ -2,26 +2,31 @@
  * Its messages are not kept with the command but go into drafts as they come:
  *   "a APPEND mailbox" [flags] [date] {n} CRLF n bytes, [flags] [date] {n} CRLF n bytes ... CRLF
  * While a draft is ended the input rests; when the last line's end has come, all go to the store together. What is wrong
- * with a message is told when the next literal is announced, if its client waits to be asked for it, else at the end. */
+ * with a message is told when the next literal is announced, if its client waits to be asked for it, else at the end.
+ * Messages are kept as lines: parts of any bytes, which a literal8 may hold, become base64. */
 #include "core/mem.h"
 #include "protocols/imap/imap_session.h"
 #include "storage/journal.h"
+#include "storage/recode.h"
 #include <stdlib.h>
 
 #define MEMORY_MAX    (4u << 20) /* of the messages of one APPEND that are held in memory; further ones become files */
 #define SEGMENT_SHARE 8          /* nor is it more than this part of a journal's segment */
 #define LINE_MAX      8192       /* what stands between two messages */
 
-enum wrong { NOTHING_WRONG, TOO_BIG, TOO_MANY, EMPTY, BAD_BYTES, FAILED };
+enum wrong { NOTHING_WRONG, TOO_BIG, TOO_MANY, EMPTY, BAD_BYTES, BAD_BINARY, FAILED };
 
 struct appending {
 	struct str mailbox;      /* in the session's arena, like the keywords */
 	struct append *messages; /* theirs are the drafts */
 	size_t count, cap;
-	struct draft *draft; /* of the message that is coming; NULL: its bytes are passed over, or none is */
-	uint64_t left;       /* of its bytes, still to come */
-	bool within;         /* one is coming */
-	bool whole;          /* all has come, and the line's end */
+	struct draft *draft;   /* of the message that is coming; NULL: its bytes are passed over, or none is */
+	struct recode *recode; /* it is a literal8; NULL else */
+	struct buf recoded;
+	uint64_t left; /* of its bytes, still to come */
+	bool within;   /* one is coming */
+	bool binary;   /* as a literal8 */
+	bool whole;    /* all has come, and the line's end */
 	size_t in_memory;
 	enum wrong wrong; /* the first thing */
 	enum err e;       /* FAILED: so */
@@ -34,6 +39,8 @@ void imap_append_drop(struct imap *s)
 	if (!p)
 		return;
 	draft_free(p->draft);
+	recode_free(p->recode);
+	buf_free(&p->recoded);
 	for (size_t i = 0; i < p->count; i++)
 		draft_free(p->messages[i].draft);
 	free(p->messages);
@@ -99,6 +106,8 @@ static enum next refuse(struct imap *s)
 	case BAD_BYTES:
 		return imap_bad(s, imap_conf(s)->line_ends == FORM_STRICT ? "a message has no NUL, CR or LF but in CRLF"
 									  : "a message holds no NUL");
+	case BAD_BINARY:
+		return imap_no(s, "[UNKNOWN-CTE] what is not said to be binary has no NUL");
 	default:
 		return imap_outcome(s, e);
 	}
@@ -142,7 +151,9 @@ static enum next message_begins(struct imap *s, const struct append *message)
 	if (!p->wrong) {
 		message_add(p, message);
 		p->draft = draft_begin(s);
+		p->recode = parser->binary ? recode_new() : NULL;
 	}
+	p->binary = parser->binary;
 	p->within = parser->literal_len > 0;
 	p->left = parser->literal_len;
 	if (parser->synchronising)
@@ -210,13 +221,20 @@ static enum next append_ends(struct imap *s)
 
 /* ---- what comes ---- */
 
+static enum wrong wrong_of(const struct appending *p, enum err e)
+{
+	if (e == ERR_MISTAKE)
+		return p->binary ? BAD_BINARY : BAD_BYTES;
+	return e == ERR_TOO_BIG ? TOO_BIG : FAILED;
+}
+
 static void message_whole(void *user, enum err e)
 {
 	struct imap *s = user;
 	struct appending *p = s->append;
 
 	if (e)
-		note_wrong(p, e == ERR_MISTAKE ? BAD_BYTES : e == ERR_TOO_BIG ? TOO_BIG : FAILED);
+		note_wrong(p, wrong_of(p, e));
 	p->e = e; /* nothing more is taken once it is one */
 	p->in_memory += draft_bytes(p->draft).len;
 	p->messages[p->count - 1].draft = p->draft;
@@ -229,6 +247,23 @@ static void on_draft_room(void *user)
 	imap_resume(user, DONE);
 }
 
+/* last: the message's last bytes. */
+static void draft_take(struct appending *p, struct str bytes, bool last)
+{
+	if (!p->recode) {
+		draft_feed(p->draft, bytes);
+		return;
+	}
+	recode_feed(p->recode, bytes, &p->recoded);
+	if (last) {
+		recode_end(p->recode, &p->recoded);
+		recode_free(p->recode);
+		p->recode = NULL;
+	}
+	draft_feed(p->draft, buf_str(&p->recoded));
+	buf_clear(&p->recoded);
+}
+
 /* Bytes of a message. */
 static void take_bytes(struct imap *s, struct buf *in, enum next *next)
 {
@@ -236,7 +271,7 @@ static void take_bytes(struct imap *s, struct buf *in, enum next *next)
 	size_t len = buf_len(in) < p->left ? buf_len(in) : (size_t)p->left;
 
 	if (p->draft)
-		draft_feed(p->draft, str_cut(buf_str(in), 0, len));
+		draft_take(p, str_cut(buf_str(in), 0, len), len == p->left);
 	buf_take(in, len);
 	p->left -= len;
 	p->within = p->left > 0;

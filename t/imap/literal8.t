@@ -25,3 +25,24 @@ S: d BAD *
 C: d STATUS INBOX (MESSAGES)
 S: * STATUS "INBOX" (MESSAGES 4)
 S: d OK *
+
+# parts of any bytes are kept as base64, and BINARY has the bytes (4.2 and 4.4); NULs elsewhere there are none
+C\: e APPEND INBOX ~{95+}\r\nMIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b\r\nc\xff\rd\ne\r\r\n\r\n
+S: e OK [APPENDUID * 5] *
+C: e EXAMINE INBOX
+S.. e OK *
+C: e FETCH 5 (BODY.PEEK[HEADER.FIELDS (Content-Transfer-Encoding)] BODY.PEEK[TEXT])
+S: * 5 FETCH (BODY[HEADER.FIELDS (Content-Transfer-Encoding)] {*}
+S: Content-Transfer-Encoding: base64
+S:
+S:  BODY[TEXT] {*}
+S: YQBiDQpj/w1kCmUNDQo=
+S: )
+S: e OK *
+C: e FETCH 5 BINARY.SIZE[1]
+S: * 5 FETCH (BINARY.SIZE[1] 14)
+S: e OK *
+C\: e APPEND INBOX ~{3+}\r\na\0b\r\n
+S: e NO [UNKNOWN-CTE] *
+C\: e APPEND INBOX ~{41+}\r\nContent-Transfer-Encoding: 8bit\r\n\r\nab\0 cd\r\n
+S: e NO [UNKNOWN-CTE] *

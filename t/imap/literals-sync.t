@@ -1,5 +1,5 @@
 # literals-sync.t: every literal is to be asked for (RFC 3501, 4.3)
-options --set "imap.literals sync" --set "imap.line_ends strict" --set "imap.errors_max 100"
+options --set "imap.literals sync" --set "imap.line_ends strict" --set "imap.errors_max 100" --set "imap.id {}"
 S: * OK [CAPABILITY IMAP4rev1 IDLE *
 C: a LOGIN {5}
 S: + *
@@ -29,3 +29,8 @@ C: c APPEND INBOX {5}
 S: + *
 C\: a:\r\nb\r\n
 S: c OK *
+
+# a server that tells nothing of itself (RFC 2971, 3.2)
+C: d ID ("name" "x")
+S: * ID NIL
+S: d OK *
