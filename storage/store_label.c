@@ -175,8 +175,11 @@ static void first_next(struct task *t, enum err e)
 	}
 	while (f->at < names->count) {
 		struct str name = mailbox_canonical(str_of(names->items[f->at++]));
+		struct buf stem = { 0 };
+		bool allowed = !mailbox_name_allowed(t->h, name, &stem);
 
-		if (is_there(t->h, name))
+		buf_free(&stem);
+		if (!allowed || is_there(t->h, name))
 			continue;
 		mailbox_create(t, name, 0, NULL, first_next);
 		return;
