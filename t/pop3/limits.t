@@ -64,6 +64,9 @@ S8: +OK *
 S8: +OK 1 *
 C8: RETR 1
 S8: +OK *
+# what still went into the system's buffers counts, the first time
+clock +601s
+clock +11s
 clock +601s
 clock +11s
 S8.. <close>
