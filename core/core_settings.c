@@ -103,7 +103,8 @@ static bool certificate_check(const void *values, const char *title, struct buf 
 
 static const struct setting certificate_rows[] = {
 	{ "file", SETTING_TEXT, "", NULL, NULL, offsetof(struct certificate_conf, file),
-		"File of the certificate and its chain, PEM. One of RSA, for names that an ECDSA one has too, is for old "
+		"File of the certificate and its chain, PEM. One of RSA, for names that an ECDSA one has too, is for "
+	        "old "
 		"clients.",
 		0 },
 	{ "key", SETTING_TEXT, "", NULL, NULL, offsetof(struct certificate_conf, key),
@@ -112,8 +113,7 @@ static const struct setting certificate_rows[] = {
 };
 
 const struct settings certificate_settings = { "certificate", true, sizeof(struct certificate_conf), certificate_rows,
-	"One more certificate, shown to clients that ask for a name in it (SNI).",
-	certificate_check };
+	"One more certificate, shown to clients that ask for a name in it (SNI).", certificate_check };
 
 static bool listen_check(const void *values, const char *title, struct buf *why)
 {

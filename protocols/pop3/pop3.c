@@ -16,6 +16,10 @@ static const struct setting rows[] = {
 		"Silence before the session is ended; nothing is deleted then.", 0 },
 	{ "errors_max", SETTING_NUMBER, "20", "1", "1000", offsetof(struct pop3_conf, errors_max),
 		"Wrong commands in a session before it is ended.", 0 },
+	{ "expire", SETTING_NUMBER, "0", "0", "36500", offsetof(struct pop3_conf, expire_days),
+		"Days that messages are kept at least, as clients are told; 0: they are never removed.", 0 },
+	{ "login_delay", SETTING_DURATION, "0s", "0s", "1d", offsetof(struct pop3_conf, login_delay_ms),
+		"How long after a login the account may log in again, in whole seconds.", 0 },
 	{ 0 },
 };
 
@@ -28,7 +32,7 @@ static void reply(struct pop3 *s, const char *status, const char *fmt, va_list a
 	struct buf *out = conn_out(s->conn);
 
 	buf_add_str(out, str_of(status));
-	buf_vprintf(out, fmt, ap);
+	buf_vprintf(out, pop3_in(s->language, fmt), ap);
 	buf_add(out, "\r\n", 2);
 	conn_wrote(s->conn);
 }
@@ -81,6 +85,7 @@ static void pop3_free(struct pop3 *s)
 	sasl_free(s->sasl);
 	call_cancel(s->waiting);
 	pop3_send_drop(s);
+	pop3_unlock(s);
 	session_close(s->worker, &s->session);
 	selected_free(s->maildrop);
 	account_free(s->account);
@@ -100,6 +105,7 @@ static void pop3_next(struct pop3 *s, enum next next)
 		conn_rest(s->conn);
 	if (next == CLOSE) {
 		s->parted = true;
+		pop3_unlock(s);
 		conn_close(s->conn);
 	}
 }
@@ -208,6 +214,7 @@ static void pop3_open(struct worker *w, const struct service *service, int fd)
 	s->snapshot = conf_ref(w->conf);
 	s->conf = conf_section(s->snapshot, &pop3_settings);
 	s->login_conf = conf_section(s->snapshot, &login_settings);
+	s->language = pop3_language(STR("*"));
 	s->conn = conn_new(w, fd, &events, s);
 	s->session = (struct session){ .service = service,
 		.conn = s->conn,

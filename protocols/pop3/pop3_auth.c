@@ -29,40 +29,6 @@ static enum next want_encryption(struct pop3 *s)
 	return pop3_wrong(s, "not without encryption, say STLS first");
 }
 
-/* ---- from here to the maildrop ---- */
-
-static void maildrop_opened(void *user, enum err e, struct selected *maildrop)
-{
-	struct pop3 *s = user;
-
-	s->waiting = NULL;
-	if (e) {
-		account_free(s->account);
-		s->account = NULL;
-		s->session.account = "";
-		pop3_resume(s, pop3_err(s, "[SYS/TEMP] the maildrop cannot be opened now, try again"));
-		return;
-	}
-	s->maildrop = maildrop;
-	s->messages = selected_exists(maildrop);
-	for (uint32_t n = 1; n <= s->messages; n++) {
-		struct message m;
-
-		selected_message(maildrop, n, &m);
-		s->bytes += m.wire;
-	}
-	pop3_enter(s, TRANSACTION);
-	pop3_resume(s, pop3_ok(s, "%u messages, %llu octets", s->messages, (unsigned long long)s->bytes));
-}
-
-static enum next logged_in(struct pop3 *s, struct account *account)
-{
-	s->account = account;
-	s->session.account = account->address;
-	s->waiting = store_select(s->worker, account, STR("INBOX"), true, maildrop_opened, s);
-	return WAIT;
-}
-
 static enum next denied(struct pop3 *s)
 {
 	pop3_err(s, "[AUTH] wrong name or password");
@@ -93,7 +59,7 @@ static void login_through(void *user, enum err e, struct account *account)
 
 	s->login = NULL;
 	s->name[0] = '\0';
-	pop3_resume(s, e == OK ? logged_in(s, account) : e == ERR_DENIED ? denied(s) : not_now(s));
+	pop3_resume(s, e == OK ? pop3_open_maildrop(s, account) : e == ERR_DENIED ? denied(s) : not_now(s));
 }
 
 enum next pop3_pass(struct pop3 *s, struct str rest)
@@ -130,7 +96,7 @@ static enum next answer(struct pop3 *s, enum sasl_step step)
 	s->sasl = NULL;
 	switch (step) {
 	case SASL_DONE:
-		return logged_in(s, account);
+		return pop3_open_maildrop(s, account);
 	case SASL_DENIED:
 		return denied(s);
 	case SASL_LATER:
@@ -186,8 +152,9 @@ enum next pop3_auth(struct pop3 *s, struct str rest)
 
 enum next pop3_stls(struct pop3 *s, struct str rest)
 {
-	if (rest.len)
-		return pop3_wrong(s, "STLS takes nothing");
+	(void)rest;
+	if (s->utf8) /* RFC 6856, 2.1 */
+		return pop3_wrong(s, "not after UTF8");
 	if (conn_secure(s->conn))
 		return pop3_wrong(s, "the connection is encrypted");
 	if (!may_secure(s))
@@ -201,7 +168,8 @@ enum next pop3_secure(struct pop3 *s)
 		log_warn("pop3", conn_id(s->conn), "clear text behind STLS, closing peer=%s", conn_peer(s->conn));
 		return CLOSE;
 	}
-	s->name[0] = '\0';
+	s->name[0] = '\0'; /* what was said before is forgotten: RFC 2595, 4 */
+	s->language = pop3_language(STR("*"));
 	pop3_ok(s, "begin TLS");
 	return conn_start_tls(s->conn, s->worker->tls) ? CLOSE : DONE;
 }

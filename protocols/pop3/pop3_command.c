@@ -1,7 +1,6 @@
 /* pop3_command.c - the commands (RFC 1939, 5 to 7; RFC 2449) and where each is allowed.
- * Messages are numbered as the maildrop was at PASS, whatever others do meanwhile; what DELE marks is removed by QUIT
+ * Messages are numbered as the maildrop was at the login, whatever others do meanwhile; what DELE marks is removed by QUIT
  * alone, all of it in one change of the mailbox. */
-#include "core/log.h"
 #include "core/mem.h"
 #include "protocols/pop3/pop3_session.h"
 #include <stdlib.h>
@@ -10,6 +9,13 @@ static enum next cmd_capa(struct pop3 *s, struct str rest)
 {
 	(void)rest;
 	pop3_ok(s, "what we can do");
+	conn_printf(s->conn, "UTF8 USER\r\nLANG\r\n");
+	if (s->conf->login_delay_ms)
+		conn_printf(s->conn, "LOGIN-DELAY %lld\r\n", (long long)(s->conf->login_delay_ms + 999) / 1000);
+	if (s->conf->expire_days)
+		conn_printf(s->conn, "EXPIRE %lld\r\n", (long long)s->conf->expire_days);
+	else
+		conn_printf(s->conn, "EXPIRE NEVER\r\n");
 	conn_printf(s->conn, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
 	if (s->state == AUTHORIZATION)
 		pop3_auth_capabilities(s);
@@ -23,7 +29,7 @@ bool pop3_is_deleted(const struct pop3 *s, uint32_t n)
 }
 
 /* A message number, of one that is not deleted; false: the reply is sent, in *next. */
-static bool take_number(struct pop3 *s, struct str *rest, uint32_t *n, enum next *next)
+static bool take_first_number(struct pop3 *s, struct str *rest, uint32_t *n, enum next *next)
 {
 	struct str left = str_trim(*rest);
 	ptrdiff_t space = str_find(left, ' ');
@@ -41,6 +47,16 @@ static bool take_number(struct pop3 *s, struct str *rest, uint32_t *n, enum next
 	return false;
 }
 
+/* The same, with nothing behind it. */
+static bool take_number(struct pop3 *s, struct str rest, uint32_t *n, enum next *next)
+{
+	if (!take_first_number(s, &rest, n, next))
+		return false;
+	if (rest.len)
+		*next = pop3_wrong(s, "one message number is enough");
+	return !rest.len;
+}
+
 static enum next cmd_stat(struct pop3 *s, struct str rest)
 {
 	(void)rest;
@@ -53,9 +69,9 @@ static enum next list_or_uidl(struct pop3 *s, struct str rest, bool uidl)
 	enum next next;
 	uint32_t n;
 
-	if (!rest.len)
+	if (!str_trim(rest).len)
 		return pop3_send_list(s, uidl);
-	if (!take_number(s, &rest, &n, &next))
+	if (!take_number(s, rest, &n, &next))
 		return next;
 	out = conn_out(s->conn);
 	buf_add_str(out, STR("+OK "));
@@ -80,7 +96,7 @@ static enum next cmd_retr(struct pop3 *s, struct str rest)
 	enum next next;
 	uint32_t n;
 
-	if (!take_number(s, &rest, &n, &next))
+	if (!take_number(s, rest, &n, &next))
 		return next;
 	selected_message(s->maildrop, n, &m);
 	return pop3_send_message(s, &m);
@@ -92,7 +108,7 @@ static enum next cmd_top(struct pop3 *s, struct str rest)
 	enum next next;
 	uint32_t n, lines;
 
-	if (!take_number(s, &rest, &n, &next))
+	if (!take_first_number(s, &rest, &n, &next))
 		return next;
 	if (!str_u32(rest, &lines))
 		return pop3_wrong(s, "TOP wants a message number and a number of lines");
@@ -106,7 +122,7 @@ static enum next cmd_dele(struct pop3 *s, struct str rest)
 	enum next next;
 	uint32_t n;
 
-	if (!take_number(s, &rest, &n, &next))
+	if (!take_number(s, rest, &n, &next))
 		return next;
 	if (!s->deleted)
 		s->deleted = mem_alloc((s->messages + 7) / 8);
@@ -133,79 +149,65 @@ static enum next cmd_noop(struct pop3 *s, struct str rest)
 	return pop3_ok(s, "here");
 }
 
-static void update_done(void *user, enum err e)
-{
-	struct pop3 *s = user;
-
-	s->waiting = NULL;
-	if (e)
-		pop3_err(s, "[SYS/TEMP] nothing was deleted, try again");
-	else
-		pop3_ok(s, "good-bye, %u messages deleted", s->deleted_count);
-	log_info("pop3", conn_id(s->conn), "quit account=%s deleted=%u outcome=\"%s\"", s->account->address,
-		s->deleted_count, err_text(e));
-	pop3_resume(s, CLOSE);
-}
-
-/* The UIDs of what is deleted, as ranges. The caller frees. */
-static struct uid_range *deleted_uids(const struct pop3 *s, size_t *count)
-{
-	struct uid_range *ranges = mem_alloc(s->deleted_count * sizeof(*ranges));
-	uint32_t previous = 0; /* the number of the message that ended the last range */
-
-	*count = 0;
-	for (uint32_t n = 1; n <= s->messages; n++) {
-		struct message m;
-
-		if (!pop3_is_deleted(s, n))
-			continue;
-		selected_message(s->maildrop, n, &m);
-		if (previous && previous == n - 1)
-			ranges[*count - 1].last = m.uid;
-		else
-			ranges[(*count)++] = (struct uid_range){ m.uid, m.uid };
-		previous = n;
-	}
-	return ranges;
-}
-
 static enum next cmd_quit(struct pop3 *s, struct str rest)
 {
-	struct uid_range *uids;
-	size_t count;
-
 	(void)rest;
-	if (s->state == AUTHORIZATION || !s->deleted_count) {
-		pop3_ok(s, "good-bye");
-		return CLOSE;
-	}
-	pop3_enter(s, UPDATE);
-	uids = deleted_uids(s, &count);
-	s->waiting = store_expunge(s->worker, s->account, s->maildrop, uids, count, true, update_done, s);
-	free(uids);
-	return WAIT;
+	return pop3_update(s);
 }
+
+/* Headers and bodies may be in UTF-8 from now on (RFC 6856, 2). */
+static enum next cmd_utf8(struct pop3 *s, struct str rest)
+{
+	(void)rest;
+	s->utf8 = true;
+	return pop3_ok(s, "from now on in UTF-8");
+}
+
+/* RFC 6856, 3: which languages there are, or one of them from now on; what we say of it begins with its tag. */
+static enum next cmd_lang(struct pop3 *s, struct str rest)
+{
+	const struct pop3_language *language;
+
+	rest = str_trim(rest);
+	if (!rest.len) {
+		pop3_ok(s, "languages");
+		for (language = pop3_languages; language->tag; language++)
+			conn_printf(s->conn, "%s %s\r\n", language->tag, language->name);
+		conn_printf(s->conn, ".\r\n");
+		return DONE;
+	}
+	language = pop3_language(rest);
+	if (!language)
+		return pop3_wrong(s, "%s %s", s->language->tag, pop3_in(s->language, "we do not speak this language"));
+	s->language = language;
+	return pop3_ok(s, "%s %s", language->tag, pop3_in(language, "this language from now on"));
+}
+
+enum { ALONE, ARGUED };
 
 static const struct command_row {
 	const char *verb;
 	unsigned states;
+	unsigned arguments; /* ALONE: there may be none */
 	enum next (*run)(struct pop3 *s, struct str rest);
 } rows[] = {
-	/* verb   allowed in                  does     */
-	{ "CAPA", AUTHORIZATION | TRANSACTION, cmd_capa },
-	{ "USER", AUTHORIZATION, pop3_user },
-	{ "PASS", AUTHORIZATION, pop3_pass },
-	{ "AUTH", AUTHORIZATION, pop3_auth },
-	{ "STLS", AUTHORIZATION, pop3_stls },
-	{ "STAT", TRANSACTION, cmd_stat },
-	{ "LIST", TRANSACTION, cmd_list },
-	{ "UIDL", TRANSACTION, cmd_uidl },
-	{ "RETR", TRANSACTION, cmd_retr },
-	{ "TOP", TRANSACTION, cmd_top },
-	{ "DELE", TRANSACTION, cmd_dele },
-	{ "RSET", TRANSACTION, cmd_rset },
-	{ "NOOP", TRANSACTION, cmd_noop },
-	{ "QUIT", AUTHORIZATION | TRANSACTION, cmd_quit },
+	/* verb  allowed in                   arguments  does */
+	{ "CAPA", AUTHORIZATION | TRANSACTION, ALONE, cmd_capa },
+	{ "LANG", AUTHORIZATION | TRANSACTION, ARGUED, cmd_lang },
+	{ "UTF8", AUTHORIZATION, ALONE, cmd_utf8 },
+	{ "STLS", AUTHORIZATION, ALONE, pop3_stls },
+	{ "USER", AUTHORIZATION, ARGUED, pop3_user },
+	{ "PASS", AUTHORIZATION, ARGUED, pop3_pass },
+	{ "AUTH", AUTHORIZATION, ARGUED, pop3_auth },
+	{ "STAT", TRANSACTION, ALONE, cmd_stat },
+	{ "LIST", TRANSACTION, ARGUED, cmd_list },
+	{ "UIDL", TRANSACTION, ARGUED, cmd_uidl },
+	{ "RETR", TRANSACTION, ARGUED, cmd_retr },
+	{ "TOP", TRANSACTION, ARGUED, cmd_top },
+	{ "DELE", TRANSACTION, ARGUED, cmd_dele },
+	{ "RSET", TRANSACTION, ALONE, cmd_rset },
+	{ "NOOP", TRANSACTION, ALONE, cmd_noop },
+	{ "QUIT", AUTHORIZATION | TRANSACTION, ALONE, cmd_quit },
 };
 
 enum next pop3_command(struct pop3 *s, struct str verb, struct str rest)
@@ -215,6 +217,8 @@ enum next pop3_command(struct pop3 *s, struct str verb, struct str rest)
 			continue;
 		if (!(s->state & rows[i].states))
 			return pop3_wrong(s, s->state == AUTHORIZATION ? "log in first" : "you are logged in");
+		if (rows[i].arguments == ALONE && str_trim(rest).len)
+			return pop3_wrong(s, "%s takes nothing", rows[i].verb);
 		return rows[i].run(s, rest);
 	}
 	return pop3_wrong(s, "unknown command");

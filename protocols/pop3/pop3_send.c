@@ -3,6 +3,8 @@
 #include "core/log.h"
 #include "protocols/pop3/pop3_session.h"
 
+#define HEADER_LOOK_MAX 65536 /* bytes of a header in which we look for what is not ASCII */
+
 void pop3_send_drop(struct pop3 *s)
 {
 	wire_close(&s->send.wire);
@@ -36,6 +38,23 @@ static enum next cannot_read(struct pop3 *s)
 	             : pop3_err(s, "[SYS/TEMP] the message cannot be read now");
 }
 
+/* Whether all that decides is at hand: the whole header, or as much of it as we look at. */
+static bool has_header(const struct pop3_send *t)
+{
+	struct str piece = buf_str(&t->piece);
+
+	return piece.len >= HEADER_LOOK_MAX || str_starts(piece, STR("\r\n")) ||
+	       (piece.len && memmem(piece.p, piece.len, "\r\n\r\n", 4));
+}
+
+static struct str header_of(const struct pop3_send *t)
+{
+	struct str piece = buf_str(&t->piece);
+	const char *end = piece.len ? memmem(piece.p, piece.len, "\r\n\r\n", 4) : NULL;
+
+	return str_starts(piece, STR("\r\n")) ? STR_NONE : end ? str_cut(piece, 0, (size_t)(end - piece.p) + 2) : piece;
+}
+
 /* Sends while there is room. DONE: all of it went out; WAIT: for room or for the disk. */
 static enum next send_message(struct pop3 *s)
 {
@@ -50,9 +69,15 @@ static enum next send_message(struct pop3 *s)
 			return WAIT;
 		if (step == WIRE_FAILED)
 			return cannot_read(s);
+		if (!t->begun && step != WIRE_END && !s->utf8 && !has_header(t))
+			continue;
+		if (!t->begun && !s->utf8 && pop3_needs_utf8(header_of(t))) {
+			pop3_send_drop(s);
+			return pop3_err(s, "[UTF8] its header is in UTF-8: say UTF8 before the login");
+		}
 		if (!t->begun)
 			begin(s);
-		if (step == WIRE_END)
+		if (step == WIRE_END && !buf_len(&t->piece))
 			break;
 		pop3_text_add(&t->text, buf_str(&t->piece), conn_out(s->conn));
 		conn_wrote(s->conn);

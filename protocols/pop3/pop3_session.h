@@ -5,6 +5,7 @@
 #include "core/conn.h"
 #include "protocols/pop3/pop3.h"
 #include "protocols/pop3/pop3_text.h"
+#include "protocols/pop3/pop3_words.h"
 #include "protocols/sasl.h"
 #include "storage/wire.h"
 
@@ -43,14 +44,17 @@ struct pop3 { /* made by pop3_open, ended by pop3_free alone */
 	const char *farewell;  /* why we part as soon as we may; NULL */
 	bool parted;           /* all is said */
 	unsigned errors, fails;
-	char name[256];            /* what USER said; "" without */
-	struct login *login;       /* PASS under way; ours */
-	struct sasl *sasl;         /* AUTH under way: lines are for it; ours */
-	struct account *account;   /* who; NULL before PASS or AUTH; ours */
-	struct selected *maildrop; /* INBOX, as it was then; ours */
-	struct call *waiting;      /* the answer we rest for; ours */
-	uint32_t messages;         /* in the maildrop, deleted ones included */
-	uint8_t *deleted;          /* a bit for each message, once one was deleted; ours */
+	char name[256];                       /* what USER said; "" without */
+	struct login *login;                  /* PASS under way; ours */
+	struct sasl *sasl;                    /* AUTH under way: lines are for it; ours */
+	const struct pop3_language *language; /* in which we speak */
+	bool utf8;                            /* UTF8 was said: headers may be in it */
+	struct tally *lock;                   /* counts us as who has the maildrop; NULL: we do not */
+	struct account *account;              /* who; NULL before PASS or AUTH; ours */
+	struct selected *maildrop;            /* INBOX, as it was then; ours */
+	struct call *waiting;                 /* the answer we rest for; ours */
+	uint32_t messages;                    /* in the maildrop, deleted ones included */
+	uint8_t *deleted;                     /* a bit for each message, once one was deleted; ours */
 	uint32_t deleted_count;
 	uint64_t bytes, deleted_bytes; /* on the wire, of all and of those */
 	struct pop3_send send;
@@ -76,6 +80,11 @@ enum next pop3_user(struct pop3 *s, struct str rest);
 enum next pop3_pass(struct pop3 *s, struct str rest);
 enum next pop3_auth(struct pop3 *s, struct str rest);
 enum next pop3_stls(struct pop3 *s, struct str rest);
+
+/* pop3_maildrop.c */
+enum next pop3_open_maildrop(struct pop3 *s, struct account *account); /* takes the account: the login was right */
+enum next pop3_update(struct pop3 *s);                                 /* QUIT: removes what is deleted */
+void pop3_unlock(struct pop3 *s); /* others may have the maildrop, if it was ours */
 
 /* pop3_send.c: each starts sending. */
 enum next pop3_send_message(struct pop3 *s, const struct message *m);

@@ -34,3 +34,47 @@ void pop3_text_end(const struct pop3_text *t, struct buf *out)
 {
 	buf_add_str(out, t->within ? STR("\r\n.\r\n") : STR(".\r\n"));
 }
+
+static bool has_protocol(struct str field)
+{
+	struct str word;
+	bool with = false;
+
+	while ((word = str_word(&field)).len) {
+		if (with && (str_starts_nocase(word, STR("UTF8SMTP")) || str_starts_nocase(word, STR("UTF8LMTP"))))
+			return true;
+		with = str_eq_nocase(word, STR("with"));
+	}
+	return false;
+}
+
+/* The first Received field, with its folded lines. */
+static struct str received(struct str header)
+{
+	struct str left = header, line = STR_NONE;
+	size_t start = 0;
+	bool within = false;
+
+	while (left.len) {
+		ptrdiff_t lf = str_find(left, '\n');
+		size_t len = lf < 0 ? left.len : (size_t)lf + 1;
+
+		line = str_cut(left, 0, len);
+		if (within && line.p[0] != ' ' && line.p[0] != '\t')
+			break;
+		if (!within && str_starts_nocase(line, STR("Received:"))) {
+			within = true;
+			start = header.len - left.len;
+		}
+		left = str_cut(left, len, left.len);
+	}
+	return within ? str_cut(header, start, header.len - left.len) : STR_NONE;
+}
+
+bool pop3_needs_utf8(struct str header)
+{
+	for (size_t i = 0; i < header.len; i++)
+		if ((unsigned char)header.p[i] >= 0x80)
+			return has_protocol(received(header));
+	return false;
+}

@@ -18,4 +18,9 @@ void pop3_text_add(struct pop3_text *t, struct str piece, struct buf *out);
 /* The line with a dot alone; a message that does not end in a line end gets one. */
 void pop3_text_end(const struct pop3_text *t, struct buf *out);
 
+/* Whether a header, or the beginning of one, may go only to a client that said UTF8 (RFC 6856, 5): it is not ASCII, and its
+ * sender declared it so, as our own Received field tells (RFC 6531, 4.3). Undeclared bytes beyond ASCII were never right;
+ * they go as they came, or an old client could never have the message. */
+bool pop3_needs_utf8(struct str header);
+
 #endif

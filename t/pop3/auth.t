@@ -60,11 +60,15 @@ S: IMPLEMENTATION *
 S: .
 C: AUTH PLAIN
 S: -ERR *
+C: QUIT
+S: +OK *
 C2: AUTH LOGIN
 S2: + VXNlcm5hbWU6
 C2: YWxpY2U=
 S2: + UGFzc3dvcmQ6
 C2: c2VjcmV0
+S2: +OK *
+C2: QUIT
 S2: +OK *
 
 # lines of it may be long, and no longer than 12,288 bytes (4)

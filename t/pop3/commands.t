@@ -3,6 +3,9 @@ options --set "pop3.errors_max 100"
 S: +OK *
 C: CAPA
 S: +OK *
+S: UTF8 USER
+S: LANG
+S: EXPIRE NEVER
 S: TOP
 S: UIDL
 S: PIPELINING
@@ -155,6 +158,24 @@ C4: UIDL x
 S4: -ERR *
 C4: DELE 0
 S4: -ERR *
+
+# nothing stands behind what wants nothing, or one number (5)
+C4\: STAT 1\r\nNOOP x\r\nRSET 1\r\nCAPA x\r\nQUIT now\r\n
+S4: -ERR *
+S4: -ERR *
+S4: -ERR *
+S4: -ERR *
+S4: -ERR *
+C4\: LIST 1 2\r\nUIDL 1 2\r\nRETR 1 2\r\nDELE 1 2\r\nTOP 1 2 3\r\n
+S4: -ERR *
+S4: -ERR *
+S4: -ERR *
+S4: -ERR *
+S4: -ERR *
+C4\: noop \r\nlist \r\n
+S4: +OK *
+S4: +OK *
+S4.. .
 
 # a deleted message is not there, until RSET (5)
 C4: DELE 2

@@ -1,4 +1,5 @@
 # session.t: a greeting, capabilities, a wrong password and a right one (RFC 1939, 4; RFC 2449)
+options --workers 1
 S: +OK*
 C: CAPA
 S: +OK*

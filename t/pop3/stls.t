@@ -29,3 +29,9 @@ S: -ERR *
 # clear text behind it drops the connection
 C2\: STLS\r\nUSER injected\r\n
 S2: <close>
+
+# nor does it come after UTF8 (RFC 6856, 2.1)
+C3: UTF8
+S3: +OK *
+C3: STLS
+S3: -ERR *

@@ -154,6 +154,9 @@ C3: TOP 1 0
 S3: +OK*
 S3: Return-Path: <x@example.test>
 S3: Delivered-To: bob@example.test
+S3.. .
+C3: QUIT
+S3: +OK*
 
 # a client that goes away before the end has sent nothing (4.5.3.2)
 server smtp
