@@ -13,6 +13,7 @@
 struct ev_loop;
 struct asks;
 struct conns;
+struct dns;
 struct limits;
 struct tls;
 struct service;
@@ -32,6 +33,7 @@ struct worker {
 	int directory;            /* the store's, open: everything is opened relative to it */
 	bool stopping;            /* no new sessions; those there say good-bye when they may */
 	struct store *store;      /* storage's state in this worker, made by the house's worker_start */
+	struct dns *dns;          /* the resolver's, made there as well (dns/resolve.h) */
 	struct session *sessions; /* every open session, newest first (service.h) */
 	struct asks *asks;        /* what the master was asked (worker.c's) */
 };

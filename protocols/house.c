@@ -5,6 +5,7 @@
 #include "core/core_settings.h"
 #include "core/limit.h"
 #include "core/worker.h"
+#include "dns/resolve.h"
 #include "protocols/cli/commands.h"
 #include "protocols/cli/control.h"
 #include "protocols/imap/imap.h"
@@ -21,6 +22,7 @@ static const struct settings *const settings[] = {
 	&certificate_settings,
 	&listen_settings,
 	&limit_settings,
+	&dns_settings,
 	&login_settings,
 	&store_settings,
 	&journal_settings,
@@ -57,6 +59,27 @@ static const struct command *const commands[] = {
 	NULL,
 };
 
+static enum err start(struct worker *w)
+{
+	enum err e = store_start(w);
+
+	if (!e)
+		dns_start(w);
+	return e;
+}
+
+static void reload(struct worker *w, const struct conf *old)
+{
+	store_reload(w, old);
+	dns_reload(w);
+}
+
+static void stop(struct worker *w, void (*done)(struct worker *w))
+{
+	dns_stop(w);
+	store_stop(w, done);
+}
+
 const struct house house = {
 	.settings = settings,
 	.services = services,
@@ -65,7 +88,7 @@ const struct house house = {
 	.conf_read = conf_read,
 	.conf_parse = conf_parse,
 	.store_recover = store_recover,
-	.worker_start = store_start,
-	.worker_reload = store_reload,
-	.worker_stop = store_stop,
+	.worker_start = start,
+	.worker_reload = reload,
+	.worker_stop = stop,
 };

@@ -34,6 +34,8 @@ STOP_S = 60
 
 # What a scratch server has unless it is to be strict: a test logs in in clear text, often, and at once.
 LENIENT = {"login.clear_text": "loopback", "login.fail_delay": "0s", "login.fails_max": "100"}
+# Who is asked for names unless a test says who: nobody is there, and nothing leaves the machine.
+NO_DNS = "127.0.0.1:1"
 # Scratch stores are many and short-lived.
 SMALL = {"journal.segment": "8M", "journal.size": "64M"}
 # What no log may hold at the end of a test: a sanitizer's report, a failed assertion, a worker that crashed.
@@ -119,7 +121,7 @@ class Server:
     """One scratch server. Options matter at the first start; later they are read from the folder."""
 
     DEFAULTS = {"base_port": 0, "users": 10, "workers": 0, "domain": "example.test", "conf": None, "set": [],
-                "strict": False, "hash": "cheap", "accounts": [], "user": "nobody"}
+                "strict": False, "hash": "cheap", "accounts": [], "user": "nobody", "dns": NO_DNS}
 
     def __init__(self, folder=None, **options):
         self.temporary = folder is None
@@ -221,7 +223,7 @@ class Server:
         options = self.options
         names = {"directory": self.store, "scratch": "true", "workers": str(options["workers"]),
                  "log.file": self.path("log"), "tls.certificate": self.certificate, "tls.key": self.path("key.pem"),
-                 "login.hash": options["hash"], **SMALL}
+                 "login.hash": options["hash"], "dns.servers": f'{{"{options["dns"]}"}}', **SMALL}
         if os.geteuid() == 0:
             names["user"] = options["user"]
         if not options["strict"]:
