@@ -46,7 +46,7 @@ static struct question *question_new(struct dns *d, const struct dns_name *name,
 	q->dns = d;
 	q->name = *name;
 	q->type = type;
-	LIST_INIT(&q->asks);
+	TAILQ_INIT(&q->asks);
 	LIST_INSERT_HEAD(place_of(d, name), q, others);
 	TAILQ_INSERT_TAIL(&d->line, q, line);
 	return q;
@@ -56,7 +56,7 @@ static void question_drop(struct question *q)
 {
 	struct dns *d = q->dns;
 
-	assert(LIST_EMPTY(&q->asks));
+	assert(TAILQ_EMPTY(&q->asks));
 	LIST_REMOVE(q, others);
 	if (q->servers)
 		d->under_way--;
@@ -71,7 +71,7 @@ static void question_drop(struct question *q)
 static void ask_free(struct ask *a)
 {
 	if (a->answer && a->dns)
-		LIST_REMOVE(a, others);
+		TAILQ_REMOVE(&a->dns->answered, a, others);
 	if (a->dns)
 		a->dns->ask_count--;
 	call_cancel(a->later);
@@ -87,9 +87,9 @@ static void ask_leave(struct ask *a)
 	if (!q)
 		return;
 	a->question = NULL;
-	LIST_REMOVE(a, others);
+	TAILQ_REMOVE(&q->asks, a, others);
 	timer_stop(a->dns->w->timers, &a->limit);
-	if (LIST_EMPTY(&q->asks))
+	if (TAILQ_EMPTY(&q->asks))
 		question_drop(q);
 }
 
@@ -127,7 +127,7 @@ static void ask_answered(struct ask *a, struct dns_answer *answer, uint32_t ttl_
 	a->answer = answer;
 	a->ttl_s = ttl_s;
 	a->later = call_later(a->dns->w, ask_tell, a);
-	LIST_INSERT_HEAD(&a->dns->answered, a, others);
+	TAILQ_INSERT_TAIL(&a->dns->answered, a, others);
 }
 
 static void ask_failed(struct ask *a, enum dns_outcome outcome)
@@ -147,8 +147,8 @@ void question_done(struct question *q, struct dns_answer *answer)
 {
 	struct ask *a;
 
-	while ((a = LIST_FIRST(&q->asks))) {
-		LIST_REMOVE(a, others);
+	while ((a = TAILQ_FIRST(&q->asks))) {
+		TAILQ_REMOVE(&q->asks, a, others);
 		a->question = NULL;
 		timer_stop(q->dns->w->timers, &a->limit);
 		ask_answered(a, dns_answer_ref(answer), answer->ttl_s);
@@ -166,7 +166,7 @@ static void ask_join(struct ask *a, const struct dns_name *name, int64_t deadlin
 	if (!q)
 		q = question_new(d, name, a->type);
 	a->question = q;
-	LIST_INSERT_HEAD(&q->asks, a, others);
+	TAILQ_INSERT_TAIL(&q->asks, a, others);
 	timer_start(d->w->timers, &a->limit, deadline_ms, ask_over, a);
 	start_those_in_line(d);
 }
@@ -242,6 +242,7 @@ void dns_start(struct worker *w)
 	d->w = w;
 	w->dns = d;
 	TAILQ_INIT(&d->line);
+	TAILQ_INIT(&d->answered);
 	conf_take(d);
 }
 
@@ -255,8 +256,8 @@ static void asks_end(struct dns *d, struct asks *asks)
 {
 	struct ask *a;
 
-	while ((a = LIST_FIRST(asks))) {
-		LIST_REMOVE(a, others);
+	while ((a = TAILQ_FIRST(asks))) {
+		TAILQ_REMOVE(asks, a, others);
 		timer_stop(d->w->timers, &a->limit);
 		call_cancel(a->later);
 		a->later = NULL;

@@ -20,7 +20,7 @@
 #define QUESTION_PLACES 1024
 
 struct ask {
-	LIST_ENTRY(ask) others;    /* of its question; then of those answered */
+	TAILQ_ENTRY(ask) others;   /* of its question; then of those answered */
 	struct dns *dns;           /* NULL after dns_stop */
 	struct question *question; /* NULL once it is answered */
 	struct dns_answer *answer; /* then */
@@ -31,7 +31,7 @@ struct ask {
 	dns_done *done;
 	void *user;
 };
-LIST_HEAD(asks, ask);
+TAILQ_HEAD(asks, ask);
 
 struct question {
 	LIST_ENTRY(question) others; /* of its place in the table */

@@ -45,6 +45,9 @@ static void read_resolv_conf(struct dns_servers *s, const char *path)
 	while (fgets(line, sizeof(line), file)) {
 		struct str left = str_of(line);
 
+		for (char *c = line; *c; c++)
+			if (*c == '\t')
+				*c = ' ';
 		if (!str_eq(str_word(&left), STR("nameserver")))
 			continue;
 		address = str_dup(str_word(&left));
