@@ -8,6 +8,7 @@
 
 enum dns_type { /* RFC 1035, 3.2.2 and successors: those that we ask for, those that we look at in replies */
 	DNS_A = 1,
+	DNS_NS = 2,
 	DNS_CNAME = 5,
 	DNS_SOA = 6,
 	DNS_PTR = 12,

@@ -11,7 +11,7 @@
 struct dns_cache;
 
 struct dns_cache_limits {
-	size_t bytes; /* all in all; 0: nothing is kept */
+	size_t bytes; /* of all answers, their table apart, which is a small part more; 0: nothing is kept */
 	int64_t ttl_max_ms, negative_ttl_max_ms;
 };
 
@@ -21,7 +21,7 @@ void dns_cache_free(struct dns_cache *c); /* NULL is fine */
 /* A reference to what is known, and for how many seconds more; NULL: ask. */
 struct dns_answer *dns_cache_find(
 	struct dns_cache *c, const struct dns_name *name, enum dns_type type, int64_t now_ms, uint32_t *ttl_s);
-/* Keeps it, if it is one to be kept, in place of what was there. */
+/* Keeps it, if it is one to be kept, in place of what was there. aliased: an alias led to it. */
 void dns_cache_keep(struct dns_cache *c, const struct dns_name *name, enum dns_type type, const struct dns_answer *a,
 	bool aliased, int64_t now_ms);
 

@@ -369,7 +369,7 @@ static bool negative_ttl(struct reading *rd, uint32_t *ttl, bool *referral)
 	*referral = false;
 	for (size_t n = rd->counts[1]; n && !found; n--) {
 		take_record(&c, &rr);
-		*referral |= rr.class == CLASS_IN && rr.type == 2; /* NS */
+		*referral |= rr.class == CLASS_IN && rr.type == DNS_NS;
 		if (rr.class != CLASS_IN || rr.type != DNS_SOA || !dns_name_within(&rd->reply->alias, &rr.owner))
 			continue;
 		take_name(&rr.data, &name);

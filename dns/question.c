@@ -127,6 +127,11 @@ static void follow(struct question *q, const struct dns_reply *r)
 	}
 }
 
+static const char *reason(const struct dns_reply *r)
+{
+	return r->kind == DNS_REPLY_RCODE ? "error" : r->kind == DNS_REPLY_LAME ? "does not recurse" : "broken reply";
+}
+
 static bool dislikes_edns(unsigned rcode)
 {
 	return rcode == DNS_RCODE_FORMAT || rcode == DNS_RCODE_NOT_IMPLEMENTED || rcode == DNS_RCODE_VERSION;
@@ -149,8 +154,7 @@ static void replied(struct question *q, struct dns_reply *r)
 		q->tcp |= again_tcp;
 		send_query(q);
 	} else {
-		log_debug("dns", NULL, "cannot tell server=%s kind=%d rcode=%u", server_of(q)->text, (int)r->kind,
-			r->rcode);
+		log_debug("dns", NULL, "cannot tell server=%s rcode=%u: %s", server_of(q)->text, r->rcode, reason(r));
 		failed(q);
 	}
 }

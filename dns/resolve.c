@@ -9,6 +9,7 @@
 
 COUNTER(asked, "dns.questions", "DNS questions of this server's parts");
 COUNTER(from_cache, "dns.cached", "DNS questions answered by the cache");
+COUNTER(late, "dns.late", "DNS questions whose asker could wait no longer");
 COUNTER(joined, "dns.joined", "DNS questions that joined one under way");
 
 /* --- questions ----------------------------------------------------------------------------------------------------- */
@@ -139,6 +140,7 @@ static void ask_over(void *user)
 {
 	struct ask *a = user;
 
+	counter_add(&late, 1);
 	ask_leave(a);
 	ask_failed(a, DNS_SILENT);
 }

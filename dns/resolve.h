@@ -4,6 +4,8 @@
  * from the cache. Those who ask the same at the same time share one question. Every question is answered once: by
  * what the servers say, or with DNS_SILENT when the asker's time is over.
  *
+ * The DNS alone is asked: nothing is looked up in /etc/hosts, and `localhost` is a name like any other.
+ *
  * DNS_NO_NAME and DNS_NO_DATA are facts about the name; DNS_FAILED and DNS_SILENT are nobody's fault but for now: try
  * again later. The handle is a call's: call_cancel, and done does not run (NULL is fine).
  *

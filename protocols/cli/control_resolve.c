@@ -5,6 +5,8 @@
 #include "dns/hosts.h"
 #include "protocols/cli/control_session.h"
 
+#define DEADLINE_MS 25000 /* less than a stop of the server waits for its sessions */
+
 static const char *outcome_word(enum dns_outcome o)
 {
 	static const char *const words[DNS_OUTCOMES] = {
@@ -91,14 +93,13 @@ static void handle_resolve(struct control *c)
 	struct ip ip;
 
 	if (!kind.len && ip_read(name, &ip))
-		c->waiting = dns_ask_name_of(c->worker, &ip, DNS_DEADLINE_MS, records_done, c);
+		c->waiting = dns_ask_name_of(c->worker, &ip, DEADLINE_MS, records_done, c);
 	else if (!kind.len || str_eq_nocase(kind, STR("MAIL")))
-		c->waiting = dns_ask_mail(c->worker, name, DNS_DEADLINE_MS, mail_done, c);
+		c->waiting = dns_ask_mail(c->worker, name, DEADLINE_MS, mail_done, c);
 	else if (str_eq_nocase(kind, STR("ADDRESSES")))
-		c->waiting = dns_ask_addresses(
-			c->worker, name, DNS_IPV4 | DNS_IPV6, DNS_DEADLINE_MS, addresses_done, c);
+		c->waiting = dns_ask_addresses(c->worker, name, DNS_IPV4 | DNS_IPV6, DEADLINE_MS, addresses_done, c);
 	else if (dns_type_read(kind, &type))
-		c->waiting = dns_ask(c->worker, name, type, DNS_DEADLINE_MS, records_done, c);
+		c->waiting = dns_ask(c->worker, name, type, DEADLINE_MS, records_done, c);
 	else
 		control_error(c, ERR_MISTAKE,
 			STR("no such type: A, AAAA, MX, TXT, SRV, NAPTR, PTR, TLSA, ADDRESSES or MAIL"));

@@ -17,7 +17,7 @@ it was asked is in `queries`. Several listen on loopback addresses beside each o
     truncated                       TC by UDP, always
     tcp-close                       TC by UDP, and TCP is closed without a reply
     wrong-id wrong-question         a forged reply first, then the right one
-    garbage                         octets that are no message first, then the right reply
+    garbage                         nothing, and octets that are no message, first, then the right reply
     cut                             the reply without its last octets
     trailing                        the reply and more octets
     loop                            the owner of the answer is a pointer to itself
@@ -225,7 +225,7 @@ class DnsServer:
             other = write_name("elsewhere.test") + query.question[-4:]
             return [self.reply(query, answers=forged, question=other), reply]
         if fault == "garbage":
-            return [b"\0", bytes(range(200)), struct.pack("!H", query.id) + b"\xff" * 30, reply]
+            return [b"", b"\0", bytes(range(200)), struct.pack("!H", query.id) + b"\xff" * 30, reply]
         if fault == "cut":
             return [reply[:-3]]
         if fault == "trailing":
