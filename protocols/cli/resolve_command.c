@@ -13,9 +13,11 @@ static const char *text(const json_t *item, const char *name)
 static void print_outcome(const json_t *outcome)
 {
 	const char *name = text(outcome, "name");
+	int64_t ttl_s = json_integer_value(json_object_get(outcome, "ttl"));
 
-	printf("# %s, for %" PRId64 " s", text(outcome, "text"),
-		(int64_t)json_integer_value(json_object_get(outcome, "ttl")));
+	printf("# %s", text(outcome, "text"));
+	if (ttl_s)
+		printf(", for %" PRId64 " s", ttl_s);
 	if (name && *name)
 		printf(", at %s", name);
 	printf("%s\n", json_is_true(json_object_get(outcome, "secure")) ? ", validated" : "");
