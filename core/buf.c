@@ -52,6 +52,17 @@ void buf_add_str(struct buf *b, struct str s)
 	buf_add(b, s.p, s.len);
 }
 
+void buf_add_number(struct buf *b, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	buf_add(b, digits + at, sizeof(digits) - at);
+}
+
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;

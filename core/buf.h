@@ -30,6 +30,7 @@ static inline struct str buf_str(const struct buf *b) /* valid until b changes *
 
 void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_add_str(struct buf *b, struct str s);
+void buf_add_number(struct buf *b, uint64_t number); /* in decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 static inline void buf_add_char(struct buf *b, char c)

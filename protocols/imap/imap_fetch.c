@@ -162,13 +162,15 @@ static void write_item(struct imap *s, struct fetch *f, const struct item *item)
 		write_flags(s, f, out);
 		break;
 	case ITEM_UID:
-		buf_printf(out, "UID %u", f->message.uid);
+		buf_add_str(out, STR("UID "));
+		buf_add_number(out, f->message.uid);
 		break;
 	case ITEM_DATE:
 		write_date(out, f->message.date);
 		break;
 	case ITEM_SIZE:
-		buf_printf(out, "RFC822.SIZE %u", f->message.wire);
+		buf_add_str(out, STR("RFC822.SIZE "));
+		buf_add_number(out, f->message.wire);
 		break;
 	case ITEM_ENVELOPE:
 		write_envelope(f, out);
@@ -211,9 +213,14 @@ static void mark_seen(struct imap *s, struct fetch *f)
 
 static void begin_message(struct imap *s, struct fetch *f)
 {
+	struct buf *out = conn_out(s->conn);
+
 	counter_add(&imap_fetched, 1);
 	mark_seen(s, f);
-	conn_printf(s->conn, "* %u FETCH (", f->seq);
+	buf_add_str(out, STR("* "));
+	buf_add_number(out, f->seq);
+	buf_add_str(out, STR(" FETCH ("));
+	conn_wrote(s->conn);
 	f->phase = ITEMS;
 }
 

@@ -193,8 +193,13 @@ static void begin_message(struct imap *s, struct searching *g)
 /* The message is decided. */
 static void end_message(struct imap *s, struct searching *g, enum truth fits)
 {
-	if (fits == YES)
-		conn_printf(s->conn, " %u", s->command->besides & IS_UID ? g->message.uid : g->seq);
+	if (fits == YES) {
+		struct buf *out = conn_out(s->conn);
+
+		buf_add_char(out, ' ');
+		buf_add_number(out, s->command->besides & IS_UID ? g->message.uid : g->seq);
+		conn_wrote(s->conn);
+	}
 	forget_message(g);
 	g->phase = NEXT;
 }

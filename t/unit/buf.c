@@ -37,6 +37,11 @@ static void test_buf(void)
 	ok(str_eq(buf_str(&b), STR("999,")), "what was taken from the front is gone");
 	buf_add(&b, "x", 1);
 	ok(str_eq(buf_str(&b), STR("999,x")), "adding goes on behind what is left");
+	buf_add_number(&b, 0);
+	buf_add_number(&b, 1203);
+	buf_add_number(&b, UINT64_MAX);
+	ok(str_eq(buf_str(&b), STR("999,x0120318446744073709551615")), "numbers are added in decimal");
+	buf_cut(&b, 5);
 	for (int i = 0; i < 300; i++)
 		buf_printf(&b, "%s",
 			"0123456789012345678901234567890123456789012345678901234567890123456789"
