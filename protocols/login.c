@@ -88,7 +88,7 @@ static void login_answered(void *user, enum err e, struct account *account)
 	int64_t ms = l->wait_ms;
 
 	l->call = NULL;
-	if (!e && (l->refused = limit_login_right(l->worker, l->session, str_of(account->address)))) {
+	if (account && (l->refused = limit_login_right(l->worker, l->session, str_of(account->address)))) {
 		account_free(account);
 		account = NULL;
 		e = ERR_AGAIN;
@@ -96,7 +96,7 @@ static void login_answered(void *user, enum err e, struct account *account)
 		limit_login_failed(l->worker, l->session, str_of(l->name));
 	}
 	counter_add(e ? &logins_failed : &logins, 1);
-	if (!e)
+	if (account)
 		snprintf(l->name, sizeof(l->name), "%s", account->address);
 	log_outcome(l, e);
 	l->outcome = e;
