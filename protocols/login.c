@@ -82,6 +82,31 @@ static void log_outcome(struct login *l, enum err e)
 		l->mechanism, secure, reason);
 }
 
+/* Whose failures count, however he is written. */
+static struct str counted(const struct login *l, struct arena *a)
+{
+	struct str canonical;
+
+	return account_canonical(str_of(l->name), a, &canonical, NULL) ? str_of(l->name) : canonical;
+}
+
+static bool may_try(struct login *l)
+{
+	struct arena a = { 0 };
+	bool may = limit_login(l->worker, l->session, counted(l, &a), &l->wait_ms);
+
+	arena_free(&a);
+	return may;
+}
+
+static void count_failure(struct login *l)
+{
+	struct arena a = { 0 };
+
+	limit_login_failed(l->worker, l->session, counted(l, &a));
+	arena_free(&a);
+}
+
 static void login_answered(void *user, enum err e, struct account *account)
 {
 	struct login *l = user;
@@ -93,7 +118,7 @@ static void login_answered(void *user, enum err e, struct account *account)
 		account = NULL;
 		e = ERR_AGAIN;
 	} else if (e == ERR_DENIED) {
-		limit_login_failed(l->worker, l->session, str_of(l->name));
+		count_failure(l);
 	}
 	counter_add(e ? &logins_failed : &logins, 1);
 	if (account)
@@ -148,7 +173,7 @@ static struct login *login_new(const struct login_who *who)
 	l->done = who->done;
 	l->user = who->user;
 	l->unfit = !name_whole(who->conf, who->name, l->name);
-	if (!limit_login(l->worker, l->session, str_of(l->name), &l->wait_ms)) {
+	if (!may_try(l)) {
 		l->refused = "too many failed logins";
 		l->limited = true;
 	} else if (l->unfit) {
