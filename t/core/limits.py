@@ -11,7 +11,9 @@ import struct
 import time
 
 import tap
+from auth import Auth
 from postern import PASSWORD, Server, wait_until
+from scram_client import Scram
 
 WAIT_S = 60
 BALANCER = "127.0.7.1"
@@ -261,6 +263,14 @@ def plain(wire, name, password):
     return wire.ask(f"AUTH PLAIN {message}\r\n", (b"235", b"535", b"454"))
 
 
+def scram(server, account, password):
+    """What SCRAM comes to, once it is clear."""
+    with Auth(server, "imap") as auth:
+        client = Scram(server.address(account), password)
+        answer = auth.begin("SCRAM-SHA-256", client.first().encode())
+        return str(auth.say(client.last(answer.decode()).encode()))
+
+
 def attempt(server, here, account, password):
     """What one LOGIN is answered: OK, NO [AUTHENTICATIONFAILED] or NO [UNAVAILABLE]."""
     wire = Wire(server, "imap", here)
@@ -285,6 +295,13 @@ def guesses(server):
         assert plain(wire, server.address("test0004"), PASSWORD).startswith(b"454 4.7.0 ")
         after_a_while(server)
         assert attempt(server, guesser, "test0004", PASSWORD) == "OK", "it is refused for ever"
+    with tap.test("by whatever mechanism"):
+        for _ in range(PAIR):
+            assert "AUTHENTICATIONFAILED" in scram(server, "test0007", "wrong")
+        assert "UNAVAILABLE" in scram(server, "test0007", PASSWORD)
+        wire = Wire(server, "submission", fresh())
+        assert plain(wire, server.address("test0007"), PASSWORD).startswith(b"235 ")
+        after_a_while(server)
     with tap.test("the log has each failure in one form, and of those that are refused a few"):
         guesser = fresh()
         for _ in range(PAIR + 10):
