@@ -1,15 +1,15 @@
-"""fetchmail.py - fetchmail takes mail by POP3 and by IMAP and hands it on by SMTP: all of it, what is new, what comes."""
+"""fetchmail.py - fetchmail takes mail by POP3 and IMAP and hands it on by SMTP: all of it, what is new, what comes."""
 
 import os
 import subprocess
 import tempfile
 
 import tap
-from mail import send, texts
+from mail import numbered, send, texts
 from postern import PASSWORD, Server, wait_until
 
 tap.need("fetchmail")
-TEXTS = [f"From: a@example.test\r\nSubject: {n}\r\nMessage-ID: <{n}@x.test>\r\n\r\n{n}: text\r\n".encode() for n in range(6)]
+TEXTS = numbered(range(6))
 NONE = 1  # its exit status when there is no mail
 
 
@@ -73,7 +73,7 @@ def keeps(how, *entry):
         send(server, ["test0000"], TEXTS[4:])
         fetchmail.run()
         assert taken()[before:] == bodies(TEXTS) and len(texts(server, "test0000")) == len(TEXTS)
-    with tap.test("then takes the kept ones too, and they are gone"), Fetchmail(*entry[:2], "fetchall " + tls) as fetchmail:
+    with tap.test("then takes the kept ones, too"), Fetchmail(*entry[:2], f"fetchall {tls}") as fetchmail:
         fetchmail.run()
         assert len(taken()) == before + 2 * len(TEXTS) and texts(server, "test0000") == []
 

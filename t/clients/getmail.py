@@ -1,4 +1,4 @@
-"""getmail.py - getmail takes mail by POP3 and IMAP, plain and over TLS, keeps, deletes or moves it, and hands it on by LMTP."""
+"""getmail.py - getmail takes mail by POP3 and IMAP, plain and over TLS, keeps, deletes or moves it, delivers by LMTP."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""offlineimap.py - OfflineIMAP keeps a tree of Maildirs and an account the same, both ways; over TLS and by STARTTLS."""
+"""offlineimap.py - OfflineIMAP keeps a tree of Maildirs and an account the same, over TLS and by STARTTLS."""
 
 import itertools
 import os

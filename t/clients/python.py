@@ -1,4 +1,4 @@
-"""python.py - smtplib, imaplib and poplib do their basic work: plain, over TLS, by STARTTLS and STLS, by each mechanism."""
+"""python.py - smtplib, imaplib and poplib do their basic work: plain, over TLS, by STARTTLS and STLS."""
 
 import imaplib
 import poplib

@@ -13,9 +13,8 @@ MAIL = numbered(range(1, 6))
 
 
 def s_nail(*options, text=""):
-    run = subprocess.run(["s-nail", "-#", "-:/", "-S", "v15-compat=yes", "-S", "imap-auth=login", "-S",
-                          "from=test0000@example.test", "-S", f"tls-ca-file={server.certificate}", "-S", "tls-verify=strict",
-                          *options], input=text, capture_output=True, text=True, timeout=120,
+    run = subprocess.run(["s-nail", "-#", "-:/", "-Sv15-compat=yes", "-Simap-auth=login", "-Sfrom=test0000@example.test",
+                          f"-Stls-ca-file={server.certificate}", "-Stls-verify=strict", *options], input=text, capture_output=True, text=True, timeout=120,
                          env={**os.environ, "HOME": home, "LANG": "C.UTF-8"})
     assert run.returncode == 0 and not run.stderr, run.stdout + run.stderr
     return run.stdout
@@ -50,7 +49,8 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
     with tap.test("which leaves the rest"):
         assert texts(server, "test0000") == [MAIL[3]]
     for how, *options in (("plain", f"mta=smtp://localhost:{server.ports['smtp']}", "smtp-auth=none"),
-                          ("by STARTTLS, logged in by PLAIN", f"mta={url('submission', scheme='smtp')}", "smtp-use-starttls", "smtp-auth=plain"),
+                          ("by STARTTLS, logged in by PLAIN", f"mta={url('submission', scheme='smtp')}",
+                           "smtp-use-starttls", "smtp-auth=plain"),
                           ("over TLS, logged in by LOGIN", f"mta={url('submissions', scheme='smtps')}", "smtp-auth=login")):
         with tap.test(f"it sends {how}, with a file, in UTF-8"):
             s_nail(*(f"-S{option}" for option in options), "-S", "ttycharset=utf-8", "-s",

@@ -1,4 +1,4 @@
-// thunderbird.js - what thunderbird.py does inside Thunderbird, which has no user here: the same calls that its windows make.
+// thunderbird.js - what thunderbird.py does inside Thunderbird: the calls that its windows make for a user.
 
 const imap = MailServices.accounts.getAccount("account1").incomingServer;
 const root = imap.rootFolder;

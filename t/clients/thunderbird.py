@@ -1,4 +1,4 @@
-"""thunderbird.py - Thunderbird, remote-controlled: reads and files by IMAP, hears of new mail, answers, takes by POP3."""
+"""thunderbird.py - Thunderbird, remote-controlled, reads and files by IMAP, hears of news, answers, takes by POP3."""
 
 import os
 import tempfile
@@ -81,7 +81,8 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as folder:
             assert found["author"] == "Anna <test0001@example.test>", found
             assert "Sch\u00f6ne Gr\u00fc\u00dfe" in found["text"] and "The inner one." in found["text"], found
             assert found["attachments"] == [["bild.png", "image/png", 8]], found
-            wait_until(lambda: inbox() == [(PARTS, (rb"\Seen",)), *((text, ()) for text in PLAIN)], 60, "what was read is seen")
+            want = [(PARTS, (rb"\Seen",)), *((text, ()) for text in PLAIN)]
+            wait_until(lambda: inbox() == want, 60, "what was read is seen")
         with tap.test("it answers, and keeps a copy"):
             bird.run("await answer(message(inbox(), 'Gr\u00fc\u00dfe und Bild'), 'Sch\u00f6nen Dank\\n')")
             wait_until(lambda: "Sent" in folders(server, "test0000") and texts(server, "test0000", "Sent"), 60, "a copy")
