@@ -2,11 +2,13 @@
 
 import itertools
 import os
+import shutil
 import subprocess
 import tempfile
 
 import tap
 from both_ways import Far, Near, both_ways
+from mail import done, imap_session
 from postern import PASSWORD, Server
 from real_mail import distinct_messages
 
@@ -36,12 +38,14 @@ Far :far:
 Near :near:
 Patterns *
 Create Both
+Remove Both
 Expunge Both
-SyncState *
+SyncState {folder}/state/
 """
 
 with Server(users=1) as server, tempfile.TemporaryDirectory() as folder:
-    os.mkdir(f"{folder}/mail")
+    for part in ("mail", "state"):
+        os.mkdir(f"{folder}/{part}")
     ways = itertools.cycle([("imaps", "IMAPS", "LOGIN"), ("imap", "STARTTLS", "*")])
 
     def sync():
@@ -54,5 +58,17 @@ with Server(users=1) as server, tempfile.TemporaryDirectory() as folder:
 
     # mbsync takes no message whose header has no end.
     mail = [text for text in distinct_messages() if b"\r\n\r\n" in text]
-    both_ways(Near(f"{folder}/mail", utf7=True), Far(server, "test0000"), sync, mail)
+    near, far = Near(f"{folder}/mail", utf7=True), Far(server, "test0000")
+    both_ways(near, far, sync, mail)
+    names = far.names()
+    with tap.test("an empty folder that one side lost is lost at the other"):
+        near.create("One")
+        far.create("Two")
+        sync()
+        assert near.names() == far.names() == names | {"One", "Two"}, (near.names(), far.names())
+        shutil.rmtree(near.folder("One", ""))
+        with imap_session(server, "test0000") as imap:
+            done(imap.delete("Two"))
+        sync()
+        assert near.names() == far.names() == names, (near.names(), far.names())
 tap.done()

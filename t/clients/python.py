@@ -1,11 +1,13 @@
 """python.py - smtplib, imaplib and poplib do their basic work: plain, over TLS, by STARTTLS and STLS."""
 
+import email.message
+import email.policy
 import imaplib
 import poplib
 import smtplib
 
 import tap
-from mail import SENDER, done, fetch_all, tls
+from mail import SENDER, done, fetch_all, texts, tls
 from postern import PASSWORD, Server
 
 
@@ -28,6 +30,16 @@ def smtplib_sends_over_tls(server):
     with smtplib.SMTP_SSL("localhost", server.ports["submissions"], context=tls(server)) as smtp:
         smtp.login(server.address("test0000"), PASSWORD)
         assert smtp.sendmail(SENDER, [server.address("test0000")], message(3)) == {}
+
+
+def smtplib_sends_utf8(server):
+    text = email.message.EmailMessage(policy=email.policy.SMTPUTF8)
+    text["From"], text["To"], text["Subject"] = "J\u00fcrgen <j\u00fcrgen@example.test>", "test0001@example.test", "\u0394"
+    text.set_content("\u03b5\n")
+    with smtplib.SMTP(server.host, server.ports["smtp"]) as smtp:
+        assert smtp.send_message(text) == {}
+    (got,) = texts(server, "test0001")
+    assert "From: J\u00fcrgen <j\u00fcrgen@example.test>\r\n".encode() in got, got
 
 
 def lmtp_delivers(server):
@@ -108,9 +120,10 @@ def login_pop(server, password):
     pop.pass_(password)
 
 
-with Server(users=1) as server:
+with Server(users=2) as server:
     for name, body in (("smtplib sends; an unknown recipient is refused alone", smtplib_sends),
                        ("smtplib sends over TLS", smtplib_sends_over_tls),
+                       ("smtplib sends addresses and headers in UTF-8", smtplib_sends_utf8),
                        ("smtplib delivers by LMTP", lmtp_delivers),
                        ("imaplib reads, files, expunges and appends over TLS", imaplib_reads_and_files),
                        ("poplib takes and deletes over TLS; UIDL stays", poplib_takes_and_deletes),

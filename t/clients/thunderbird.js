@@ -33,7 +33,8 @@ function child(folder, name) {
 	return folder.subFolders.find(inside => inside.name == name);
 }
 
-const inbox = () => root.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox);
+const withUse = use => root.getFolderWithFlags(Ci.nsMsgFolderFlags[use]);
+const inbox = () => withUse("Inbox");
 const subjects = folder => [...folder.messages].map(header => header.mime2DecodedSubject);
 const message = (folder, subject) => [...folder.messages].find(header => header.mime2DecodedSubject == subject);
 

@@ -4,7 +4,7 @@ import os
 import tempfile
 
 import tap
-from mail import PARTS, append, fetch_all, flags_of, folders, numbered, send, texts
+from mail import PARTS, append, done, fetch_all, flags_of, folders, imap_session, numbered, send, texts
 from marionette import Thunderbird
 from postern import PASSWORD, Server, wait_until
 
@@ -71,11 +71,18 @@ with open(os.path.splitext(os.path.abspath(__file__))[0] + ".js") as file:
     LIBRARY = file.read()
 with Server(users=2) as server, tempfile.TemporaryDirectory() as folder:
     append(server, "test0000", [PARTS, *PLAIN])
+    with imap_session(server, "test0000") as imap:
+        for name, use in (("Ablage", "Archive"), ("Entw&APw-rfe", "Drafts")):
+            done(imap._simple_command("CREATE", name, f"(USE (\\{use}))"))
+            done(imap.subscribe(name))
     with Thunderbird(folder, settings(server), LIBRARY) as bird:
         set_up(bird)
         with tap.test("Thunderbird opens INBOX"):
             found = bird.run("return openInbox()")
             assert found == ["Gr\u00fc\u00dfe und Bild", *(f"number {n}" for n in range(5))], found
+        with tap.test("it knows the folders by their uses"):
+            found = bird.run("return ['Archive', 'Drafts'].map(use => withUse(use).name)")
+            assert found == ["Ablage", "Entw\u00fcrfe"], found
         with tap.test("it reads a message, its parts and the message inside"):
             found = bird.run("return read(inbox(), 'Gr\u00fc\u00dfe und Bild')")
             assert found["author"] == "Anna <test0001@example.test>", found
