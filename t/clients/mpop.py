@@ -37,7 +37,8 @@ with Server(users=1) as server, tempfile.TemporaryDirectory() as folder:
             ("plain, by USER, pipelined", "pop3", ["--tls=off", "--auth=user", "--pipelining=on"], mail),
             ("over TLS, as it sees fit", "pop3s", [*tls, "--auth=on", "--pipelining=off"], mail[::4]),
             ("by STLS and PLAIN", "pop3", [*stls, "--auth=plain"], mail[1::4]),
-            ("by STLS and LOGIN", "pop3", [*stls, "--auth=login"], mail[2::4])):
+            ("by STLS and LOGIN", "pop3", [*stls, "--auth=login"], mail[2::4]),
+            ("by STLS and SCRAM", "pop3", [*stls, "--auth=scram-sha-256"], mail[3::4])):
         box = f"{folder}/{how}"
         for part in ("", "new", "cur", "tmp"):
             os.mkdir(f"{box}/{part}")

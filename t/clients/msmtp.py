@@ -1,6 +1,7 @@
 """msmtp.py - msmtp sends real mail: plain, over TLS, by STARTTLS, logged in by each mechanism, and by LMTP."""
 
 import os
+import re
 import subprocess
 import tempfile
 
@@ -37,6 +38,7 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
             ("by STARTTLS", "smtp", starttls),
             ("by STARTTLS, logged in by PLAIN", "submission", [*starttls, *auth("plain")]),
             ("by STARTTLS, logged in by LOGIN", "submission", [*starttls, *auth("login")]),
+            ("by STARTTLS, logged in by SCRAM", "submission", [*starttls, *auth("scram-sha-256")]),
             ("over TLS, logged in as it sees fit", "submissions", [*tls, *auth("on")]),
             ("by LMTP", "lmtp", ["--protocol=lmtp", "--tls=off"])):
         with tap.test(f"msmtp sends {how}"):
@@ -46,6 +48,9 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as home:
             for account in ("test0000", "test0001"):
                 got = texts(server, account)
                 assert len(got) == len(sent) and all(map(came_back, sent, got)), (len(got), len(sent))
+    with tap.test("each mechanism was used"):
+        used = set(re.findall(r" smtp .* login .*mechanism=(\S+)", server.log()))
+        assert used == {"PLAIN", "LOGIN", "SCRAM-SHA-256"}, used
     with tap.test("a recipient who is not there stops it, and nothing is delivered"):
         run = msmtp("smtp", ["test0000", "nobody.here"], next(mail), "--tls=off", status=65)  # EX_DATAERR
         assert b"550 5.1.1" in run.stderr, run.stderr

@@ -14,7 +14,7 @@ PLAIN = numbered(range(5))
 SETTINGS = """
 set imap_user={user} imap_pass={password} imap_authenticators=plain imap_idle=yes
 set folder=imaps://localhost:{imaps} spoolfile=+INBOX record=+Sent
-set smtp_url=smtp://{login}@localhost:{submission}/ smtp_pass={password} smtp_authenticators=plain
+set smtp_url=smtp://{login}@localhost:{submission}/ smtp_pass={password}
 set certificate_file={certificate} ssl_verify_host=no ssl_verify_dates=no ssl_force_tls=yes
 set from={user} editor="sh {home}/editor" tmpdir={home} mail_check=1 timeout=1 sleep_time=0
 set include=yes fast_reply=yes delete=yes quit=yes confirmcreate=no confirmappend=no move=no mark_old=no wait_key=no
