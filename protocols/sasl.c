@@ -8,7 +8,7 @@
 static enum sasl_step plain(struct sasl *s, struct str message);
 static enum sasl_step login(struct sasl *s, struct str message);
 static enum sasl_step external(struct sasl *s, struct str message);
-static bool external_possible(const struct conn *c);
+static bool external_possible(const struct login_conf *conf, const struct conn *c);
 
 /* The best first, for clients that take the first they know. */
 static const struct sasl_mechanism rows[] = {
@@ -26,7 +26,7 @@ void sasl_offers(const struct login_conf *conf, const struct conn *c, const char
 	if (!login_permitted(conf, c))
 		return;
 	for (size_t i = 0; i < ROWS; i++)
-		if (!rows[i].possible || rows[i].possible(c))
+		if (!rows[i].possible || rows[i].possible(conf, c))
 			buf_printf(out, "%s%s", before, rows[i].name);
 }
 
@@ -39,7 +39,7 @@ enum err sasl_find(
 		*m = &rows[i];
 		if (!login_permitted(conf, c))
 			return ERR_DENIED;
-		return !rows[i].possible || rows[i].possible(c) ? OK : ERR_ABSENT;
+		return !rows[i].possible || rows[i].possible(conf, c) ? OK : ERR_ABSENT;
 	}
 	return ERR_ABSENT;
 }
@@ -186,8 +186,9 @@ static enum sasl_step login(struct sasl *s, struct str message)
 
 /* ---- EXTERNAL: whom the client certificate names, or the same said again (RFC 4422, A) ---- */
 
-static bool external_possible(const struct conn *c)
+static bool external_possible(const struct login_conf *conf, const struct conn *c)
 {
+	(void)conf;
 	return conn_client_name(c).len > 0;
 }
 

@@ -23,8 +23,9 @@ struct sasl {
 
 struct sasl_mechanism { /* a row of the table */
 	const char *name;
-	bool (*possible)(const struct conn *c); /* beside the clear-text rule; NULL: always */
-	const char *prompt;                     /* the first challenge, if there is no initial response */
+	/* Beside the clear-text rule; NULL: always. */
+	bool (*possible)(const struct login_conf *conf, const struct conn *c);
+	const char *prompt; /* the first challenge, if there is no initial response */
 	/* The client's next message; wiped when this returns. */
 	enum sasl_step (*respond)(struct sasl *s, struct str message);
 	/* He is s->account: what is still to be said. NULL: nothing, SASL_DONE. */
@@ -36,7 +37,7 @@ enum sasl_step sasl_ask(struct sasl *s, struct str challenge);
 struct login_who sasl_who(struct sasl *s, struct str name, struct str authorize);
 
 /* sasl_scram.c */
-bool sasl_scram_plus_possible(const struct conn *c);
+bool sasl_scram_plus_possible(const struct login_conf *conf, const struct conn *c);
 enum sasl_step sasl_scram(struct sasl *s, struct str message);
 enum sasl_step sasl_scram_plus(struct sasl *s, struct str message);
 enum sasl_step sasl_scram_proved(struct sasl *s);

@@ -31,11 +31,11 @@ struct scram {
 	uint8_t signature[SCRAM_KEY_BYTES];
 };
 
-bool sasl_scram_plus_possible(const struct conn *c)
+bool sasl_scram_plus_possible(const struct login_conf *conf, const struct conn *c)
 {
 	uint8_t binding[BINDING_SIZE];
 
-	return conn_tls_exporter(c, binding);
+	return conf->channel_binding && conn_tls_exporter(c, binding);
 }
 
 void sasl_scram_free(struct scram *m)
@@ -115,7 +115,7 @@ static enum sasl_step first(struct sasl *s, struct str message, bool plus)
 	const char *wrong;
 
 	m->plus = plus;
-	m->offered_plus = sasl_scram_plus_possible(s->session->conn);
+	m->offered_plus = sasl_scram_plus_possible(s->conf, s->session->conn);
 	if (!scram_first_parse(message, &f) || !scram_name(f.name, &m->name) || !scram_name(f.authorize, &m->authorize))
 		return SASL_MALFORMED;
 	if ((wrong = binding_wrong(m, &f)))

@@ -10,6 +10,8 @@ static const struct setting rows[] = {
 		"How long a wrong password waits for its answer.", 0 },
 	{ "fails_max", SETTING_NUMBER, "3", "1", "100", offsetof(struct login_conf, fails_max),
 		"Wrong passwords in a session before it is ended.", 0 },
+	{ "channel_binding", SETTING_BOOL, "no", NULL, NULL, offsetof(struct login_conf, channel_binding),
+		"Whether SCRAM-SHA-256-PLUS is offered: mutt and NeoMutt choose it, though they cannot do it.", 0 },
 	{ "line_max", SETTING_SIZE, "12288", "1K", "32K", offsetof(struct login_conf, line_max),
 		"The longest line of an AUTH exchange, its line end included.", 0 },
 	{ "default_domain", SETTING_TEXT, "", NULL, NULL, offsetof(struct login_conf, default_domain),

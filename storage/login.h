@@ -11,6 +11,7 @@ struct login_conf {
 	int64_t hash;               /* enum hash_cost (password.h) */
 	int64_t fail_delay_ms;      /* before a wrong password is answered */
 	int64_t fails_max;          /* in a session, then it is ended */
+	bool channel_binding;       /* whether SCRAM-SHA-256-PLUS is offered */
 	int64_t line_max;           /* bytes of a line of an AUTH exchange, its CRLF included */
 	const char *default_domain; /* of names without one; "" refuses them */
 };

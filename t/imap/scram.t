@@ -1,5 +1,5 @@
 # scram.t: SCRAM-SHA-256 asks on after the client's first message, with the salt of the account (RFC 5802, 5; RFC 7677)
-options --set "imap.errors_max 100"
+options --set "imap.errors_max 100" --set "login.channel_binding yes"
 C: a AUTHENTICATE SCRAM-SHA-256
 S: + 
 C: biwsbj1hbGljZSxyPWFiY2Q=

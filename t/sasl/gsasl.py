@@ -17,7 +17,7 @@ def gsasl(server, role, mechanism, password, *options):
     return run.returncode == 0 and WELCOME[role] in run.stdout, run.stdout + run.stderr
 
 
-with Server(users=1) as server:
+with Server(users=1, set=["login.channel_binding yes"]) as server:
     secure = [f"--x509-ca-file={server.certificate}"]
     himself = ["--authorization-id", server.address("test0000")]
     for role in WELCOME:

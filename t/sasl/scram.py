@@ -196,7 +196,7 @@ def test_log(server):
         assert not any(wrong.match(line) for line in server.log().splitlines() if " login account=" in line)
 
 
-with Server(users=2) as server:
+with Server(users=2, set=["login.channel_binding yes"]) as server:
     alice = server.address("test0000")
     test_right(server, alice)
     test_wrong(server, alice)
@@ -205,4 +205,9 @@ with Server(users=2) as server:
     test_strangers(server, alice)
     test_accounts(server)
     test_log(server)
+with Server(users=1) as server:
+    with tap.test("PLUS is there when the configuration says so alone"), Auth(server, "imaps", exporter=True) as auth:
+        assert PLUS not in auth.offers and auth.begin(PLUS).startswith("a NO [CANNOT]")
+    with tap.test("else a client may say that it could do it"), Auth(server, "imaps") as auth:
+        assert log_in(auth, Scram(server.address("test0000"), PASSWORD, "y,,"))
 tap.done()

@@ -1,5 +1,5 @@
 # scram.t: SCRAM-SHA-256 asks on after the client's first message, with the salt of the account (RFC 5802, 5; RFC 7677)
-options --set "smtp.errors_max 100"
+options --set "smtp.errors_max 100" --set "login.channel_binding yes"
 server submission
 C: EHLO client.test
 S.. 250-AUTH SCRAM-SHA-256 PLAIN LOGIN
