@@ -23,6 +23,10 @@ static const struct setting smtp_rows[] = {
 		"Wrong commands in a session before it is ended.", 0 },
 	{ "line_max", SETTING_SIZE, "1000", "512", "64000", offsetof(struct smtp_conf, line_max),
 		"The longest command line, its CRLF included.", 0 },
+	{ "text_line_max", SETTING_SIZE, "64K", "1000", "1G", offsetof(struct smtp_conf, text_line_max),
+		"The longest line of a message, its CRLF not included.", 0 },
+	{ "hops_max", SETTING_NUMBER, "100", "1", "1000", offsetof(struct smtp_conf, hops_max),
+		"The most Received fields of a message: one with more goes round in a loop.", 0 },
 	{ "idle_timeout", SETTING_DURATION, "5m", "1s", "1h", offsetof(struct smtp_conf, idle_ms),
 		"Silence before the session is ended.", 0 },
 	{ "line_ends", SETTING_CHOICE, "strict", NULL, "strict|normalise", offsetof(struct smtp_conf, line_ends),
@@ -120,7 +124,8 @@ void smtp_enter(struct smtp *s, enum smtp_state state)
 
 void smtp_reset(struct smtp *s)
 {
-	smtp_data_drop(s);
+	smtp_deliver_drop(s);
+	smtp_message_drop(s);
 	free(s->recipients);
 	s->recipients = NULL;
 	s->recipient_count = 0;
@@ -135,7 +140,8 @@ static void smtp_free(struct smtp *s)
 {
 	call_cancel(s->waiting);
 	sasl_free(s->sasl);
-	smtp_data_drop(s);
+	smtp_deliver_drop(s);
+	smtp_message_drop(s);
 	session_close(s->worker, &s->session);
 	free(s->recipients);
 	arena_free(&s->transaction);

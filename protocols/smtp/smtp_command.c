@@ -1,5 +1,5 @@
 /* smtp_command.c - the commands (RFC 5321, 4.1; RFC 2033 for LMTP) and where each is allowed. Those of a transaction are in
- * smtp_mail.c, smtp_data.c and smtp_bdat.c. */
+ * smtp_mail.c and smtp_data.c. */
 #include "protocols/smtp/smtp_session.h"
 
 #define ANY (GREETED | HELLO | SENDER | RCPTS | CHUNKS | SPOILT)
@@ -56,6 +56,8 @@ static enum next cmd_ehlo(struct smtp *s, struct str rest)
 	smtp_reply(s, "250-PIPELINING");
 	smtp_reply(s, "250-SIZE %lld", (long long)s->conf->message_max);
 	smtp_reply(s, "250-8BITMIME");
+	smtp_reply(s, "250-BINARYMIME");
+	smtp_reply(s, "250-CHUNKING");
 	smtp_reply(s, "250-SMTPUTF8");
 	smtp_reply(s, "250-DSN");
 	smtp_reply(s, "250-HELP");
@@ -66,12 +68,6 @@ static enum next cmd_ehlo(struct smtp *s, struct str rest)
 static enum next cmd_helo(struct smtp *s, struct str rest)
 {
 	return hello(s, rest, false) ? smtp_reply(s, "250 %s", smtp_hostname(s)) : who_are_you(s);
-}
-
-static enum next cmd_data(struct smtp *s, struct str rest)
-{
-	(void)rest;
-	return smtp_data_begin(s);
 }
 
 static enum next cmd_rset(struct smtp *s, struct str rest)
@@ -123,7 +119,8 @@ static const struct command_row {
 	{ "AUTH", HELLO, SMTP_ONLY, smtp_auth },
 	{ "MAIL", HELLO, 0, smtp_cmd_mail },
 	{ "RCPT", SENDER | RCPTS, 0, smtp_cmd_rcpt },
-	{ "DATA", RCPTS, ALONE, cmd_data },
+	{ "DATA", RCPTS, ALONE, smtp_cmd_data },
+	{ "BDAT", ANY, 0, smtp_cmd_bdat }, /* what follows it is no command, wherever it stands */
 	{ "RSET", ANY, ALONE, cmd_rset },
 	{ "NOOP", ANY, 0, cmd_noop },
 	{ "VRFY", ANY, 0, cmd_vrfy },
@@ -161,6 +158,10 @@ static enum next out_of_turn(struct smtp *s)
 		return smtp_wrong(s, "503 5.5.1 say MAIL first");
 	case SENDER:
 		return smtp_wrong(s, "503 5.5.1 say RCPT first; no recipient was taken");
+	case CHUNKS:
+		return smtp_wrong(s, "503 5.5.1 the message comes by BDAT: more of it, or RSET");
+	case SPOILT:
+		return smtp_wrong(s, "503 5.5.1 a chunk was refused; RSET ends the transaction");
 	default:
 		return smtp_wrong(s, "503 5.5.1 not in the middle of a transaction; RSET ends it");
 	}

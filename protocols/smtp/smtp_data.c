@@ -1,97 +1,100 @@
-/* smtp_data.c - DATA: the message from 354 to the last dot (RFC 5321, 4.1.1.4). */
-#include "core/log.h"
+/* smtp_data.c - the two ways a message comes: DATA, until a line with a dot alone (RFC 5321, 4.1.1.4), and BDAT, in chunks
+ * whose size is told (RFC 3030). The bytes of a chunk are taken from the wire whatever becomes of it: as soon as they
+ * were read as commands, whoever can put bytes into a message could give them. */
 #include "protocols/smtp/smtp_session.h"
 
-void smtp_data_drop(struct smtp *s)
-{
-	for (size_t i = 0; i < s->started; i++) {
-		call_cancel(s->recipients[i].call);
-		s->recipients[i].call = NULL;
-	}
-	s->started = s->delivered = 0;
-	s->ended = false;
-	s->reader = NULL;
-	draft_free(s->draft);
-	s->draft = NULL;
-}
-
-static void on_draft_room(void *user)
-{
-	smtp_resume(user, DONE);
-}
+/* --- DATA -------------------------------------------------------------------------------------------------------- */
 
 static void on_text(void *user, struct str piece)
 {
-	struct smtp *s = user;
-
-	draft_feed(s->draft, piece);
+	smtp_message_feed(user, piece);
 }
 
-static void draft_done(void *user, enum err e);
-
-static enum next data_input(struct smtp *s, struct buf *in)
+static enum next read_text(struct smtp *s, struct buf *in)
 {
 	buf_take(in, smtp_dot_feed(&s->dot, buf_str(in), on_text, s));
-	if (s->dot.state == DOT_END) {
-		s->reader = NULL;
-		s->ended = true;
-		draft_end(s->draft, draft_done, s);
-		return WAIT;
-	}
-	if (draft_is_behind(s->draft)) {
-		draft_on_room(s->draft, on_draft_room, s);
-		return WAIT;
-	}
-	return DONE;
+	return s->dot.state == DOT_END ? smtp_message_end(s) : smtp_message_next(s);
 }
 
-enum next smtp_data_begin(struct smtp *s)
+enum next smtp_cmd_data(struct smtp *s, struct str rest)
 {
-	enum form_lines rule = (enum form_lines)(s->lmtp ? s->conf->lmtp_line_ends : s->conf->line_ends);
-
+	(void)rest;
 	if (s->mail.body == SMTP_BINARYMIME)
 		return smtp_wrong(s, "503 5.5.1 what is BINARYMIME comes by BDAT");
-	s->draft = draft_new(s->worker, rule, (uint64_t)s->conf->message_max);
+	smtp_message_begin(s);
 	s->dot = (struct smtp_dot){ 0 };
-	s->reader = data_input;
+	s->reader = read_text;
 	smtp_enter(s, DATA);
 	return smtp_reply(s, "354 go on, a line with a dot alone ends it");
 }
 
-static void reply_refused(struct smtp *s, enum err e)
+/* --- BDAT -------------------------------------------------------------------------------------------------------- */
+
+static const char *out_of_turn(const struct smtp *s)
 {
-	switch (e) {
-	case ERR_MISTAKE:
-		smtp_reply(s, "550 5.6.0 lines end in CRLF; a CR or LF alone, or a NUL, is not taken");
-		break;
-	case ERR_TOO_BIG:
-		smtp_reply(s, "552 5.3.4 a message is at most %lld bytes", (long long)s->conf->message_max);
-		break;
+	if (s->state == GREETED || !s->extended)
+		return s->lmtp ? "503 5.5.1 say LHLO first" : "503 5.5.1 say EHLO first";
+	switch (s->state) {
+	case HELLO:
+		return "503 5.5.1 say MAIL first";
+	case SENDER:
+		return "503 5.5.1 say RCPT first; no recipient was taken";
+	case SPOILT:
+		return "503 5.5.1 a chunk was refused; RSET ends the transaction";
 	default:
-		smtp_reply(s, "451 4.3.0 the message cannot be kept now, try again");
+		return NULL;
 	}
 }
 
-/* One reply, or in LMTP the same for each recipient. */
-static enum next refuse_all(struct smtp *s, enum err e)
+/* A chunk is there, or was swallowed. */
+static enum next chunk_over(struct smtp *s)
 {
-	log_info("smtp", s->id, "message refused from=<" STR_FMT "> peer=%s reason=\"%s\"", STR_ARG(s->sender),
-		conn_peer(s->conn), err_text(e));
-	for (size_t i = 0; i < (s->lmtp ? s->recipient_count : 1); i++)
-		reply_refused(s, e);
-	return e == ERR_MISTAKE ? smtp_count(s) : DONE;
+	const char *wrong = s->chunk.wrong ? s->chunk.wrong : s->refused;
+
+	s->reader = NULL;
+	if (!s->chunk.wrong && s->chunk.last)
+		return smtp_message_end(s);
+	if (!wrong) {
+		smtp_reply(s, "250 2.0.0 %llu bytes of the message are here", (unsigned long long)s->taken);
+		return smtp_message_next(s);
+	}
+	smtp_reply(s, "%s", wrong);
+	if (!s->chunk.wrong) {
+		smtp_message_drop(s);
+		smtp_enter(s, SPOILT);
+	}
+	return *wrong == '5' ? smtp_count(s) : DONE;
 }
 
-static void draft_done(void *user, enum err e)
+static enum next read_chunk(struct smtp *s, struct buf *in)
 {
-	struct smtp *s = user;
+	size_t len = buf_len(in) < s->chunk.left ? buf_len(in) : (size_t)s->chunk.left;
 
-	if (e) {
-		enum next next = refuse_all(s, e);
+	if (!s->chunk.wrong)
+		smtp_message_feed(s, str_cut(buf_str(in), 0, len));
+	buf_take(in, len);
+	s->chunk.left -= len;
+	return s->chunk.left ? smtp_message_next(s) : chunk_over(s);
+}
 
-		smtp_reset(s);
-		smtp_resume(s, next);
-		return;
+enum next smtp_cmd_bdat(struct smtp *s, struct str rest)
+{
+	uint64_t size, room;
+
+	if (!smtp_parse_chunk(rest, &size, &s->chunk.last)) {
+		smtp_reply(s, "501 5.5.4 syntax: BDAT size [LAST]");
+		smtp_reply(s, "421 4.7.0 %s it cannot be told where the next command begins", smtp_hostname(s));
+		return CLOSE;
 	}
-	smtp_deliver(s);
+	s->chunk.left = size;
+	s->chunk.wrong = out_of_turn(s);
+	if (!s->chunk.wrong && s->state == RCPTS) {
+		smtp_message_begin(s);
+		smtp_enter(s, CHUNKS);
+	}
+	room = (uint64_t)s->conf->message_max - s->taken;
+	if (!s->chunk.wrong && size > room)
+		smtp_message_too_big(s);
+	s->reader = read_chunk;
+	return size ? DONE : chunk_over(s);
 }

@@ -89,10 +89,31 @@ static void deliver(struct smtp *s, struct smtp_recipient *r)
 	buf_free(&trace);
 }
 
+static void all_delivered(struct smtp *s);
+
 static void deliver_more(struct smtp *s)
 {
-	while (s->started < s->recipient_count && s->started - s->delivered < DELIVERIES_MAX)
-		deliver(s, &s->recipients[s->started++]);
+	while (s->started < s->recipient_count && s->started - s->delivered < DELIVERIES_MAX) {
+		struct smtp_recipient *r = &s->recipients[s->started++];
+
+		if (r->looped) {
+			r->outcome = ERR_NEVER;
+			s->delivered++;
+		} else {
+			deliver(s, r);
+		}
+	}
+	if (s->delivered == s->recipient_count)
+		all_delivered(s);
+}
+
+void smtp_deliver_drop(struct smtp *s)
+{
+	for (size_t i = 0; i < s->started; i++) {
+		call_cancel(s->recipients[i].call);
+		s->recipients[i].call = NULL;
+	}
+	s->started = s->delivered = 0;
 }
 
 void smtp_deliver(struct smtp *s)
@@ -105,6 +126,10 @@ void smtp_deliver(struct smtp *s)
 
 static void reply_outcome(struct smtp *s, const struct smtp_recipient *r)
 {
+	if (r->looped) {
+		smtp_reply(s, "554 5.4.6 <" STR_FMT "> had the message before: a loop", STR_ARG(r->address));
+		return;
+	}
 	switch (r->outcome) {
 	case OK:
 		smtp_reply(s, "250 2.0.0 delivered %s", s->id);
@@ -176,8 +201,6 @@ static void delivered(void *user, enum err e)
 
 	r->call = NULL;
 	r->outcome = e;
-	if (++s->delivered == s->recipient_count)
-		all_delivered(s);
-	else
-		deliver_more(s);
+	s->delivered++;
+	deliver_more(s);
 }

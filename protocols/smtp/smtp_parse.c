@@ -66,3 +66,12 @@ enum err smtp_parse_path(struct str rest, struct str word, unsigned allow, struc
 	}
 	return OK;
 }
+
+bool smtp_parse_chunk(struct str rest, uint64_t *size, bool *last)
+{
+	struct str word = str_word(&rest);
+
+	rest = str_trim(rest);
+	*last = str_eq_nocase(rest, STR("LAST"));
+	return (*last || !rest.len) && str_u64(word, size);
+}

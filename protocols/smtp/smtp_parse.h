@@ -29,4 +29,7 @@ struct smtp_path_line { /* "FROM:<a@b.test> SIZE=10 BODY=8BITMIME" */
 /* word: "FROM:" or "TO:". allow: as address_path. ERR_MISTAKE: not of this syntax; ERR_TOO_BIG: too long a path. */
 enum err smtp_parse_path(struct str rest, struct str word, unsigned allow, struct arena *a, struct smtp_path_line *out);
 
+/* "1000 LAST": what stands behind BDAT (RFC 3030, 2). False: it is not of this syntax. */
+bool smtp_parse_chunk(struct str rest, uint64_t *size, bool *last);
+
 #endif

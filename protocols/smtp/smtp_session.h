@@ -8,6 +8,8 @@
 #include "protocols/smtp/smtp.h"
 #include "protocols/smtp/smtp_dot.h"
 #include "protocols/smtp/smtp_parameter.h"
+#include "protocols/smtp/smtp_watch.h"
+#include "storage/recode.h"
 #include "storage/store.h"
 
 enum smtp_state {    /* bits, so that the table can name several */
@@ -31,6 +33,7 @@ struct smtp_recipient {
 	struct str address; /* as the client gave it, for Delivered-To and the log */
 	struct str account; /* canonical */
 	struct str local;   /* of the address */
+	bool looped;        /* he had the message before */
 	unsigned notify;    /* enum smtp_notify: when the sender is to be told */
 	struct str orcpt;   /* as the sender calls the recipient; "" if he does not say */
 	struct smtp *smtp;
@@ -66,9 +69,18 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	struct smtp_recipient *recipients; /* a growing array, malloc'd; ours */
 	size_t recipient_count;
 	struct smtp_recipient asked; /* whom RCPT waits for */
-	struct smtp_dot dot;
-	struct draft *draft;       /* ours; NULL unless DATA */
-	bool ended;                /* the last dot has come */
+	struct smtp_dot dot;         /* of DATA */
+	struct {
+		uint64_t left; /* bytes still to come */
+		bool last;
+		const char *wrong; /* the reply to one that is out of turn, and only swallowed */
+	} chunk;                   /* of BDAT */
+	uint64_t taken;            /* bytes of the message so far */
+	struct smtp_watch watch;
+	struct recode *recode;     /* of BINARYMIME; ours */
+	struct draft *draft;       /* ours; NULL: none, or refused */
+	const char *refused;       /* the reply to a message that will not be taken; NULL: it may yet */
+	bool ended;                /* all of it has come */
 	size_t started, delivered; /* deliveries begun and answered */
 	struct str received;       /* the Received field, stored form */
 	char id[64];               /* of the message, for trace and log */
@@ -100,10 +112,20 @@ enum next smtp_auth(struct smtp *s, struct str rest);
 enum next smtp_starttls(struct smtp *s, struct str rest);
 
 /* smtp_data.c */
-enum next smtp_data_begin(struct smtp *s);
-void smtp_data_drop(struct smtp *s); /* whatever of it is under way */
+enum next smtp_cmd_data(struct smtp *s, struct str rest);
+enum next smtp_cmd_bdat(struct smtp *s, struct str rest);
+
+/* smtp_message.c */
+void smtp_message_begin(struct smtp *s);
+void smtp_message_feed(struct smtp *s, struct str piece);
+enum next smtp_message_next(struct smtp *s);                 /* may more of it come now, or does the disk need time? */
+enum next smtp_message_end(struct smtp *s);                  /* that was all: goes on to deliver it, or refuses it */
+void smtp_message_refuse(struct smtp *s, const char *reply); /* a literal, or in the transaction; the first one stays */
+void smtp_message_too_big(struct smtp *s);
+void smtp_message_drop(struct smtp *s);
 
 /* smtp_deliver.c */
 void smtp_deliver(struct smtp *s); /* the draft is whole: to all recipients, then replies and resumes */
+void smtp_deliver_drop(struct smtp *s);
 
 #endif

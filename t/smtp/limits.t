@@ -1,5 +1,5 @@
 # limits.t: a command line that is too long, however it comes (RFC 5321, 4.5.3.1.4)
-options --set "smtp.line_max 512" --set "smtp.recipients_max 100" --set "smtp.errors_max 5" --set "smtp.message_max 64K" --set "smtp.idle_timeout 5m"
+options --set "smtp.line_max 512" --set "smtp.recipients_max 100" --set "smtp.errors_max 5" --set "smtp.message_max 64K" --set "smtp.idle_timeout 5m" --set "smtp.text_line_max 1000"
 C: EHLO client.test
 S.. 250 *
 C+ 510 of NOOP a a a
@@ -117,3 +117,55 @@ S6: <close>
 clock +300s
 S5: 421 4.4.2 *
 S5: <close>
+
+# in a chunk the same; what was said to come and is too much need not come first to be refused (RFC 3030, 2)
+C7: EHLO client.test
+S7.. 250 *
+C7\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 65536 LAST\r\n
+C7+ 65536 of 01234567890123456789012345678901234567890123456789012345678901\r\n
+S7: 250 *
+S7: 250 *
+S7: 250 2.0.0 *
+C7\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 64\r\n
+C7+ 64 of 01234567890123456789012345678901234567890123456789012345678901\r\n
+C7\: BDAT 65473 LAST\r\n
+C7+ 65473 of 01234567890123456789012345678901234567890123456789012345678901\r\n
+C7: NOOP
+S7: 250 *
+S7: 250 *
+S7: 250 *
+S7: 552 5.3.4 *
+S7: 250 2.0.0 here
+C7\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 18446744073709551615\r\n
+C7+ 3000000 of 01234567890123456789012345678901234567890123456789012345678901\r\n
+S7: 250 *
+S7: 250 *
+S7: <silence>
+close7
+
+# a line of a message may have so many bytes, whatever its end (4.5.3.1.6)
+C9: EHLO client.test
+S9.. 250 *
+C9\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
+S9: 250 *
+S9: 250 *
+S9: 354 *
+C9+ 1000 of x
+C9\: \r\n.\r\n
+S9: 250 2.0.0 *
+C9\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
+S9: 250 *
+S9: 250 *
+S9: 354 *
+C9+ 1001 of x
+C9\: \r\n.\r\n
+S9: 554 5.6.0 *
+C9\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 1001 LAST\r\n
+C9+ 1001 of x
+S9: 250 *
+S9: 250 *
+S9: 554 5.6.0 *
+server pop3
+C10\: USER alice\r\nPASS secret\r\nTOP 5 0\r\n
+S10.. xxxxxxxxxxxxxxxxxxxx*xxxxxxxxxxxxxxxxxxxx
+server smtp

@@ -2,6 +2,7 @@
 #include "core/buf.h"
 #include "protocols/smtp/smtp_dot.h"
 #include "protocols/smtp/smtp_parameter.h"
+#include "protocols/smtp/smtp_watch.h"
 #include "t/tap.h"
 
 static const struct {
@@ -191,11 +192,90 @@ static void test_dots(void)
 	}
 }
 
+static const struct {
+	const char *what, *rest;
+	bool good, last;
+	uint64_t size;
+} chunks[] = {
+	{ "a chunk", "10", true, false, 10 },
+	{ "the last one", "10 LAST", true, true, 10 },
+	{ "in any case of letters, and spaces", "0   last", true, true, 0 },
+	{ "as large as can be said", "18446744073709551615", true, false, UINT64_MAX },
+	{ "larger", "18446744073709551616", false, false, 0 },
+	{ "no size", "", false, false, 0 },
+	{ "no size but last", "LAST", false, false, 0 },
+	{ "another word", "10 FIRST", false, false, 0 },
+	{ "a word more", "10 LAST LAST", false, false, 0 },
+	{ "less than nothing", "-1", false, false, 0 },
+};
+
+static void test_chunks(void)
+{
+	for (size_t i = 0; i < sizeof(chunks) / sizeof(*chunks); i++) {
+		uint64_t size;
+		bool last, good = smtp_parse_chunk(str_of(chunks[i].rest), &size, &last);
+
+		ok(good == chunks[i].good && (!good || (last == chunks[i].last && size == chunks[i].size)), "BDAT: %s",
+			chunks[i].what);
+	}
+}
+
+static const struct {
+	const char *what, *message, *delivered; /* delivered: an address that it names; NULL: none */
+	unsigned received;
+	size_t longest;
+} watched[] = {
+	{ "nothing", "", NULL, 0, 0 },
+	{ "servers are counted", "Received: a\r\nreceived : b\r\n c\r\nX: d\r\n\r\n", NULL, 2, 12 },
+	{ "in the header alone", "A: b\r\n\r\nReceived: a\r\nDelivered-To: b\r\n", NULL, 0, 15 },
+	{ "by their whole name", "Received-SPF: a\r\nReceive: b\r\nX-Received: c\r\n", NULL, 0, 15 },
+	{ "a delivery is found", "Delivered-To: a@b\r\ndelivered-to:\tC@D \r\n\r\n", "c@d", 0, 18 },
+	{ "CR and LF alone end lines too", "Received: a\rReceived: b\nReceived: c\n\rReceived: d\r", NULL, 3, 11 },
+	{ "a line that does not end is as long as it is", "A: b\r\n0123456789", NULL, 0, 10 },
+};
+
+static bool watch_gives(size_t row, size_t step)
+{
+	struct str in = str_of(watched[row].message);
+	struct smtp_watch w = { 0 };
+	bool same;
+
+	for (size_t at = 0; at < in.len; at += step)
+		smtp_watch_feed(&w, str_cut(in, at, in.len - at < step ? in.len : at + step));
+	same = w.received == watched[row].received && w.longest == watched[row].longest;
+	if (watched[row].delivered)
+		same &= smtp_watch_delivered(&w, str_of(watched[row].delivered));
+	same &= !smtp_watch_delivered(&w, STR("b"));
+	smtp_watch_free(&w);
+	return same;
+}
+
+static void test_watch(void)
+{
+	struct smtp_watch w = { 0 };
+
+	for (size_t i = 0; i < sizeof(watched) / sizeof(*watched); i++) {
+		bool same = true;
+
+		for (size_t step = 1; step <= strlen(watched[i].message); step++)
+			same &= watch_gives(i, step);
+		ok(same, "watched: %s, however it is cut", watched[i].what);
+	}
+	for (unsigned i = 0; i < SMTP_WATCH_DELIVERED; i++)
+		smtp_watch_feed(&w, STR("Delivered-To: a@b\r\n"));
+	ok(!smtp_watch_delivered(&w, STR("c@d")), "many deliveries are looked at");
+	smtp_watch_feed(&w, STR("Delivered-To: c@d\r\n"));
+	ok(!smtp_watch_delivered(&w, STR("c@d")) && smtp_watch_delivered(&w, STR("a@b")), "but not any number");
+	smtp_watch_free(&w);
+}
+
 int main(void)
 {
 	test_lines();
 	test_paths();
 	test_parameters();
 	test_dots();
+	test_chunks();
+	test_watch();
 	return done();
 }
