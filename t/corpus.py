@@ -1,6 +1,7 @@
-"""corpus.py - real mail goes in by SMTP and by APPEND and comes out by FETCH and RETR, byte for byte; and after the
+"""corpus.py - real mail goes in by SMTP, in chunks and by APPEND and comes out by FETCH and RETR, byte for byte; and after the
 index is lost, after kill -9, and after both, every mailbox is what it was. Other programs read its mbox files."""
 
+import email
 import hashlib
 import imaplib
 import mailbox
@@ -13,10 +14,10 @@ import tempfile
 import real_mail
 import tap
 import terminal
-from mail import append, done, fetch_all, flags_of, imap_session, retrieve_all, send, texts
+from mail import append, done, fetch_all, flags_of, imap_session, retrieve_all, send, send_chunks, texts
 from postern import Server
 
-SENT, APPENDED = "test0000", "test0001"  # whose INBOX is filled which way
+SENT, APPENDED, IN_CHUNKS, BINARY = "test0000", "test0001", "test0002", "test0003"  # whose INBOX is filled which way
 ARCHIVE = "Archive/2026"
 MESSAGES = real_mail.messages()
 
@@ -26,7 +27,9 @@ def check_in_and_out(server):
         send(server, [SENT], [text for _, text in MESSAGES])
     with tap.test("and by APPEND"):
         append(server, APPENDED, [text for _, text in MESSAGES])
-    for account, how in ((SENT, "SMTP"), (APPENDED, "APPEND")):
+    with tap.test("and in chunks"):
+        send_chunks(server, IN_CHUNKS, [text for _, text in MESSAGES])
+    for account, how in ((SENT, "SMTP"), (APPENDED, "APPEND"), (IN_CHUNKS, "BDAT")):
         for fetched_by, fetch in (("FETCH", texts), ("RETR", retrieve_all)):
             with tap.test(f"what went in by {how} comes back by {fetched_by}"):
                 got = fetch(server, account)
@@ -37,6 +40,23 @@ def check_in_and_out(server):
     with tap.test("RFC822.SIZE is the size"):
         for _, about, text in fetch_all(server, SENT) + fetch_all(server, APPENDED):
             assert b"RFC822.SIZE %d" % len(text) in about, about
+
+
+def contents(text):
+    """The content of every part, decoded, as Python finds it."""
+    return [(part.get_content_type(), part.get_payload(decode=True))
+            for part in email.message_from_bytes(text).walk() if not part.is_multipart()]
+
+
+def check_binary(server):
+    with tap.test("what is sent as BINARYMIME means the same, whatever it is kept as (RFC 3030)"):
+        send_chunks(server, BINARY, [text for _, text in MESSAGES], body="BINARYMIME")
+        got = texts(server, BINARY)
+        assert len(got) == len(MESSAGES), len(got)
+        for (name, sent), text in zip(MESSAGES, got):
+            called = re.search(rb"(?im)^content-transfer-encoding:\s*binary", sent)
+            assert contents(text) == contents(sent), name
+            assert real_mail.came_back(sent, text) != bool(called), name
 
 
 def check_nul(server):
@@ -165,8 +185,9 @@ def check_kept(server):
 
 def main():
     tap.need("mutt")
-    with Server(users=2) as server:
+    with Server(users=4) as server:
         check_in_and_out(server)
+        check_binary(server)
         check_nul(server)
         for account in (SENT, APPENDED):
             check_mailbox_module(server, account)

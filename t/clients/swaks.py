@@ -34,6 +34,8 @@ with Server(users=2) as server, tempfile.TemporaryDirectory() as folder:
             ("over TLS, logged in by LOGIN", "submissions", ["--tls-on-connect", *login, "--auth", "LOGIN"]),
             ("by LMTP and STARTTLS", "lmtp", ["--protocol", "LMTP", "--tls"]),
             ("by LMTP", "lmtp", ["--protocol", "LMTP"]),
+            ("by LMTP with 2 MB attached", "lmtp", ["--protocol", "LMTP", "--attach", f"@{big}"]),
+            ("pipelined over TLS, with 2 MB attached", "smtp", ["--tls", "--pipeline", "--attach", f"@{big}"]),
             ("with 2 MB attached", "smtp", ["--attach", f"@{big}"])):
         with tap.test(f"swaks sends {name}"):
             before = len(texts(server, "test0000"))

@@ -1,8 +1,9 @@
-/* What SMTP reads, of any bytes: command lines, paths with parameters, and where a message ends, which is compared with
- * a slower way to find it. The first byte is the size of the pieces. */
+/* What SMTP reads, of any bytes: command lines, paths with parameters, sizes of chunks, where a message ends and what is
+ * looked for in it, both compared with slower ways to find them. The first byte is the size of the pieces. */
 #include "core/buf.h"
 #include "protocols/smtp/smtp_dot.h"
-#include "protocols/smtp/smtp_parse.h"
+#include "protocols/smtp/smtp_parameter.h"
+#include "protocols/smtp/smtp_watch.h"
 #include <assert.h>
 
 static bool within(struct str inner, struct str outer)
@@ -30,6 +31,41 @@ static void read_lines(struct str in)
 	}
 }
 
+/* What is kept of parameters is printing, and short. */
+static void read_parameters(const struct smtp_path_line *line)
+{
+	struct smtp_mail_parameters mail;
+	struct smtp_rcpt_parameters rcpt;
+	const char *wrong = smtp_mail_parameters(line, &mail);
+	struct buf meaning = { 0 };
+
+	assert(!wrong || wrong[0] == '5');
+	if (!wrong)
+		assert(mail.envid.len <= SMTP_ENVID_MAX && smtp_xtext(mail.envid, &meaning));
+	for (size_t i = 0; i < buf_len(&meaning); i++)
+		assert(buf_data(&meaning)[i] >= ' ' && buf_data(&meaning)[i] <= '~');
+	for (int utf8 = 0; utf8 < 2; utf8++) {
+		wrong = smtp_rcpt_parameters(line, utf8, &rcpt);
+		assert(!wrong || wrong[0] == '5');
+		assert(wrong || rcpt.orcpt.len <= SMTP_ORCPT_MAX);
+		assert(wrong || !(rcpt.notify & SMTP_NOTIFY_NEVER) || rcpt.notify == SMTP_NOTIFY_NEVER);
+	}
+	buf_free(&meaning);
+}
+
+static void read_chunk(struct str in)
+{
+	uint64_t size, again;
+	bool last, last_again;
+	struct buf text = { 0 };
+
+	if (!smtp_parse_chunk(in, &size, &last))
+		return;
+	buf_printf(&text, "%llu%s", (unsigned long long)size, last ? " last" : "");
+	assert(smtp_parse_chunk(buf_str(&text), &again, &last_again) && size == again && last == last_again);
+	buf_free(&text);
+}
+
 static void read_path(struct str in, struct str word, unsigned allow)
 {
 	struct arena a = { 0 };
@@ -42,6 +78,7 @@ static void read_path(struct str in, struct str word, unsigned allow)
 		for (size_t i = 0; i < line.count; i++)
 			assert(within(line.parameters[i].name, in) && line.parameters[i].name.len &&
 				within(line.parameters[i].value, in));
+		read_parameters(&line);
 		address = address_text(&a, &line.path);
 		assert(address.len <= ADDRESS_MAX && str_find(address, '\r') < 0 && str_find(address, '\n') < 0);
 		if (line.path.domain.len) { /* what is told of an address is an address, the same */
@@ -98,6 +135,44 @@ static void find_end(struct str in, size_t step)
 	buf_free(&plain);
 }
 
+/* A line of the header that begins with a name, a colon behind it. */
+static bool is_field(struct str line, const char *name)
+{
+	line = str_cut(line, 0, line.len < SMTP_WATCH_LINE ? line.len : SMTP_WATCH_LINE);
+	if (!str_starts_nocase(line, str_of(name)))
+		return false;
+	line = str_trim(str_cut(line, strlen(name), line.len));
+	return line.len && line.p[0] == ':';
+}
+
+/* The same as smtp_watch_feed, line by line over all bytes. */
+static void watch(struct str in, size_t step)
+{
+	struct smtp_watch w = { 0 };
+	unsigned received = 0;
+	size_t longest = 0, start = 0;
+	bool in_body = false;
+
+	for (size_t at = 0; at < in.len; at += step)
+		smtp_watch_feed(&w, str_cut(in, at, in.len - at < step ? in.len : at + step));
+	for (size_t at = 0; at <= in.len; at++) {
+		bool ends = at < in.len && (in.p[at] == '\r' || in.p[at] == '\n');
+		struct str line = str_cut(in, start, at);
+
+		if (!ends && at < in.len)
+			continue;
+		longest = line.len > longest ? line.len : longest;
+		received += ends && !in_body && is_field(line, "received");
+		in_body |= ends && !line.len;
+		if (ends && in.p[at] == '\r' && at + 1 < in.len && in.p[at + 1] == '\n')
+			at++;
+		start = at + 1;
+	}
+	assert(w.received == received && w.longest == longest && w.delivered_count <= SMTP_WATCH_DELIVERED);
+	smtp_watch_delivered(&w, STR("a@b"));
+	smtp_watch_free(&w);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = { (const char *)data + 1, size ? size - 1 : 0 };
@@ -108,6 +183,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_lines(in);
 	read_path(in, STR("FROM:"), ADDRESS_NULL);
 	read_path(in, STR("TO:"), ADDRESS_BARE | ADDRESS_UTF8);
+	read_chunk(in);
 	find_end(in, data[0] ? data[0] : 1000);
+	watch(in, data[0] ? data[0] : 1000);
 	return 0;
 }

@@ -62,3 +62,14 @@ C2: TOP 1 0
 S2: +OK*
 S2: Return-Path: <>
 S2: Delivered-To: postmaster@other.test
+
+# who logged in is told why his mail cannot go there yet (RFC 6409, 6.1)
+server submission
+C3: EHLO client.test
+S3.. 250 *
+C3: AUTH PLAIN AGFsaWNlAHNlY3JldA==
+S3: 235 *
+C3\: MAIL FROM:<alice@example.test>\r\nRCPT TO:<somebody@elsewhere.test>\r\nRCPT TO:<bob@example.test>\r\n
+S3: 250 *
+S3: 550 5.7.1 * we send no mail elsewhere*
+S3: 250 *
