@@ -1,6 +1,6 @@
 /* smtp.c - the engine: reads lines, runs commands, rests while an answer is awaited, and sends.
- * Input is taken a line at a time, or handed to a reader while it is a message. A
- * command that must wait lets the input rest (pipelined commands stay in the buffer) until smtp_resume. */
+ * Input is taken a line at a time, or handed to a reader while it is a message. A command that must wait lets the input
+ * rest (pipelined commands stay in the buffer) until smtp_resume. */
 #include "core/counter.h"
 #include "core/limit.h"
 #include "core/log.h"
