@@ -62,17 +62,19 @@ static void judge(struct smtp *s)
 		smtp_message_too_big(s);
 	else if (s->watch.received > (unsigned)conf->hops_max)
 		smtp_message_refuse(s, "554 5.4.6 the message went through too many servers");
-	else if (!s->recode && s->watch.longest > (size_t)conf->text_line_max)
+	else if (s->watch.longest > (size_t)conf->text_line_max)
 		smtp_message_refuse(s, arena_printf(&s->transaction, "554 5.6.0 a line of text is at most %lld bytes",
 					       (long long)conf->text_line_max));
 	else
 		refuse_draft(s, draft_error(s->draft));
 }
 
-static void keep(struct smtp *s, struct buf *recoded)
+/* What comes of the message as it will be kept, in lines. */
+static void keep(struct smtp *s, struct str piece)
 {
-	draft_feed(s->draft, buf_str(recoded));
-	buf_free(recoded);
+	smtp_watch_feed(&s->watch, piece);
+	draft_feed(s->draft, piece);
+	judge(s);
 }
 
 void smtp_message_feed(struct smtp *s, struct str piece)
@@ -82,14 +84,13 @@ void smtp_message_feed(struct smtp *s, struct str piece)
 	if (s->refused)
 		return;
 	s->taken += piece.len;
-	smtp_watch_feed(&s->watch, piece);
-	if (s->recode) {
-		recode_feed(s->recode, piece, &recoded);
-		keep(s, &recoded);
-	} else {
-		draft_feed(s->draft, piece);
+	if (!s->recode) {
+		keep(s, piece);
+		return;
 	}
-	judge(s);
+	recode_feed(s->recode, piece, &recoded);
+	keep(s, buf_str(&recoded));
+	buf_free(&recoded);
 }
 
 static void on_room(void *user)
@@ -150,7 +151,8 @@ enum next smtp_message_end(struct smtp *s)
 	smtp_enter(s, DATA);
 	if (!s->refused && s->recode) {
 		recode_end(s->recode, &recoded);
-		keep(s, &recoded);
+		keep(s, buf_str(&recoded));
+		buf_free(&recoded);
 	}
 	find_loops(s);
 	if (s->refused)

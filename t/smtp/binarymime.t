@@ -77,9 +77,14 @@ S3: 250 *
 S3: 250 *
 S3: 550 5.6.0 *
 
-# a line of content may have any length
+# a line of content may have any length, one of text may not
 C3\: MAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<alice@example.test>\r\nBDAT 300037 LAST\r\nContent-Transfer-Encoding: binary\r\n\r\n
 C3+ 300000 of x
 S3: 250 *
 S3: 250 *
 S3: 250 2.0.0 delivered *
+C3\: MAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<alice@example.test>\r\nBDAT 300004 LAST\r\nA:\r\n
+C3+ 300000 of x
+S3: 250 *
+S3: 250 *
+S3: 554 5.6.0 *
