@@ -1,8 +1,9 @@
 /* smtp_deliver.c - a message that is whole goes to each recipient's owner, with its trace before it.
  * The reply waits until every recipient's owner has the message in its journal. SMTP has one reply for all, so one
  * owner that cannot now makes it a 451 for all, and the client's next try brings it to the others again: better twice
- * than lost (RFC 5321, 6.1). LMTP replies for each (RFC 2033, 4.2). Deliveries carry the message's bytes, so only a few
- * of one message are under way at a time. */
+ * than lost (RFC 5321, 6.1). That try comes minutes later, in another session; the deliveries' names are forgotten
+ * then. LMTP replies for each (RFC 2033, 4.2). Deliveries carry the message's bytes, so only a few of one message are
+ * under way at a time. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "protocols/smtp/smtp_session.h"
