@@ -122,10 +122,12 @@ C3\: RCPT TO:<bob@example.test>\r\nBDAT 1000 LAST\r\nA: b\r\n\r\n
 S3: 250 *
 close3
 server pop3
-C4\: USER bob\r\nPASS secret\r\nSTAT\r\n
+C4\: USER bob\r\nPASS secret\r\nSTAT\r\nQUIT\r\n
 S4: +OK*
 S4: +OK*
 S4: +OK 0 0
+S4: +OK*
+S4: <close>
 server smtp
 
 # what cannot be understood leaves no way to go on
