@@ -43,7 +43,7 @@ struct dns_record {
 		} mx;
 		struct {
 			uint16_t priority, weight, port;
-			struct str target;
+			struct str target; /* ".": there is no such service (RFC 2782) */
 		} srv;
 		struct {
 			uint16_t order, preference;

@@ -28,9 +28,8 @@ const struct command cli_commands[] = {
 		clock_run },
 	{ "resolve", "[--json] NAME [TYPE]\n[--json] ADDRESS",
 		"Asks the running server what the DNS tells it. TYPE is A, AAAA, MX, TXT, SRV, NAPTR, PTR or TLSA; or "
-		"ADDRESSES: all of a host's; or MAIL, the default: the hosts that take a domain's mail, in the order "
-	        "in "
-		"which they are tried. Of an address it tells the name. Exit status 1: nothing was found.",
+		"ADDRESSES: all of a host's; or MAIL, the default: the hosts that take a domain's mail, as they are "
+		"tried. Of an address it tells the name. Exit status 1: nothing was found.",
 		resolve_run },
 	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
 		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
