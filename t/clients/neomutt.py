@@ -1,5 +1,6 @@
 """neomutt.py - NeoMutt at a terminal: reads MIME, answers by SMTP, files, deletes over IMAP, shows folders."""
 
+import contextlib
 import tempfile
 
 import tap
@@ -21,6 +22,7 @@ set include=yes fast_reply=yes delete=yes quit=yes confirmcreate=no confirmappen
 """
 
 
+@contextlib.contextmanager
 def neomutt():
     """NeoMutt with INBOX open."""
     with open(f"{home}/editor", "w") as file:
@@ -29,9 +31,9 @@ def neomutt():
         user = server.address("test0000")
         file.write(SETTINGS.format(user=user, login=user.replace("@", "%40"), password=PASSWORD, home=home,
                                    certificate=server.certificate, **server.ports))
-    terminal = Terminal(["neomutt", "-n", "-F", f"{home}/muttrc"], {"HOME": home})
-    terminal.see("number 4")
-    return terminal
+    with Terminal(["neomutt", "-n", "-F", f"{home}/muttrc"], {"HOME": home}) as terminal:
+        terminal.see("number 4")
+        yield terminal
 
 
 def inbox():
