@@ -167,7 +167,7 @@ static bool may_log(struct worker *w, uint64_t key)
 {
 	struct tally *t = own(w, key);
 
-	return t && tally_may_log(w->shm, key, t, now_ms(w), LOG_MS);
+	return t && tally_once(w->shm, key, t, now_ms(w), LOG_MS);
 }
 
 /* --- the door ---------------------------------------------------------------------------------------------------- */

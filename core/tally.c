@@ -16,7 +16,7 @@ _Static_assert(COUNT_MAX > TALLY_MAX, "a count must be able to exceed a limit");
 struct tally {
 	alignas(64) _Atomic uint64_t open[TALLY_OPENS]; /* generation of the writer's life << 32 | count */
 	_Atomic uint64_t rates[TALLY_RATES];
-	_Atomic uint64_t logged_ms, used_ms;
+	_Atomic uint64_t once_ms, used_ms;
 };
 
 struct tally_table {
@@ -74,7 +74,7 @@ static void replace(struct tally_table *table, uint64_t key, unsigned way)
 		t->open[i] = 0;
 	for (unsigned i = 0; i < TALLY_RATES; i++)
 		t->rates[i] = 0;
-	t->logged_ms = 0;
+	t->once_ms = 0;
 	t->used_ms = 0;
 	table->keys[key % SETS][way] = key;
 }
@@ -178,15 +178,15 @@ uint64_t tally_rate(struct shm *shm, uint64_t key, enum tally_rate what, int64_t
 	return now + before * left_ms / (uint64_t)period_ms;
 }
 
-bool tally_may_log(struct shm *shm, uint64_t key, struct tally *t, int64_t now_ms, int64_t every_ms)
+bool tally_once(struct shm *shm, uint64_t key, struct tally *t, int64_t now_ms, int64_t every_ms)
 {
 	for (unsigned i = 0; i < shm_workers(shm); i++) {
 		struct tally *other = find(shm_tallies(shm, i), key);
-		uint64_t logged_ms = other ? other->logged_ms : 0;
+		uint64_t once_ms = other ? other->once_ms : 0;
 
-		if (logged_ms && (uint64_t)now_ms < logged_ms + (uint64_t)every_ms)
+		if (once_ms && (uint64_t)now_ms < once_ms + (uint64_t)every_ms)
 			return false;
 	}
-	t->logged_ms = (uint64_t)now_ms;
+	t->once_ms = (uint64_t)now_ms;
 	return true;
 }

@@ -50,7 +50,7 @@ uint32_t tally_add(struct tally *t, enum tally_rate what, int64_t now_ms, int64_
 uint64_t tally_open(struct shm *shm, uint64_t key, enum tally_open what);
 uint64_t tally_rate(struct shm *shm, uint64_t key, enum tally_rate what, int64_t now_ms, int64_t period_ms);
 
-/* True for one asker in every_ms: he may log a line. t: the asker's own tally of this key. */
-bool tally_may_log(struct shm *shm, uint64_t key, struct tally *t, int64_t now_ms, int64_t every_ms);
+/* True for one asker in every_ms, of all workers: a log line, or a login. t: the asker's own tally of this key. */
+bool tally_once(struct shm *shm, uint64_t key, struct tally *t, int64_t now_ms, int64_t every_ms);
 
 #endif

@@ -124,11 +124,6 @@ uint32_t selected_uidnext(const struct selected *s)
 	return s->uidnext;
 }
 
-uint64_t selected_id(const struct selected *s)
-{
-	return s->sh->id;
-}
-
 uint64_t selected_clock(const struct selected *s)
 {
 	return s->clock;

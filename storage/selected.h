@@ -21,7 +21,6 @@ uint32_t selected_exists(const struct selected *s); /* messages by this session'
 uint32_t selected_recent(const struct selected *s); /* of these, \Recent ones */
 uint32_t selected_uidvalidity(const struct selected *s);
 uint32_t selected_uidnext(const struct selected *s);
-uint64_t selected_id(const struct selected *s);           /* the mailbox's */
 uint64_t selected_clock(const struct selected *s);        /* as of the last sync */
 uint32_t selected_first_unseen(const struct selected *s); /* a sequence number; 0: none */
 bool selected_read_only(const struct selected *s);

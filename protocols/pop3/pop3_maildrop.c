@@ -30,7 +30,7 @@ static const char *lock(struct pop3 *s)
 	tally_hold(shm, s->worker->slot, s->lock, TALLY_SESSIONS, 1);
 	if (tally_open(shm, key, TALLY_SESSIONS) > 1)
 		why = "[IN-USE] another session has the maildrop";
-	else if (s->conf->login_delay_ms && !tally_may_log(shm, key, s->lock, now_ms, s->conf->login_delay_ms))
+	else if (s->conf->login_delay_ms && !tally_once(shm, key, s->lock, now_ms, s->conf->login_delay_ms))
 		why = "[LOGIN-DELAY] the last login was too short a time ago";
 	if (why)
 		pop3_unlock(s);

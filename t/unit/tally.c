@@ -90,10 +90,10 @@ static void test_log(void)
 	uint64_t key = key_of("log");
 	struct tally *a = tally_of(shm, 0, key, START), *b = tally_of(shm, 1, key, START);
 
-	ok(tally_may_log(shm, key, a, START, 10000), "the first who asks may log");
-	ok(!tally_may_log(shm, key, b, START + 9000, 10000) && !tally_may_log(shm, key, a, START + 9000, 10000),
+	ok(tally_once(shm, key, a, START, 10000), "the first who asks may log");
+	ok(!tally_once(shm, key, b, START + 9000, 10000) && !tally_once(shm, key, a, START + 9000, 10000),
 		"then nobody, in any worker");
-	ok(tally_may_log(shm, key, b, START + 10000, 10000), "until the time is over");
+	ok(tally_once(shm, key, b, START + 10000, 10000), "until the time is over");
 }
 
 static void test_room(void)
