@@ -4,6 +4,7 @@
 #include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/worker.h"
 #include "storage/prepare.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,22 @@ struct login {
 	login_done *done;
 	void *user;
 };
+
+bool login_may_secure(const struct worker *w, const struct conn *c)
+{
+	return w->tls && !conn_secure(c);
+}
+
+bool login_injected(const struct session *session, const char *command)
+{
+	const struct conn *c = session->conn;
+
+	if (!conn_unread(c))
+		return false;
+	log_warn(session->service->component, conn_id(c), "clear text behind %s, closing peer=%s", command,
+		conn_peer(c));
+	return true;
+}
 
 bool login_permitted(const struct login_conf *conf, const struct conn *c)
 {

@@ -8,6 +8,12 @@
 #include "storage/login.h"
 #include "storage/store.h"
 
+/* Whether STARTTLS may be offered: there is a certificate, and the connection is in clear text. */
+bool login_may_secure(const struct worker *w, const struct conn *c);
+/* At STARTTLS, before it is answered: clear text came behind `command`, which somebody between us may have put there, to be
+ * taken for the client's. Logged; the session is to be closed. */
+bool login_injected(const struct session *session, const char *command);
+
 /* Whether anybody may log in over this connection as it is now. The rule is for passwords, and for SCRAM as well: who
  * hears its messages can try passwords at home, as fast as he likes (RFC 7677, 4). */
 bool login_permitted(const struct login_conf *conf, const struct conn *c);

@@ -1,16 +1,10 @@
 /* imap_login.c - LOGIN, AUTHENTICATE and STARTTLS (RFC 3501, 6.2; SASL-IR of RFC 4959). */
-#include "core/log.h"
 #include "core/worker.h"
 #include "protocols/imap/imap_session.h"
 
-static bool may_secure(const struct imap *s)
-{
-	return s->worker->tls && !conn_secure(s->conn);
-}
-
 void imap_login_capabilities(const struct imap *s, struct buf *out)
 {
-	if (may_secure(s))
+	if (login_may_secure(s->worker, s->conn))
 		buf_add_str(out, STR(" STARTTLS"));
 	sasl_offers(imap_login_conf(s), s->conn, " AUTH=", out);
 	if (!login_permitted(imap_login_conf(s), s->conn))
@@ -163,17 +157,15 @@ enum next cmd_starttls(struct imap *s, struct args *a)
 		return imap_bad(s, "STARTTLS takes nothing");
 	if (conn_secure(s->conn))
 		return imap_bad(s, "the connection is encrypted");
-	if (!may_secure(s))
+	if (!login_may_secure(s->worker, s->conn))
 		return imap_no(s, "[CANNOT] there is no certificate here");
 	return SECURE;
 }
 
 enum next imap_secure(struct imap *s)
 {
-	if (conn_unread(s->conn)) { /* somebody between us may have put it there, to be taken for the client's */
-		log_warn("imap", conn_id(s->conn), "clear text behind STARTTLS, closing peer=%s", conn_peer(s->conn));
+	if (login_injected(&s->session, "STARTTLS"))
 		return CLOSE;
-	}
 	imap_ok(s, "begin TLS");
 	return conn_start_tls(s->conn, s->worker->tls) ? CLOSE : DONE;
 }

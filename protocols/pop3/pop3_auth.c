@@ -1,20 +1,14 @@
 /* pop3_auth.c - logging in: USER and PASS (RFC 1939, 7), AUTH (RFC 5034); and STLS (RFC 2595, 4). What a refusal is
  * for says its response code (RFC 3206). */
-#include "core/log.h"
 #include "core/worker.h"
 #include "protocols/pop3/pop3_session.h"
 #include <stdio.h>
-
-static bool may_secure(const struct pop3 *s)
-{
-	return s->worker->tls && !conn_secure(s->conn);
-}
 
 void pop3_auth_capabilities(struct pop3 *s)
 {
 	struct buf names = { 0 };
 
-	if (may_secure(s))
+	if (login_may_secure(s->worker, s->conn))
 		conn_printf(s->conn, "STLS\r\n");
 	if (login_permitted(s->login_conf, s->conn))
 		conn_printf(s->conn, "USER\r\n");
@@ -157,17 +151,15 @@ enum next pop3_stls(struct pop3 *s, struct str rest)
 		return pop3_wrong(s, "not after UTF8");
 	if (conn_secure(s->conn))
 		return pop3_wrong(s, "the connection is encrypted");
-	if (!may_secure(s))
+	if (!login_may_secure(s->worker, s->conn))
 		return pop3_err(s, "there is no certificate here");
 	return SECURE;
 }
 
 enum next pop3_secure(struct pop3 *s)
 {
-	if (conn_unread(s->conn)) { /* somebody between us may have put it there, to be taken for the client's */
-		log_warn("pop3", conn_id(s->conn), "clear text behind STLS, closing peer=%s", conn_peer(s->conn));
+	if (login_injected(&s->session, "STLS"))
 		return CLOSE;
-	}
 	s->name[0] = '\0'; /* what was said before is forgotten: RFC 2595, 4 */
 	s->language = pop3_language(STR("*"));
 	pop3_ok(s, "begin TLS");

@@ -1,7 +1,6 @@
 /* smtp_auth.c - AUTH (RFC 4954) and STARTTLS (RFC 3207).
  * Port 25 is for strangers' servers: whoever logs in there does so over TLS, whatever the configuration permits in
  * clear text elsewhere. Where people hand in their mail nothing is taken before AUTH (RFC 6409, 4.3). LMTP has no AUTH. */
-#include "core/log.h"
 #include "core/worker.h"
 #include "protocols/smtp/smtp_session.h"
 
@@ -15,16 +14,11 @@ bool smtp_auth_required(const struct smtp *s)
 	return !s->account && !s->lmtp && !is_for_strangers(s);
 }
 
-static bool may_secure(const struct smtp *s)
-{
-	return s->worker->tls && !conn_secure(s->conn);
-}
-
 void smtp_auth_offers(struct smtp *s)
 {
 	struct buf names = { 0 };
 
-	if (may_secure(s))
+	if (login_may_secure(s->worker, s->conn))
 		smtp_reply(s, "250-STARTTLS");
 	if (!s->lmtp && !s->account && (conn_secure(s->conn) || !is_for_strangers(s)))
 		sasl_offers(s->login_conf, s->conn, " ", &names);
@@ -100,17 +94,15 @@ enum next smtp_starttls(struct smtp *s, struct str rest)
 	(void)rest;
 	if (conn_secure(s->conn))
 		return smtp_wrong(s, "503 5.5.1 the connection is encrypted");
-	if (!may_secure(s))
+	if (!login_may_secure(s->worker, s->conn))
 		return smtp_reply(s, "454 4.7.0 there is no certificate here");
 	return SECURE;
 }
 
 enum next smtp_secure(struct smtp *s)
 {
-	if (conn_unread(s->conn)) { /* somebody between us may have put it there, to be taken for the client's */
-		log_warn("smtp", conn_id(s->conn), "clear text behind STARTTLS, closing peer=%s", conn_peer(s->conn));
+	if (login_injected(&s->session, "STARTTLS"))
 		return CLOSE;
-	}
 	smtp_reply(s, "220 2.0.0 begin TLS");
 	smtp_reset(s); /* and all else that came in clear text is forgotten (RFC 3207, 4.2) */
 	s->hello[0] = '\0';
