@@ -15,6 +15,8 @@ struct asks;
 struct conns;
 struct dns;
 struct limits;
+struct queue;
+struct sending;
 struct tls;
 struct service;
 struct store;
@@ -34,6 +36,8 @@ struct worker {
 	bool stopping;            /* no new sessions; those there say good-bye when they may */
 	struct store *store;      /* storage's state in this worker, made by the house's worker_start */
 	struct dns *dns;          /* the resolver's, made there as well (dns/resolve.h) */
+	struct queue *queue;      /* what waits to leave, made there as well (storage/queue/queue.h) */
+	struct sending *sending;  /* and when it goes (protocols/sending/sending.h) */
 	struct session *sessions; /* every open session, newest first (service.h) */
 	struct asks *asks;        /* what the master was asked (worker.c's) */
 };

@@ -1,0 +1,46 @@
+/* report.h - telling senders what became of their mail: multipart/report (RFC 6522, 3464, 6533), text for people first.
+ * One report tells of all recipients of a message with the same kind of fate at a time. It goes to the envelope's sender, from <>;
+ * none is made for mail without a sender, for recipients that did not ask for it (RFC 3461, 5.2), or for more than a
+ * number an hour to one address. The other side's own words are in it. It holds nothing of the message but what RET says:
+ * header or all, and never more than report_max bytes. */
+#ifndef PROTOCOLS_REPORT_H
+#define PROTOCOLS_REPORT_H
+
+#include "protocols/sending/transport.h"
+#include "storage/store.h"
+
+enum report_action { /* RFC 3464, 2.3.3 */
+	REPORT_FAILED,
+	REPORT_DELAYED,
+	REPORT_DELIVERED,
+	REPORT_RELAYED,
+	REPORT_EXPANDED,
+};
+
+struct report_recipient {
+	const struct queue_recipient *recipient;
+	struct outcome outcome;
+	struct queue_item *item; /* NULL: it has none (delivered at once) */
+};
+
+struct report {
+	enum report_action action;
+	struct queue_copy *copy; /* the message, open; its envelope says who is told */
+	const struct report_recipient *recipients;
+	size_t count;
+	int64_t until_s; /* REPORT_DELAYED: it will be tried until then */
+};
+
+/* Whether the sender wants to know this of this recipient. */
+bool report_is_wanted(enum report_action action, const struct queue_envelope *e, unsigned notify);
+
+/* The report in stored form (form.h): header and body. hostname: ours; message: the bytes of the original that go along
+ * (its header, or all of it), in stored form. now_s: seconds since 1970. */
+void report_write(const struct report *r, struct str hostname, int64_t now_s, struct str message, struct buf *out);
+
+/* Writes it and puts it into the queue; the items of REPORT_FAILED end in the same entry of the journal. Where no report is
+ * to be made the items end all the same. done (NULL is fine) runs later; ERR_AGAIN: it could not be put, the items are
+ * still open. The copy is the caller's and lives until done. */
+void report_send(struct worker *w, const struct report *r, store_done *done, void *user);
+
+#endif
