@@ -1,6 +1,6 @@
 /* transport.h - what carries messages: SMTP and LMTP (protocols/smtp_client), delivery to accounts here, programs.
- * A transport opens sessions to a destination. A session that is ready takes a job, tells of each of its recipients what
- * became of it, ends the job, and takes the next; without one it may stay for a while, to be told when there is more, and
+ * A transport opens sessions to a destination. A session that is ready takes a transaction (RFC 5321, 3.3), tells of each of its recipients what
+ * became of it, ends the transaction, and takes the next; without one it may stay for a while, to be told when there is more, and
  * ends itself. A session that never gets ready says so, and all that waits for the destination waits longer.
  * A session runs from the loop; it never calls back from inside open or more. */
 #ifndef PROTOCOLS_TRANSPORT_H
@@ -16,15 +16,15 @@ struct transport {
 	/* Opens a session; it lives until it says sending_over. hop lives as long as the session. Cannot fail: what goes
 	 * wrong is told later. */
 	struct transport_session *(*open)(struct worker *w, struct sending_session *s, const struct next_hop *hop);
-	void (*more)(struct transport_session *t); /* it idles, and there is a job again */
+	void (*more)(struct transport_session *t); /* it idles, and there is something again */
 	void (*end)(struct transport_session *t);  /* at once; it does not say sending_over any more */
 };
 extern const struct transport smtp_transport, local_transport, pipe_transport; /* LMTP is smtp_transport's, too */
 
-struct job { /* a message for some recipients, all of one next hop */
+struct transaction { /* a message for some recipients, all of one next hop */
 	struct queue_copy *copy;
 	size_t count;
-	struct job_recipient {
+	struct transaction_recipient {
 		struct queue_item *item;                 /* sending's */
 		const struct queue_recipient *recipient; /* of copy */
 		bool told;
@@ -46,11 +46,11 @@ struct outcome {
 	struct str diagnostic_type; /* "smtp" if reply is the other side's, else "x-postern" */
 };
 
-/* The session is ready: a job, or NULL: there is none now. The job is the session's until sending_job_done. */
-struct job *sending_take(struct sending_session *s);
-void sending_tell(struct sending_session *s, struct job *j, size_t recipient, const struct outcome *o);
+/* The session is ready: one, or NULL: there is none now. It is the session's until sending_done. */
+struct transaction *sending_take(struct sending_session *s);
+void sending_tell(struct sending_session *s, struct transaction *t, size_t recipient, const struct outcome *o);
 /* Recipients not told of wait as if the session had broken before they were named. */
-void sending_job_done(struct sending_session *s, struct job *j);
+void sending_done(struct sending_session *s, struct transaction *t);
 /* It never got ready: no host, no address, nobody listens, a greeting or login refused. kind: DEFERRED or REFUSED. */
 void sending_unreachable(struct sending_session *s, const struct outcome *o);
 void sending_over(struct sending_session *s); /* the last word of each session; s is gone */
