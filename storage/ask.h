@@ -40,6 +40,7 @@ struct asked {
 		login_done *login;
 		salt_done *salt;
 		recipient_done *recipient;
+		deliver_done *deliver;
 		status_done *status;
 		list_done *list;
 		select_done *select;

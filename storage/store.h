@@ -79,8 +79,9 @@ struct delivery {
 	struct draft *draft; /* ended; lives until done */
 	struct name name;    /* by name_next, one per recipient */
 };
-/* OK: durable. ERR_ABSENT, ERR_TOO_BIG, ERR_AGAIN. */
-struct call *store_deliver(struct worker *w, const struct delivery *d, store_done *done, void *user);
+/* OK: durable, and its UID in INBOX. ERR_ABSENT, ERR_TOO_BIG, ERR_AGAIN. */
+typedef void deliver_done(void *user, enum err e, uint32_t uid);
+struct call *store_deliver(struct worker *w, const struct delivery *d, deliver_done *done, void *user);
 
 /* --- mailboxes of an account ---------------------------------------------------------------------------------- */
 

@@ -86,13 +86,14 @@ static void deliver_synced(struct task *t, enum err e)
 	}
 	counter_add(&deliveries, 1);
 	arrivals_done(t);
-	task_end(t, OK, STR_NONE);
+	task_end(t, OK, t->answer);
 }
 
 static void deliver_held(struct task *t, enum err e)
 {
 	struct deliver_op *o = t->op;
 	struct incoming *in = &o->one.in;
+	struct buf answer = { 0 };
 	struct commit *k;
 	uint32_t uid;
 
@@ -105,7 +106,10 @@ static void deliver_held(struct task *t, enum err e)
 	in->date = store_seconds(t->st);
 	k = commit_new(t->st, t);
 	uid = change_append(commit_change(k, o->arrivals.hold.m), in);
-	entry_name(commit_entry(k), t->name, STR_NONE);
+	pack_u32(&answer, uid);
+	t->answer = arena_str(&t->memory, buf_str(&answer));
+	buf_free(&answer);
+	entry_name(commit_entry(k), t->name, t->answer);
 	log_debug("store", NULL, "delivery account=" STR_FMT " uid=%u bytes=%u", STR_ARG(t->address), uid,
 		(unsigned)in->stored);
 	commit_go(k, ENTRY_MAIL, deliver_synced, NULL);
@@ -147,13 +151,20 @@ void deliver_handle(struct worker *w, struct request *rq, struct str args)
 		task_account(t, deliver_account);
 }
 
-struct call *store_deliver(struct worker *w, const struct delivery *d, store_done *done, void *user)
+static void deliver_tell(struct asked *k, enum err e, struct str answer)
+{
+	struct unpack u = unpack_of(answer);
+
+	k->done.deliver(k->user, e, unpack_u32(&u));
+}
+
+struct call *store_deliver(struct worker *w, const struct delivery *d, deliver_done *done, void *user)
 {
 	struct asked *k = ask_new(w, ASKER_SYSTEM, STR_NONE, d->account);
 
-	k->done.store = done;
+	k->done.deliver = done;
 	ask_name(k, d->name);
 	pack_str(&k->args, d->sender);
 	arrival_pack(&k->args, d->draft, d->trace);
-	return ask_send(k, CALL_DELIVER, asked_store, user);
+	return ask_send(k, CALL_DELIVER, deliver_tell, user);
 }

@@ -300,13 +300,19 @@ static struct draft *draft_of(struct str wire)
 	return d;
 }
 
+static void on_delivered(void *user, enum err e, uint32_t uid)
+{
+	got.uid = uid;
+	on_done(user, e);
+}
+
 __attribute__((unused)) static enum err deliver_named(const char *to, struct str wire, struct name name)
 {
 	struct delivery d = { str_of(to), STR("bob@example.test"), STR("Return-Path: <bob@example.test>\n"),
 		draft_of(wire), name };
 
 	got_begin();
-	store_deliver(asker, &d, on_done, NULL);
+	store_deliver(asker, &d, on_delivered, NULL);
 	got_end();
 	draft_free(d.draft);
 	return got.e;

@@ -74,7 +74,7 @@ static struct str received_field(struct smtp *s)
 
 /* --- deliveries -------------------------------------------------------------------------------------------------- */
 
-static void delivered(void *user, enum err e);
+static void delivered(void *user, enum err e, uint32_t uid);
 
 static void deliver(struct smtp *s, struct smtp_recipient *r)
 {
@@ -164,7 +164,7 @@ static void log_delivery(const struct smtp *s, const struct smtp_recipient *r)
 	if (r->orcpt.len)
 		buf_printf(&about, " orcpt=" STR_FMT, STR_ARG(r->orcpt));
 	if (r->outcome == OK)
-		log_info("smtp", s->id, "delivered " STR_FMT, STR_ARG(buf_str(&about)));
+		log_info("smtp", s->id, "delivered uid=%u " STR_FMT, r->uid, STR_ARG(buf_str(&about)));
 	else
 		log_info("smtp", s->id, "not delivered " STR_FMT " reason=\"%s\"", STR_ARG(buf_str(&about)),
 			err_text(r->outcome));
@@ -195,13 +195,14 @@ static void all_delivered(struct smtp *s)
 	smtp_resume(s, DONE);
 }
 
-static void delivered(void *user, enum err e)
+static void delivered(void *user, enum err e, uint32_t uid)
 {
 	struct smtp_recipient *r = user;
 	struct smtp *s = r->smtp;
 
 	r->call = NULL;
 	r->outcome = e;
+	r->uid = uid;
 	s->delivered++;
 	deliver_more(s);
 }

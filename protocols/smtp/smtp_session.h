@@ -39,6 +39,7 @@ struct smtp_recipient {
 	struct smtp *smtp;
 	struct call *call; /* its delivery; NULL when answered */
 	enum err outcome;
+	uint32_t uid; /* in INBOX, once it is delivered */
 };
 
 struct smtp { /* made by smtp_open, ended by smtp_free alone */

@@ -71,6 +71,12 @@ static void op_done(void *user, enum err e)
 	*o = (struct op){ 0 };
 }
 
+static void op_delivered(void *user, enum err e, uint32_t uid)
+{
+	(void)uid;
+	op_done(user, e);
+}
+
 static void op_appended(void *user, enum err e, uint32_t uidvalidity, uint32_t uid)
 {
 	struct op *o = user;
@@ -95,7 +101,7 @@ static void draft_ready(void *user, enum err e)
 	if (o->what == 'd') {
 		struct delivery d = { STR(ALICE), STR(""), STR("X-Trace: yes\n"), o->draft, name_next(asker) };
 
-		store_deliver(asker, &d, op_done, o);
+		store_deliver(asker, &d, op_delivered, o);
 	} else {
 		struct append ap = { o->draft, { 0 }, 0 };
 
