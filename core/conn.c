@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HANDSHAKE_MS 60000 /* for the whole of it */
@@ -318,11 +319,22 @@ bool conn_from_loopback(const struct conn *c)
 	return c->loopback;
 }
 
+/* Numbers of connections go on from the milliseconds at which the worker started, so that no id in a log is that of an
+ * earlier life's connection. */
+static uint64_t first_number(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 struct conns *conns_new(struct worker *w)
 {
 	struct conns *cs = mem_new(struct conns);
 
 	cs->worker = w;
+	cs->number = first_number();
 	LIST_INIT(&cs->dirty);
 	LIST_INIT(&cs->due);
 	ev_prepare_init(&cs->before_sleep, conn_before_sleep);

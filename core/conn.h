@@ -76,7 +76,8 @@ bool conn_tls_exporter(const struct conn *c, uint8_t out[32]);
  * as the connection. */
 struct str conn_client_name(const struct conn *c);
 
-const char *conn_id(const struct conn *c); /* "1-2f": slot and number, for logs */
+const char *conn_id(
+	const struct conn *c); /* "1-19ab3c4d5e6": slot and number, for logs; after a restart none is used again */
 /* The peer and this end as text, without port: "192.0.2.1", "2001:db8::1", "local" for a UNIX socket. */
 const char *conn_peer(const struct conn *c);
 const char *conn_here(const struct conn *c);

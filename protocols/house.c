@@ -12,6 +12,7 @@
 #include "protocols/pop3/pop3.h"
 #include "protocols/smtp/smtp.h"
 #include "storage/journal.h"
+#include "storage/route/relay.h"
 #include "storage/store.h"
 #include <stddef.h>
 
@@ -28,6 +29,7 @@ static const struct settings *const settings[] = {
 	&journal_settings,
 	&domain_settings,
 	&smtp_settings,
+	&relay_settings,
 	&imap_settings,
 	&pop3_settings,
 	NULL,
