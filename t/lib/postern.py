@@ -121,7 +121,8 @@ class Server:
     """One scratch server. Options matter at the first start; later they are read from the folder."""
 
     DEFAULTS = {"base_port": 0, "users": 10, "workers": 0, "domain": "example.test", "conf": None, "set": [],
-                "strict": False, "hash": "cheap", "accounts": [], "user": "nobody", "dns": NO_DNS}
+                "strict": False, "hash": "cheap", "accounts": [], "user": "nobody", "dns": NO_DNS,
+                "smarthost": None}
 
     def __init__(self, folder=None, **options):
         self.temporary = folder is None
@@ -254,6 +255,9 @@ class Server:
         if self.options["conf"]:
             with open(self.options["conf"]) as more:
                 lines.append(more.read())
+        if self.options["smarthost"]:  # the last of the routes: others fit before it
+            host, _, port = self.options["smarthost"].rpartition(":")
+            lines.append(f'route "smarthost" {{\n\tto = "smtp:[{host.strip("[]")}]:{port}"\n}}')
         with open(self.conf, "w") as file:
             file.write("\n".join(lines) + "\n")
 
