@@ -38,11 +38,11 @@ else
 CPPFLAGS += -isystem /usr/include/android
 SSL_LIBS  = -L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android -lssl -lcrypto
 endif
-LIBS      = $(SSL_LIBS) -lev -lleveldb -lconfuse -ljansson -lunistring -lidn -lcrypt -lcares
+LIBS      = $(SSL_LIBS) -lev -lleveldb -lconfuse -ljansson -lunistring -lidn -lidn2 -lcrypt -lcares
 
 # What each purpose needs of Debian.
 BUILD_PACKAGES := gcc libc6-dev libcrypt-dev libev-dev libleveldb-dev libconfuse-dev libjansson-dev \
-	libunistring-dev libidn-dev libc-ares-dev android-libboringssl-dev
+	libunistring-dev libidn-dev libidn2-dev libc-ares-dev android-libboringssl-dev
 RUN_PACKAGES   := python3 openssl swaks curl mutt
 CHECK_PACKAGES := perl libnet-ssleay-perl clang libclang-rt-14-dev isync fetchmail util-linux offlineimap3 getmail6 mpop \
 	msmtp s-nail imapfilter neomutt alpine tmux thunderbird gsasl

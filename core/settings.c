@@ -24,11 +24,18 @@ struct section {
 	size_t count, cap;
 };
 
+struct prepared { /* what a module made of the snapshot */
+	struct prepared *next;
+	const struct preparation *by;
+	void *made;
+};
+
 struct conf {
 	unsigned refs;
 	struct section *sections; /* one for each table */
 	size_t count;
 	const struct settings *const *tables;
+	struct prepared *prepared;
 	struct arena memory;
 };
 
@@ -145,6 +152,8 @@ void conf_unref(struct conf *c)
 {
 	if (!c || --c->refs)
 		return;
+	for (struct prepared *p = c->prepared; p; p = p->next)
+		p->by->free(p->made);
 	for (size_t i = 0; i < c->count; i++) {
 		free(c->sections[i].entries);
 		free(c->sections[i].by_title);
@@ -269,6 +278,7 @@ bool conf_set(
 	struct entry *e = s && s->table->titled == (title != NULL) ? title ? entry_titled(s, title) : s->entries : NULL;
 	size_t before;
 
+	assert(!c->prepared);
 	if (!e) {
 		buf_printf(why, "there is no section %.60s%s%.60s", section, title ? " " : "", title ? title : "");
 		return false;
@@ -334,6 +344,23 @@ const void *conf_find(const struct conf *c, const struct settings *table, const 
 	assert(table->titled);
 	e = entry_titled(section_of(c, table), title);
 	return e ? e->values : NULL;
+}
+
+const void *conf_prepared(const struct conf *c, const struct preparation *p)
+{
+	struct conf *keeper = (struct conf *)c; /* to whoever reads settings it stays what it was */
+	struct prepared *at = c->prepared;
+
+	while (at && at->by != p)
+		at = at->next;
+	if (!at) {
+		at = arena_new(&keeper->memory, struct prepared);
+		at->by = p;
+		at->made = p->make(c);
+		at->next = keeper->prepared;
+		keeper->prepared = at;
+	}
+	return at->made;
 }
 
 static void dump_entry(const struct settings *table, const struct entry *e, enum conf_dump how, struct buf *out)

@@ -74,6 +74,14 @@ size_t conf_titles(const struct conf *c, const struct settings *table); /* how m
 const void *conf_titled(const struct conf *c, const struct settings *table, size_t place, const char **title);
 const void *conf_find(const struct conf *c, const struct settings *table, const char *title); /* NULL without */
 
+/* What a module makes of a whole snapshot, once, when it is first asked for (a table to look things up in). It is kept with
+ * the snapshot and freed with it; both functions belong to the one `p`. Of the loop's thread alone. */
+struct preparation {
+	void *(*make)(const struct conf *c);
+	void (*free)(void *made);
+};
+const void *conf_prepared(const struct conf *c, const struct preparation *p);
+
 enum conf_dump { CONF_WHOLE, CONF_FOR_PEOPLE }; /* with secrets, or with *** for them */
 
 /* The snapshot as a file that gives the same snapshot again, every setting written out. */

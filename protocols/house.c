@@ -12,6 +12,7 @@
 #include "protocols/pop3/pop3.h"
 #include "protocols/smtp/smtp.h"
 #include "storage/journal.h"
+#include "storage/route/next_hop.h"
 #include "storage/route/relay.h"
 #include "storage/store.h"
 #include <stddef.h>
@@ -28,6 +29,7 @@ static const struct settings *const settings[] = {
 	&store_settings,
 	&journal_settings,
 	&domain_settings,
+	&route_settings,
 	&smtp_settings,
 	&relay_settings,
 	&imap_settings,

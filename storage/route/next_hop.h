@@ -25,7 +25,8 @@ enum hop_tls {
 
 struct next_hop {
 	enum hop_way way;
-	struct str host; /* a domain (its MX are asked), or with `direct` a host or address literal without brackets */
+	struct str
+		host; /* a domain (its MX are asked), or with `direct` a host's name or IP address without brackets */
 	bool direct;
 	uint16_t port; /* 25, LMTP 24 */
 	enum hop_tls tls;
@@ -40,7 +41,7 @@ struct next_hop {
 void next_hop_find(
 	const struct conf *conf, struct arena *a, struct str address, struct str sender, struct next_hop *hop);
 
-/* What mail to the same place shares: "smtp:far.test", "smtp:[mail.isp.test]:587/user", "pipe:archive". */
+/* What mail to the same place shares: "smtp:far.test", "smtp:[mail.isp.test]:587/user;tls=must", "pipe:archive". */
 void next_hop_key(const struct next_hop *hop, struct buf *out);
 
 extern const struct settings route_settings; /* route "NAME" { to, recipients, senders, user, password, tls } */
