@@ -2,13 +2,27 @@
 #include "storage/account.h"
 #include "core/log.h"
 #include "storage/address.h"
+#include "storage/members.h"
 
 #define VERSION           1
 #define SETTINGS_LINE_MAX 4096
 
+static const char *const kinds[] = { "account", "alias", "forwarder", "group" };
+
 struct line {
 	struct str name, value;
 };
+
+struct parse {
+	struct account_settings *s;
+	struct arena *arena;
+	struct buf to;
+};
+
+const char *account_kind_word(enum account_kind kind)
+{
+	return kinds[kind];
+}
 
 /* `name = value`; false: it is not. */
 static bool line_parse(struct str text, struct line *l)
@@ -22,63 +36,135 @@ static bool line_parse(struct str text, struct line *l)
 	return l->name.len > 0;
 }
 
-static enum err line_take(const struct line *l, struct account_settings *s, struct str text, struct arena *a)
+static enum err version_take(struct str value)
 {
 	uint32_t version;
 
-	if (str_eq(l->name, STR("version"))) {
-		if (!str_u32(l->value, &version) || version > VERSION) {
-			log_error("store", NULL,
-				"account settings of version " STR_FMT ", we know %d: a newer program "
-				"is needed",
-				STR_ARG(l->value), VERSION);
-			return ERR_NEVER;
+	if (str_u32(value, &version) && version <= VERSION)
+		return OK;
+	log_error("store", NULL, "account settings of version " STR_FMT ", we know %d: a newer program is needed",
+		STR_ARG(value), VERSION);
+	return ERR_NEVER;
+}
+
+static enum err kind_take(struct str value, enum account_kind *kind)
+{
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (str_eq(value, str_of(kinds[i]))) {
+			*kind = (enum account_kind)i;
+			return OK;
 		}
-	} else if (str_eq(l->name, STR("password"))) {
-		s->password = arena_str(a, l->value);
-	} else if (str_eq(l->name, STR("scram-sha-256"))) {
-		s->scram_sha_256 = arena_str(a, l->value);
-	} else if (str_eq(l->name, STR("admin"))) {
+	log_error("store", NULL, "account settings of an unknown kind: " STR_FMT, STR_ARG(value));
+	return ERR_NEVER;
+}
+
+static enum err to_take(struct str value, struct buf *to)
+{
+	enum err e = members_parse(value, to);
+
+	if (e)
+		log_error("store", NULL, "account settings: %s: " STR_FMT,
+			e == ERR_TOO_BIG ? "too many addresses" : "not a list of addresses", STR_ARG(value));
+	return e ? ERR_NEVER : OK;
+}
+
+static enum err line_take(const struct line *l, struct str text, struct parse *p)
+{
+	struct account_settings *s = p->s;
+
+	if (str_eq(l->name, STR("version")))
+		return version_take(l->value);
+	if (str_eq(l->name, STR("kind")))
+		return kind_take(l->value, &s->kind);
+	if (str_eq(l->name, STR("to")))
+		return to_take(l->value, &p->to);
+	if (str_eq(l->name, STR("password")))
+		s->password = arena_str(p->arena, l->value);
+	else if (str_eq(l->name, STR("scram-sha-256")))
+		s->scram_sha_256 = arena_str(p->arena, l->value);
+	else if (str_eq(l->name, STR("admin")))
 		s->admin = str_eq(l->value, STR("true"));
-	} else {
-		s->rest = str_of(arena_printf(a, STR_FMT STR_FMT "\n", STR_ARG(s->rest), STR_ARG(text)));
-	}
+	else if (str_eq(l->name, STR("owner")))
+		s->owner = arena_str(p->arena, l->value);
+	else if (str_eq(l->name, STR("members_only")))
+		s->members_only = str_eq(l->value, STR("true"));
+	else if (str_eq(l->name, STR("skip_author")))
+		s->skip_author = str_eq(l->value, STR("true"));
+	else
+		s->rest = str_of(arena_printf(p->arena, STR_FMT STR_FMT "\n", STR_ARG(s->rest), STR_ARG(text)));
 	return OK;
 }
 
 enum err account_settings_parse(struct str text, struct arena *a, struct account_settings *s)
 {
+	struct parse p = { .s = s, .arena = a };
+	enum err e = OK;
+
 	*s = (struct account_settings){ 0 };
-	while (text.len) {
+	while (text.len && !e) {
 		ptrdiff_t lf = str_find(text, '\n');
 		size_t len = lf < 0 ? text.len : (size_t)lf;
 		struct str line = str_trim(str_cut(text, 0, len));
 		struct line l;
-		enum err e;
 
 		text = str_cut(text, lf < 0 ? len : len + 1, text.len);
 		if (!line.len || line.p[0] == '#')
 			continue;
-		if (!line_parse(line, &l)) {
+		if (line_parse(line, &l)) {
+			e = line_take(&l, line, &p);
+		} else {
 			log_error(
 				"store", NULL, "account settings: not a `name = value` line: " STR_FMT, STR_ARG(line));
-			return ERR_NEVER;
+			e = ERR_NEVER;
 		}
-		if ((e = line_take(&l, s, line, a)))
-			return e;
 	}
-	return OK;
+	s->to = arena_str(a, buf_str(&p.to));
+	buf_free(&p.to);
+	return e;
+}
+
+static void print_name(const struct account_settings *s, struct buf *out)
+{
+	struct str left = s->to, member;
+
+	buf_printf(out, "kind = %s\n", account_kind_word(s->kind));
+	if (s->owner.len)
+		buf_printf(out, "owner = " STR_FMT "\n", STR_ARG(s->owner));
+	if (s->members_only)
+		buf_printf(out, "members_only = true\n");
+	if (s->skip_author)
+		buf_printf(out, "skip_author = true\n");
+	while (members_next(&left, &member)) {
+		buf_add_str(out, STR("to = "));
+		buf_add_str(out, member);
+		buf_add_char(out, '\n');
+	}
 }
 
 void account_settings_print(const struct account_settings *s, struct buf *out)
 {
 	buf_printf(out, "version = %d\n", VERSION);
-	buf_printf(out, "password = " STR_FMT "\n", STR_ARG(s->password));
+	if (s->kind == KIND_ACCOUNT)
+		buf_printf(out, "password = " STR_FMT "\n", STR_ARG(s->password));
+	else
+		print_name(s, out);
 	if (s->scram_sha_256.len)
 		buf_printf(out, "scram-sha-256 = " STR_FMT "\n", STR_ARG(s->scram_sha_256));
 	if (s->admin)
 		buf_printf(out, "admin = true\n");
 	buf_add_str(out, s->rest);
+}
+
+struct account_settings account_settings_copy(struct arena *a, const struct account_settings *s)
+{
+	struct account_settings copy = *s;
+
+	copy.password = arena_str(a, s->password);
+	copy.scram_sha_256 = arena_str(a, s->scram_sha_256);
+	copy.to = arena_str(a, s->to);
+	copy.owner = arena_str(a, s->owner);
+	copy.rest = arena_str(a, s->rest);
+	return copy;
 }
 
 enum err account_canonical(struct str address, struct arena *a, struct str *canonical, struct str *detail)

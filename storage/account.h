@@ -4,7 +4,13 @@
  *   version = 1
  *   password = scrypt$14$8$1$<salt>$<key>     or a crypt(3) hash, until the first login
  *   scram-sha-256 = 4096$<salt>$<stored key>$<server key>
- *   admin = true */
+ *   admin = true
+ * A name of a domain may be something else than an account; its file then says of what kind and whom it stands for:
+ *   kind = group                              alias, forwarder or group
+ *   to = alice@example.test, bob@far.test     any number of such lines
+ *   owner = carol@example.test                of groups alone, as are the next two
+ *   members_only = true
+ *   skip_author = true */
 #ifndef STORAGE_ACCOUNT_H
 #define STORAGE_ACCOUNT_H
 
@@ -12,16 +18,31 @@
 #include "core/buf.h"
 #include "core/err.h"
 
+enum account_kind {
+	KIND_ACCOUNT,
+	KIND_ALIAS,     /* another name of one account here */
+	KIND_FORWARDER, /* addresses anywhere */
+	KIND_GROUP,     /* members anywhere, and rules for who may write to them */
+};
+const char *account_kind_word(enum account_kind kind); /* "group" */
+
 struct account_settings {
+	enum account_kind kind;
 	struct str password; /* as in the file; "" : nobody may log in */
 	struct str scram_sha_256;
 	bool admin;
-	struct str rest; /* lines that we do not know, kept */
+	struct str to;     /* a list as of members.h; none of an account */
+	struct str owner;  /* local@domain: who gets the bounces of a group's mail; "" : whoever wrote it */
+	bool members_only; /* only its members, and the owner, may write to the group */
+	bool skip_author;  /* who writes to the group gets no copy */
+	struct str rest;   /* lines that we do not know, kept */
 };
 
 /* The result lies in the arena. ERR_NEVER: a newer version, or a line that is no `name = value`; the log says which. */
 enum err account_settings_parse(struct str text, struct arena *a, struct account_settings *s);
 void account_settings_print(const struct account_settings *s, struct buf *out);
+/* A copy whose texts lie in the arena. */
+struct account_settings account_settings_copy(struct arena *a, const struct account_settings *s);
 
 /* Canonical form for lookups: "Alice+x@Example.TEST" -> "alice@example.test"; *detail (may be NULL) gets "x".
  * ERR_MISTAKE: not local@domain. */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SETTINGS_BYTES_MAX (64u << 10)
+#define SETTINGS_BYTES_MAX (4u << 20) /* a group of MEMBERS_MAX, each as long as an address may be */
 #define SETTINGS_FILE      "/account.settings"
 #define DOMAIN_FILE        "/domain.settings"
 
@@ -23,17 +23,23 @@ static int directory_open(int directory, const char *path)
 
 static enum err read_all(int fd, const char *path, struct arena *a, struct str *text)
 {
-	char *bytes = arena_alloc(a, SETTINGS_BYTES_MAX);
-	ssize_t n, len = 0;
+	struct stat st;
+	size_t size;
+	char *bytes;
+	ssize_t n = 0, len = 0;
 
-	while ((n = read(fd, bytes + len, SETTINGS_BYTES_MAX - (size_t)len)) > 0)
-		len += n;
-	if (n < 0)
-		return err_errno("read %s", path);
-	if (len == SETTINGS_BYTES_MAX) {
+	if (fstat(fd, &st))
+		return err_errno("look at %s", path);
+	if (st.st_size > SETTINGS_BYTES_MAX) {
 		log_error("store", NULL, "settings file is over %u bytes path=%s", SETTINGS_BYTES_MAX, path);
 		return ERR_NEVER;
 	}
+	size = (size_t)st.st_size;
+	bytes = arena_alloc(a, size + 1);
+	while ((size_t)len < size && (n = read(fd, bytes + len, size - (size_t)len)) > 0)
+		len += n;
+	if (n < 0)
+		return err_errno("read %s", path);
 	*text = (struct str){ bytes, (size_t)len };
 	return OK;
 }

@@ -47,6 +47,7 @@ struct asked {
 		append_done *append;
 		copy_done *copy;
 		names_done *names;
+		name_done *name;
 	} done;
 };
 

@@ -113,18 +113,26 @@ static struct reading *reading_new(struct holding *h, void (*work)(struct job *)
 
 void holding_set(struct holding *h, const struct account_settings *s)
 {
-	arena_free(&h->memory);
+	struct arena old = h->memory; /* what s says may lie in it */
+
+	h->memory = (struct arena){ 0 };
 	h->state = s ? HOLDING_PRESENT : HOLDING_ABSENT;
 	h->settings = (struct account_settings){ 0 };
-	if (!s) {
+	if (s) {
+		h->settings = account_settings_copy(&h->memory, s);
+	} else {
 		tree_free(&h->tree);
 		h->tree_known = false;
-		return;
 	}
-	h->settings.password = arena_str(&h->memory, s->password);
-	h->settings.scram_sha_256 = arena_str(&h->memory, s->scram_sha_256);
-	h->settings.admin = s->admin;
-	h->settings.rest = arena_str(&h->memory, s->rest);
+	arena_free(&old);
+}
+
+/* What a task learns that waited for the settings. */
+static enum err holding_answer(const struct holding *h, const struct task *t)
+{
+	if (h->state == HOLDING_PRESENT && (h->settings.kind == KIND_ACCOUNT || t->any_kind))
+		return OK;
+	return ERR_ABSENT;
 }
 
 static void settings_work(struct job *job)
@@ -150,7 +158,7 @@ static void settings_done(struct job *job)
 		struct task *t = waiting;
 
 		waiting = t->next;
-		t->step(t, h->state == HOLDING_PRESENT ? OK : h->state == HOLDING_ABSENT ? ERR_ABSENT : r->e);
+		t->step(t, h->state == HOLDING_PRESENT || h->state == HOLDING_ABSENT ? holding_answer(h, t) : r->e);
 	}
 	arena_free(&r->memory);
 	free(r);
@@ -162,7 +170,7 @@ void holding_ask(struct holding *h, struct task *t, task_step *step)
 	struct task **last = &h->waiting;
 
 	if (h->state == HOLDING_PRESENT || h->state == HOLDING_ABSENT) {
-		step(t, h->state == HOLDING_PRESENT ? OK : ERR_ABSENT);
+		step(t, holding_answer(h, t));
 		return;
 	}
 	while (*last)
@@ -211,7 +219,7 @@ static void lead(struct holding *h)
 {
 	struct task *t = h->leader;
 
-	if (h->state != HOLDING_PRESENT && !t->founds)
+	if (!t->founds && holding_answer(h, t))
 		t->step(t, ERR_ABSENT);
 	else if (h->tree_known && first_due(h))
 		first_make(t);

@@ -48,7 +48,8 @@ struct holding *holding_pin(struct store *st, struct str address); /* made if ne
 void holding_unpin(struct holding *h);
 void holdings_free(struct store *st); /* at the end */
 
-/* Goes on once the settings are known: OK; ERR_ABSENT: no such account; else they cannot be read. t->h is set. */
+/* Goes on once the settings are known: OK; ERR_ABSENT: no such account, and for a task of any_kind no such name; else
+ * they cannot be read. t->h is set. */
 void holding_ask(struct holding *h, struct task *t, task_step *step);
 void account_put(struct entry *e, struct str address, const struct account_settings *s); /* they are in its file */
 /* The account has these settings from now on (NULL: it is gone). They are copied. */

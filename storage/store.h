@@ -12,6 +12,7 @@
 #include "storage/draft.h"
 #include "storage/labels.h"
 #include "storage/login.h"
+#include "storage/name_change.h"
 #include "storage/password.h"
 #include "storage/selected.h"
 
@@ -65,6 +66,20 @@ struct call *store_login_known(struct worker *w, struct str address, login_done 
 typedef void store_done(void *user, enum err e);
 
 /* --- mail coming in ------------------------------------------------------------------------------------------- */
+
+/* What a name of a domain of ours is, for the router, which finds out what it means. */
+struct stored_name {
+	enum account_kind kind;
+	struct str address;   /* canonical, without detail */
+	const struct str *to; /* of all but accounts: local@domain, as it was written */
+	size_t count;
+	struct str owner; /* of a group: local@domain; "" : none */
+	bool members_only, skip_author;
+};
+/* n is valid until done returns. OK; ERR_ABSENT: domain ours, no such name; ERR_DENIED: not a domain of ours; ERR_MISTAKE:
+ * no address; ERR_AGAIN, also if it is an account that cannot take `size` bytes (0: unknown) now. */
+typedef void name_done(void *user, enum err e, const struct stored_name *n);
+struct call *store_name(struct worker *w, struct str address, uint64_t size, name_done *done, void *user);
 
 /* May this address have a message of `size` bytes (0: unknown)? OK; ERR_ABSENT: domain ours, no such account;
  * ERR_DENIED: not a domain of ours; ERR_TOO_BIG; ERR_AGAIN. canonical: the account, for store_deliver. */
@@ -175,6 +190,13 @@ struct account_change {
 struct call *store_account_change(struct worker *w, const struct account_change *c, store_done *done, void *user);
 struct call *store_account_delete(struct worker *w, struct str address, store_done *done, void *user);
 struct call *store_account_list(struct worker *w, struct str domain, names_done *done, void *user);
+
+/* Aliases, forwarders, groups. Those of name_change_apply; ERR_ABSENT, too: the domain is not ours; ERR_DENIED: nor is that of
+ * the account that an alias is to stand for. */
+struct call *store_name_change(struct worker *w, const struct name_change *c, store_done *done, void *user);
+struct call *store_name_delete(
+	struct worker *w, enum account_kind kind, struct str address, store_done *done, void *user);
+struct call *store_name_list(struct worker *w, enum account_kind kind, struct str domain, names_done *done, void *user);
 /* Folds state into mbox headers now (`postern settle`): a new generation of each mailbox of the account. */
 struct call *store_settle(struct worker *w, struct str address, store_done *done, void *user);
 

@@ -1,4 +1,4 @@
-/* store_account.c - accounts: making and changing them, deleting them. */
+/* store_account.c - accounts: making and changing them, deleting them. Other names are deleted as they are. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/login.h"
@@ -100,19 +100,16 @@ static void change_lead(struct task *t, enum err e)
 	struct change_op *c = t->op;
 	bool there = t->h->state == HOLDING_PRESENT;
 
-	if (!e && there == c->create)
-		e = c->create ? ERR_EXISTS : ERR_ABSENT;
+	if (!e && c->create && there)
+		e = ERR_EXISTS;
+	else if (!e && !c->create && (!there || t->h->settings.kind != KIND_ACCOUNT))
+		e = ERR_ABSENT;
 	if (e) {
 		change_end(t, e);
 		return;
 	}
 	if (there) {
-		const struct account_settings *s = &t->h->settings;
-
-		c->settings.password = arena_str(&t->memory, s->password);
-		c->settings.scram_sha_256 = arena_str(&t->memory, s->scram_sha_256);
-		c->settings.rest = arena_str(&t->memory, s->rest);
-		c->settings.admin = s->admin;
+		c->settings = account_settings_copy(&t->memory, &t->h->settings);
 		change_domain(t, OK);
 	} else {
 		c->settings.admin = c->admin;
@@ -180,7 +177,8 @@ struct call *store_account_change(struct worker *w, const struct account_change 
 
 /* --- deleting --------------------------------------------------------------------------------------------------------------- */
 
-struct removal {                    /* of an account, with its mailboxes in memory */
+struct removal { /* of an account, with its mailboxes in memory; or of another name */
+	enum account_kind kind;
 	struct mailbox **mailboxes; /* pinned, by number */
 	struct hold *holds;
 	size_t count, held;
@@ -198,7 +196,8 @@ static void removal_end(struct task *t, enum err e)
 	if (!e) {
 		account_index_remove(t->h);
 		holding_set(t->h, NULL);
-		log_info("store", NULL, "account deleted account=" STR_FMT, STR_ARG(t->address));
+		log_info("store", NULL, "%s deleted %s=" STR_FMT, account_kind_word(r->kind),
+			r->kind == KIND_ACCOUNT ? "account" : "name", STR_ARG(t->address));
 	} else if (t->leads) {
 		t->h->state = HOLDING_PRESENT;
 	}
@@ -240,6 +239,8 @@ static void removal_lead(struct task *t, enum err e)
 {
 	struct removal *r = t->op;
 
+	if (!e && t->h->settings.kind != r->kind)
+		e = ERR_ABSENT;
 	if (!e)
 		e = journal_room(t->st->journal, ENTRY_SMALL, 0);
 	if (e) {
@@ -276,13 +277,15 @@ void account_delete_handle(struct worker *w, struct request *rq, struct str args
 
 	if (!t)
 		return;
-	task_op(t, struct removal);
+	t->any_kind = true;
 	name = unpack_name(&t->args);
+	task_op(t, struct removal)->kind = (enum account_kind)unpack_u8(&t->args);
 	if (task_args_end(t) && task_name(t, name))
 		task_account(t, removal_account);
 }
 
-struct call *store_account_delete(struct worker *w, struct str address, store_done *done, void *user)
+struct call *store_name_delete(
+	struct worker *w, enum account_kind kind, struct str address, store_done *done, void *user)
 {
 	enum err e;
 	struct asked *k = ask_control(w, address, &e);
@@ -291,5 +294,11 @@ struct call *store_account_delete(struct worker *w, struct str address, store_do
 	if (e)
 		return ask_refuse(k, e, asked_store, user);
 	ask_name(k, name_next(w));
+	pack_u8(&k->args, (uint8_t)kind);
 	return ask_send(k, CALL_ACCOUNT_DELETE, asked_store, user);
+}
+
+struct call *store_account_delete(struct worker *w, struct str address, store_done *done, void *user)
+{
+	return store_name_delete(w, KIND_ACCOUNT, address, done, user);
 }

@@ -8,8 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define KNOWN_MS  3000
-#define KNOWN_MAX 1000 /* domains remembered; more, and all are forgotten */
+#define KNOWN_MS     3000
+#define KNOWN_MAX    1000 /* domains remembered; more, and all are forgotten */
+#define LOOK_AT_ONCE 1000 /* names whose kind is looked at in one job of the lane */
 
 /* --- which are ours --------------------------------------------------------------------------------------------------- */
 
@@ -266,10 +267,11 @@ struct call *store_domain_delete(struct worker *w, struct str domain, store_done
 /* --- lists ------------------------------------------------------------------------------------------------------------ */
 
 struct names_list {
-	bool accounts; /* of the domain; else domains */
+	bool accounts;          /* of the domain; else domains */
+	enum account_kind kind; /* of the domain's names: those of this kind alone */
 	struct str *names;
 	size_t count, cap;
-	struct buf answer;
+	size_t looked, kept; /* of the names: so many were looked at, and those at the front are of the kind */
 };
 
 static void name_add(void *user, struct str name)
@@ -295,34 +297,88 @@ static enum err names_read(struct task *t)
 	enum err e = l->accounts ? account_each(directory, domain_of(t->address), name_add, l)
 	                         : domain_each(directory, name_add, l);
 
-	if (l->count)
-		qsort(l->names, l->count, sizeof(*l->names), by_name);
-	pack_u32(&l->answer, (uint32_t)l->count);
-	for (size_t i = 0; i < l->count; i++) {
-		pack_str(&l->answer, l->names[i]);
-		free((char *)l->names[i].p);
-	}
-	free(l->names);
-	return e == ERR_ABSENT && !l->accounts ? OK : e;
+	l->kept = l->count;
+	if (e && !l->accounts)
+		e = e == ERR_ABSENT ? OK : e;
+	return e;
 }
 
 static void names_answer(struct task *t, enum err e)
 {
 	struct names_list *l = t->op;
-	struct buf answer = l->answer;
+	struct buf answer = { 0 };
 
+	if (l->kept)
+		qsort(l->names, l->kept, sizeof(*l->names), by_name);
+	pack_u32(&answer, (uint32_t)l->kept);
+	for (size_t i = 0; i < l->kept; i++)
+		pack_str(&answer, l->names[i]);
+	for (size_t i = 0; i < l->count; i++)
+		free((char *)l->names[i].p);
+	free(l->names);
 	task_end(t, e, e ? STR_NONE : buf_str(&answer));
 	buf_free(&answer);
+}
+
+/* In the lane: some of the names are looked at, and those of the kind put to the front. One that cannot be read is shown
+ * among the accounts. */
+static enum err names_look(struct task *t)
+{
+	struct names_list *l = t->op;
+	size_t end = l->count - l->looked < LOOK_AT_ONCE ? l->count : l->looked + LOOK_AT_ONCE;
+	struct arena a = { 0 };
+
+	for (; l->looked < end; l->looked++) {
+		struct account_settings s = { 0 };
+		struct str name = l->names[l->looked];
+
+		if (account_read(t->st->w->directory, name, &a, &s) == ERR_ABSENT || s.kind != l->kind) {
+			arena_reset(&a);
+			continue;
+		}
+		l->names[l->looked] = l->names[l->kept];
+		l->names[l->kept++] = name;
+		arena_reset(&a);
+	}
+	arena_free(&a);
+	return OK;
+}
+
+static void names_kinds(struct task *t, enum err e)
+{
+	const struct names_list *l = t->op;
+
+	if (e || l->looked == l->count)
+		names_answer(t, e);
+	else
+		task_in_lane(t, t->st->w->files, names_look, names_kinds);
+}
+
+static void names_found(struct task *t, enum err e)
+{
+	struct names_list *l = t->op;
+
+	if (!l->accounts) {
+		names_answer(t, e);
+		return;
+	}
+	l->kept = 0;
+	names_kinds(t, e);
 }
 
 static void names_handle(struct worker *w, struct request *rq, struct str args, bool accounts)
 {
 	struct task *t = task_new(w, rq, args, ASKER_CONTROL);
+	struct names_list *l;
 
-	if (!t || !task_args_end(t))
+	if (!t)
 		return;
-	task_op(t, struct names_list)->accounts = accounts;
-	task_in_lane(t, w->files, names_read, names_answer);
+	l = task_op(t, struct names_list);
+	l->accounts = accounts;
+	if (accounts)
+		l->kind = (enum account_kind)unpack_u8(&t->args);
+	if (task_args_end(t))
+		task_in_lane(t, w->files, names_read, names_found);
 }
 
 void domain_list_handle(struct worker *w, struct request *rq, struct str args)
@@ -362,11 +418,19 @@ struct call *store_domain_list(struct worker *w, names_done *done, void *user)
 	return ask_send(k, CALL_DOMAIN_LIST, names_tell, user);
 }
 
-struct call *store_account_list(struct worker *w, struct str domain, names_done *done, void *user)
+struct call *store_name_list(struct worker *w, enum account_kind kind, struct str domain, names_done *done, void *user)
 {
 	enum err e;
 	struct asked *k = ask_domain(w, domain, &e);
 
 	k->done.names = done;
-	return e ? ask_refuse(k, e, names_tell, user) : ask_send(k, CALL_ACCOUNT_LIST, names_tell, user);
+	if (e)
+		return ask_refuse(k, e, names_tell, user);
+	pack_u8(&k->args, (uint8_t)kind);
+	return ask_send(k, CALL_ACCOUNT_LIST, names_tell, user);
+}
+
+struct call *store_account_list(struct worker *w, struct str domain, names_done *done, void *user)
+{
+	return store_name_list(w, KIND_ACCOUNT, domain, done, user);
 }

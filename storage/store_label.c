@@ -133,7 +133,8 @@ struct first {
 
 bool first_due(const struct holding *h)
 {
-	return !h->tree.labels.made && h->st->settings->new_mailboxes.count && h->state == HOLDING_PRESENT;
+	return !h->tree.labels.made && h->st->settings->new_mailboxes.count && h->state == HOLDING_PRESENT &&
+	       h->settings.kind == KIND_ACCOUNT;
 }
 
 /* What was asked for goes on, whatever became of them: they are tried for again. */
