@@ -89,3 +89,22 @@ void utf8_add_mended(struct buf *out, struct str s)
 		}
 	}
 }
+
+void utf8_add(struct buf *out, uint32_t c)
+{
+	if (c < 0x80) {
+		buf_add_char(out, (char)c);
+	} else if (c < 0x800) {
+		buf_add_char(out, (char)(0xc0 | c >> 6));
+		buf_add_char(out, (char)(0x80 | (c & 0x3f)));
+	} else if (c < 0x10000) {
+		buf_add_char(out, (char)(0xe0 | c >> 12));
+		buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		buf_add_char(out, (char)(0x80 | (c & 0x3f)));
+	} else {
+		buf_add_char(out, (char)(0xf0 | c >> 18));
+		buf_add_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
+		buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		buf_add_char(out, (char)(0x80 | (c & 0x3f)));
+	}
+}

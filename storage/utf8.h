@@ -15,4 +15,7 @@ bool utf8_valid(struct str s);
 /* Adds s, with U+FFFD for each byte of it that is no UTF-8. */
 void utf8_add_mended(struct buf *out, struct str s);
 
+/* Adds a character: any up to U+10FFFF but the surrogates. */
+void utf8_add(struct buf *out, uint32_t c);
+
 #endif

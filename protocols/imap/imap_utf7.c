@@ -4,39 +4,20 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
-static void add_utf8(struct buf *out, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_add_char(out, (char)c);
-	} else if (c < 0x800) {
-		buf_add_char(out, (char)(0xc0 | c >> 6));
-		buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		buf_add_char(out, (char)(0xe0 | c >> 12));
-		buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-	} else {
-		buf_add_char(out, (char)(0xf0 | c >> 18));
-		buf_add_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-	}
-}
-
 /* One UTF-16 unit of a run; *high is the first half of a pair still waiting for its second. */
 static enum err add_unit(struct buf *out, uint32_t unit, uint32_t *high)
 {
 	if (*high) {
 		if (unit < 0xdc00 || unit > 0xdfff)
 			return ERR_MISTAKE;
-		add_utf8(out, 0x10000 + ((*high - 0xd800) << 10) + (unit - 0xdc00));
+		utf8_add(out, 0x10000 + ((*high - 0xd800) << 10) + (unit - 0xdc00));
 		*high = 0;
 	} else if (unit >= 0xd800 && unit <= 0xdbff) {
 		*high = unit;
 	} else if ((unit >= 0xdc00 && unit <= 0xdfff) || (unit >= 0x20 && unit <= 0x7e)) {
 		return ERR_MISTAKE; /* half a pair, or what needs no base64 */
 	} else {
-		add_utf8(out, unit);
+		utf8_add(out, unit);
 	}
 	return OK;
 }

@@ -2,12 +2,15 @@
  * One report tells of all recipients of a message with the same kind of fate at a time. It goes to the envelope's sender, from <>;
  * none is made for mail without a sender, for recipients that did not ask for it (RFC 3461, 5.2), or for more than a
  * number an hour to one address. The other side's own words are in it. It holds nothing of the message but what RET says:
- * header or all, and never more than report_max bytes. */
+ * header or all, and never more than the numbers below. */
 #ifndef PROTOCOLS_REPORT_H
 #define PROTOCOLS_REPORT_H
 
 #include "protocols/sending/transport.h"
 #include "storage/store.h"
+
+#define REPORT_MESSAGE_MAX (256u << 10) /* bytes of a message that goes along whole; of a longer one its header does */
+#define REPORT_HEADER_MAX  (64u << 10)  /* and of that no more */
 
 enum report_action { /* RFC 3464, 2.3.3 */
 	REPORT_FAILED,
@@ -34,8 +37,12 @@ struct report {
 /* Whether the sender wants to know this of this recipient. */
 bool report_is_wanted(enum report_action action, const struct queue_envelope *e, unsigned notify);
 
-/* The report in stored form (form.h): header and body. hostname: ours; message: the bytes of the original that go along
- * (its header, or all of it), in stored form. now_s: seconds since 1970. */
+/* How many bytes of the original go along, from its beginning: its header, or all of it. All is for failures alone (RFC
+ * 3461, 4.3). */
+size_t report_takes(const struct report *r);
+
+/* The report in stored form (form.h): header and body. hostname: ours; message: so many bytes of the original, in stored
+ * form. now_s: seconds since 1970. */
 void report_write(const struct report *r, struct str hostname, int64_t now_s, struct str message, struct buf *out);
 
 /* Writes it and puts it into the queue; the items of REPORT_FAILED end in the same entry of the journal. Where no report is
