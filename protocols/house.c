@@ -12,6 +12,7 @@
 #include "protocols/pop3/pop3.h"
 #include "protocols/smtp/smtp.h"
 #include "storage/journal.h"
+#include "storage/route/domain.h"
 #include "storage/route/next_hop.h"
 #include "storage/route/relay.h"
 #include "storage/store.h"

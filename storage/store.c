@@ -58,31 +58,6 @@ const struct settings store_settings = { .section = "store",
 	.text = "How mail is kept.",
 	.check = store_check };
 
-static const struct setting domain_rows[] = {
-	{ 0 },
-};
-
-static bool domain_check(const void *values, const char *title, struct buf *why)
-{
-	struct buf path = { 0 };
-	bool good = !path_domain(&path, str_of(title));
-
-	(void)values;
-	for (const char *c = title; *c; c++)
-		good &= *c == ascii_lower(*c);
-	if (!good)
-		buf_printf(why, "domain \"%s\": not a domain name in lower case\n", title);
-	buf_free(&path);
-	return good;
-}
-
-const struct settings domain_settings = { .section = "domain",
-	.titled = true,
-	.size = 0, /* being named is all that can be said of one */
-	.rows = domain_rows,
-	.text = "A domain whose mail we take; it is made if it is not there.",
-	.check = domain_check };
-
 /* --- calls --------------------------------------------------------------------------------------------------------- */
 
 const struct call_type store_calls[] = {

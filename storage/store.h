@@ -27,8 +27,6 @@ struct store_conf {
 extern const struct settings store_settings;
 extern const struct call_type store_calls[];
 
-extern const struct settings domain_settings; /* domain "example.test" { } */
-
 /* The house's hooks (core/house.h). */
 enum err store_start(struct worker *w);
 void store_reload(struct worker *w, const struct conf *old);

@@ -5,6 +5,7 @@
 #include "core/mem.h"
 #include "storage/mailbox.h"
 #include "storage/path.h"
+#include "storage/route/domain.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -145,6 +146,8 @@ void domains_declared(struct store *st)
 		const char *title;
 
 		conf_titled(st->conf, &domain_settings, i, &title);
+		if (!strcmp(title, DOMAIN_DEFAULT))
+			continue;
 		buf_printf(&address, "@%s", title);
 		if (store_owner(st, buf_str(&address)) == st->w->slot) {
 			struct task *t = task_own(st, buf_str(&address), NULL);

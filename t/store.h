@@ -12,6 +12,7 @@
 #include "core/worker.h"
 #include "storage/login.h"
 #include "storage/password.h"
+#include "storage/route/domain.h"
 #include "storage/route/next_hop.h"
 #include "storage/store.h"
 #include "t/scratch.h"
