@@ -57,6 +57,11 @@ const char *smtp_hostname(const struct smtp *s)
 	return hostname(s->conf);
 }
 
+const char *smtp_own_name(const struct conf *conf)
+{
+	return hostname(conf_section(conf, &smtp_settings));
+}
+
 static void reply(struct smtp *s, const char *fmt, va_list ap)
 {
 	struct buf *out = conn_out(s->conn);

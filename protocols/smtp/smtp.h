@@ -25,4 +25,7 @@ extern const struct settings smtp_settings;
 
 extern const struct service smtp_service, submission_service, submissions_service, lmtp_service;
 
+/* How this server calls itself, also where it is the client: smtp.hostname, or the machine's name. */
+const char *smtp_own_name(const struct conf *conf);
+
 #endif
