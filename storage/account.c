@@ -123,7 +123,7 @@ enum err account_settings_parse(struct str text, struct arena *a, struct account
 	return e;
 }
 
-static void print_name(const struct account_settings *s, struct buf *out)
+void account_name_print(const struct account_settings *s, struct buf *out)
 {
 	struct str left = s->to, member;
 
@@ -147,7 +147,7 @@ void account_settings_print(const struct account_settings *s, struct buf *out)
 	if (s->kind == KIND_ACCOUNT)
 		buf_printf(out, "password = " STR_FMT "\n", STR_ARG(s->password));
 	else
-		print_name(s, out);
+		account_name_print(s, out);
 	if (s->scram_sha_256.len)
 		buf_printf(out, "scram-sha-256 = " STR_FMT "\n", STR_ARG(s->scram_sha_256));
 	if (s->admin)

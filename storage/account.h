@@ -41,6 +41,8 @@ struct account_settings {
 /* The result lies in the arena. ERR_NEVER: a newer version, or a line that is no `name = value`; the log says which. */
 enum err account_settings_parse(struct str text, struct arena *a, struct account_settings *s);
 void account_settings_print(const struct account_settings *s, struct buf *out);
+void account_name_print(
+	const struct account_settings *s, struct buf *out); /* of no account: what it is, and for whom */
 /* A copy whose texts lie in the arena. */
 struct account_settings account_settings_copy(struct arena *a, const struct account_settings *s);
 

@@ -1,75 +1,10 @@
 /* account_commands.c - `postern domain` and `postern account`. */
 #include "conf/commands.h"
-#include "protocols/cli/admin.h"
 #include "protocols/cli/ask_password.h"
 #include "protocols/cli/client.h"
 #include "protocols/cli/commands.h"
+#include "protocols/cli/order.h"
 #include <stdio.h>
-
-/* What an error means to whoever gave the order, and what to do next. */
-static const struct {
-	const char *what;
-	enum err e;
-	const char *text;
-} words[] = {
-	{ "domain-add", ERR_EXISTS, "this domain is there already" },
-	{ "domain-add", ERR_MISTAKE, "this is no name of a domain" },
-	{ "domain-delete", ERR_ABSENT, "there is no such domain; `postern domain list` shows those that are" },
-	{ "domain-delete", ERR_EXISTS,
-		"the domain has accounts: delete them first; `postern account list` shows them" },
-	{ "domain-delete", ERR_MISTAKE, "this is no name of a domain" },
-	{ "account-add", ERR_EXISTS, "this account is there already; `postern account passwd` changes its password" },
-	{ "account-add", ERR_ABSENT, "its domain is not kept here; `postern domain add` makes it" },
-	{ "account-add", ERR_MISTAKE,
-		"the address is not USER@DOMAIN, the password empty or too long, or the hash unknown" },
-	{ "account-passwd", ERR_ABSENT, "there is no such account; `postern account add` makes one" },
-	{ "account-passwd", ERR_MISTAKE,
-		"the address is not USER@DOMAIN, the password empty or too long, or the hash unknown" },
-	{ "account-delete", ERR_ABSENT, "there is no such account; `postern account list` shows those that are" },
-	{ "account-delete", ERR_MISTAKE, "this is no USER@DOMAIN" },
-	{ "account-list", ERR_ABSENT, "there is no such domain; `postern domain list` shows those that are" },
-	{ "account-list", ERR_MISTAKE, "this is no name of a domain" },
-};
-
-static const char *words_for(const char *what, enum err e)
-{
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (words[i].e == e && !strcmp(words[i].what, what))
-			return words[i].text;
-	return e == ERR_AGAIN ? "cannot be done now; the server's log says why" : err_text(e);
-}
-
-/* Does it, and tells when it fails. */
-static int carry_out(struct admin *a, const struct order *o, struct buf *names)
-{
-	struct buf why = { 0 };
-	enum err e = admin_do(a, o, names, &why);
-
-	if (e)
-		client_complain(STR_FMT "%s%s%s" STR_FMT, STR_ARG(o->name), o->name.len ? ": " : "",
-			words_for(o->what, e), buf_len(&why) ? ": " : "", STR_ARG(buf_str(&why)));
-	buf_free(&why);
-	return e ? EXIT_FAILED : EXIT_FINE;
-}
-
-static int wrong_usage(const char *command, const char *what)
-{
-	client_complain("%s: %s; `postern %s --help` tells how it is used", command, what, command);
-	return EXIT_USAGE;
-}
-
-static int do_one(const char *conf_path, const struct order *o, struct buf *names)
-{
-	int status;
-	struct admin *a = admin_open(conf_path, &status);
-
-	if (a)
-		status = carry_out(a, o, names);
-	if (names)
-		fwrite(buf_data(names), 1, buf_len(names), stdout);
-	admin_free(a);
-	return status;
-}
 
 int domain_run(int argc, char **argv, const char *conf_path)
 {
@@ -82,45 +17,19 @@ int domain_run(int argc, char **argv, const char *conf_path)
 		return EXIT_FINE;
 	if (!strcmp(verb, "list") && argc == 2) {
 		o.what = "domain-list";
-		status = do_one(conf_path, &o, &names);
+		status = order_do_one(conf_path, &o, &names);
 		buf_free(&names);
 		return status;
 	}
 	if (argc != 3)
-		return wrong_usage("domain", "wants add or delete and one domain, or list");
+		return order_misused("domain", "wants add or delete and one domain, or list");
 	if (!strcmp(verb, "add"))
 		o.what = "domain-add";
 	else if (!strcmp(verb, "delete"))
 		o.what = "domain-delete";
 	else
-		return wrong_usage("domain", "knows add, delete and list");
-	return do_one(conf_path, &o, NULL);
-}
-
-static int list_accounts(const char *conf_path, const char *domain)
-{
-	struct order o = { .what = "domain-list" };
-	struct buf domains = { 0 }, names = { 0 };
-	struct str left;
-	ptrdiff_t end;
-	int status;
-	struct admin *a = admin_open(conf_path, &status);
-
-	if (a && !domain)
-		status = carry_out(a, &o, &domains);
-	if (domain)
-		buf_printf(&domains, "%s\n", domain);
-	o.what = "account-list";
-	for (left = buf_str(&domains); a && !status && (end = str_find(left, '\n')) >= 0;) {
-		o.name = str_cut(left, 0, (size_t)end);
-		left = str_cut(left, (size_t)end + 1, left.len);
-		status = carry_out(a, &o, &names);
-	}
-	fwrite(buf_data(&names), 1, buf_len(&names), stdout);
-	buf_free(&domains);
-	buf_free(&names);
-	admin_free(a);
-	return status;
+		return order_misused("domain", "knows add, delete and list");
+	return order_do_one(conf_path, &o, NULL);
 }
 
 /* USER@DOMAIN and a password on each line; a line that cannot be done does not keep the others from it. */
@@ -144,7 +53,7 @@ static int add_batch(const char *conf_path)
 		}
 		o.name = str_cut(text, 0, (size_t)blank);
 		o.password = str_cut(text, (size_t)blank + 1, text.len);
-		if (carry_out(a, &o, NULL))
+		if (order_do(a, &o, NULL))
 			status = EXIT_FAILED;
 	}
 	buf_free(&line);
@@ -189,7 +98,7 @@ static int set_account(const char *conf_path, const char *what, int argc, char *
 	int status = EXIT_FAILED;
 
 	if (wrong)
-		return wrong_usage("account", wrong);
+		return order_misused("account", wrong);
 	if (g.from_stdin && !read_line(&g.password))
 		client_complain("standard input holds no password");
 	else if (!g.from_stdin && !g.order.password.p && !g.order.hash.p && !ask_password(argv[0], &g.password))
@@ -197,7 +106,7 @@ static int set_account(const char *conf_path, const char *what, int argc, char *
 	else {
 		if (buf_len(&g.password))
 			g.order.password = buf_str(&g.password);
-		status = do_one(conf_path, &g.order, NULL);
+		status = order_do_one(conf_path, &g.order, NULL);
 	}
 	buf_free(&g.password);
 	return status;
@@ -211,9 +120,9 @@ int account_run(int argc, char **argv, const char *conf_path)
 	if (command_helped(argc, argv))
 		return EXIT_FINE;
 	if (!strcmp(verb, "list") && argc <= 3)
-		return list_accounts(conf_path, argc == 3 ? argv[2] : NULL);
+		return order_list("account-list", conf_path, argc == 3 ? argv[2] : NULL);
 	if (argc < 3)
-		return wrong_usage("account", "wants add, passwd or delete and USER@DOMAIN, or list");
+		return order_misused("account", "wants add, passwd or delete and USER@DOMAIN, or list");
 	if (!strcmp(verb, "add") && !strcmp(argv[2], "--batch") && argc == 3)
 		return add_batch(conf_path);
 	if (!strcmp(verb, "add"))
@@ -221,6 +130,6 @@ int account_run(int argc, char **argv, const char *conf_path)
 	if (!strcmp(verb, "passwd"))
 		return set_account(conf_path, "account-passwd", argc - 2, argv + 2);
 	if (!strcmp(verb, "delete") && argc == 3)
-		return do_one(conf_path, &o, NULL);
-	return wrong_usage("account", "knows add, passwd, delete and list");
+		return order_do_one(conf_path, &o, NULL);
+	return order_misused("account", "knows add, passwd, delete and list");
 }

@@ -82,18 +82,26 @@ static void set_text(json_t *request, const char *name, struct str text)
 
 static enum err do_online(struct admin *a, const struct order *o, struct buf *names, struct buf *why)
 {
-	json_t *items, *request = json_pack("{s:s, s:b}", "do", o->what, "admin", o->admin);
+	json_t *items, *request = json_pack("{s:s, s:b, s:b, s:b}", "do", o->what, "admin", o->admin, "members_only",
+			       o->members_only, "skip_author", o->skip_author);
 	enum err e;
 
 	set_text(request, "name", o->name);
 	set_text(request, "password", o->password);
 	set_text(request, "hash", o->hash);
+	set_text(request, "to", o->to);
+	set_text(request, "owner", o->owner);
 	e = client_ask(a->client, request, &items, why);
 	for (size_t i = 0; names && i < json_array_size(items); i++) {
-		const char *name = json_string_value(json_object_get(json_array_get(items, i), "name"));
+		const json_t *item = json_array_get(items, i);
+		const char *name = json_string_value(json_object_get(item, "name"));
+		const char *setting = json_string_value(json_object_get(item, "setting"));
+		const char *value = json_string_value(json_object_get(item, "value"));
 
 		if (name)
 			buf_printf(names, "%s\n", name);
+		else if (setting && value)
+			buf_printf(names, "%s = %s\n", setting, value);
 	}
 	json_decref(items);
 	return e;

@@ -50,5 +50,39 @@ const struct command cli_commands[] = {
 		"--batch takes USER@DOMAIN and a password from each line of standard input. delete removes all mail "
 		"too. passwd and delete end the account's sessions.",
 		account_run },
+	{ "alias",
+		"add NAME@DOMAIN ACCOUNT@DOMAIN\n"
+		"delete NAME@DOMAIN\n"
+		"show NAME@DOMAIN\n"
+		"list [DOMAIN]",
+		"Makes, deletes, shows or lists aliases: other names of one account here, by which it gets mail and "
+	        "logs in. "
+		"Also works while no server runs. Deleting an account leaves its aliases, which then stand for nobody.",
+		alias_run },
+	{ "forwarder",
+		"add NAME@DOMAIN ADDRESS...\n"
+		"delete NAME@DOMAIN\n"
+		"show NAME@DOMAIN\n"
+		"list [DOMAIN]",
+		"Makes, deletes, shows or lists forwarders: names whose mail goes to addresses anywhere. Also works "
+	        "while no "
+		"server runs.",
+		forwarder_run },
+	{ "group",
+		"add NAME@DOMAIN [--owner ADDRESS] [--members-only] [--skip-author] [--stdin] [MEMBER...]\n"
+		"set NAME@DOMAIN [--owner ADDRESS] [--members-only] [--skip-author]\n"
+		"member-add NAME@DOMAIN [--stdin] [MEMBER...]\n"
+		"member-delete NAME@DOMAIN [--stdin] [MEMBER...]\n"
+		"delete NAME@DOMAIN\n"
+		"show NAME@DOMAIN\n"
+		"list [DOMAIN]",
+		"Makes, changes, deletes, shows or lists groups: names whose mail goes to members anywhere. Also works "
+	        "while no "
+		"server runs. --owner names who gets the bounces of the group's mail; with --members-only nobody but "
+	        "its members "
+		"and the owner may write to it; with --skip-author who writes gets no copy. set gives a group these "
+	        "rules instead "
+		"of those it has. --stdin takes members from standard input too, a line each.",
+		group_run },
 	{ 0 },
 };

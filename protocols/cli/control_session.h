@@ -29,6 +29,7 @@ struct control_request {
 
 extern const struct control_request control_server_requests[];  /* control_server.c */
 extern const struct control_request control_account_requests[]; /* control_account.c */
+extern const struct control_request control_name_requests[];    /* control_name.c */
 extern const struct control_request control_kick_requests[];    /* control_kick.c */
 extern const struct control_request control_resolve_requests[]; /* control_resolve.c */
 

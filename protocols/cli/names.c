@@ -20,3 +20,17 @@ enum err name_domain(struct arena *a, struct str text, struct str *name)
 
 	return e == ERR_TOO_BIG ? ERR_MISTAKE : e;
 }
+
+bool name_order(const char *what, enum account_kind *kind, const char **verb)
+{
+	for (unsigned k = KIND_ALIAS; k <= KIND_GROUP; k++) {
+		struct str word = str_of(account_kind_word((enum account_kind)k));
+
+		if (!str_starts(str_of(what), word) || what[word.len] != '-')
+			continue;
+		*kind = (enum account_kind)k;
+		*verb = what + word.len + 1;
+		return true;
+	}
+	return false;
+}

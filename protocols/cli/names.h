@@ -4,10 +4,14 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "storage/account.h"
 
 /* The result lies in the arena. ERR_MISTAKE: there can be none of this name. user+detail is no account, but a way to
  * write to one. */
 enum err name_account(struct arena *a, struct str text, struct str *name);
 enum err name_domain(struct arena *a, struct str text, struct str *name);
+
+/* An order about names that are no accounts: "group-member-add" is "member-add" of a group. False: it is another. */
+bool name_order(const char *what, enum account_kind *kind, const char **verb);
 
 #endif

@@ -81,6 +81,8 @@ static enum err account_passwd(struct offline *o)
 
 	if (!e)
 		e = account_read(o->directory, o->name, &o->memory, &s);
+	if (!e && s.kind != KIND_ACCOUNT)
+		e = ERR_ABSENT;
 	if (!e)
 		e = keep_password(o, &s);
 	return e ? e : account_write(o->directory, o->name, &s);
@@ -88,8 +90,11 @@ static enum err account_passwd(struct offline *o)
 
 static enum err account_remove(struct offline *o)
 {
+	struct account_settings s = { 0 };
 	enum err e = canonical_account(o);
 
+	if (!e && !account_read(o->directory, o->name, &o->memory, &s) && s.kind != KIND_ACCOUNT)
+		e = ERR_ABSENT;
 	return e ? e : account_delete(o->directory, o->name);
 }
 
@@ -113,10 +118,7 @@ static enum err list_accounts(struct offline *o)
 {
 	enum err e = canonical_domain(o);
 
-	if (!e)
-		e = account_each(o->directory, o->name, note_name, o->names);
-	lines_sort(o->names);
-	return e;
+	return e ? e : offline_list(o->directory, KIND_ACCOUNT, o->name, o->names);
 }
 
 enum err offline_do(const struct conf *conf, int directory, const struct order *order, struct buf *names)
@@ -134,8 +136,12 @@ enum err offline_do(const struct conf *conf, int directory, const struct order *
 		{ "account-list", list_accounts },
 	};
 	struct offline o = { .conf = conf, .directory = directory, .order = order, .names = names };
+	enum account_kind kind;
+	const char *verb;
 	enum err e = ERR_MISTAKE;
 
+	if (name_order(order->what, &kind, &verb))
+		return offline_name_do(directory, order, names);
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(*deeds); i++)
 		if (!strcmp(deeds[i].what, order->what))
 			e = deeds[i].run(&o);

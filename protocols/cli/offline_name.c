@@ -1,0 +1,108 @@
+/* offline_name.c - aliases, forwarders and groups changed in the store's files, while no server runs (admin.h). */
+#include "protocols/cli/admin.h"
+#include "protocols/cli/lines.h"
+#include "protocols/cli/names.h"
+#include "storage/members.h"
+#include "storage/name_change.h"
+
+struct listing {
+	int directory;
+	enum account_kind kind;
+	struct buf *names;
+	struct arena memory;
+};
+
+/* One that cannot be read is shown among the accounts. */
+static void list_name(void *user, struct str name)
+{
+	struct listing *l = user;
+	struct account_settings s = { 0 };
+
+	if (account_read(l->directory, name, &l->memory, &s) != ERR_ABSENT && s.kind == l->kind) {
+		buf_add_str(l->names, name);
+		buf_add_char(l->names, '\n');
+	}
+	arena_reset(&l->memory);
+}
+
+enum err offline_list(int directory, enum account_kind kind, struct str domain, struct buf *names)
+{
+	struct listing l = { .directory = directory, .kind = kind, .names = names };
+	enum err e = account_each(directory, domain, list_name, &l);
+
+	lines_sort(names);
+	arena_free(&l.memory);
+	return e;
+}
+
+struct offline_name {
+	int directory;
+	const struct order *order;
+	enum account_kind kind;
+	struct arena *memory;
+	struct str name;              /* in canonical form */
+	struct account_settings then; /* as it is */
+	enum err there;               /* OK: it is; of any kind */
+};
+
+static enum err change(struct offline_name *o, enum name_how how)
+{
+	const struct order *order = o->order;
+	struct name_change c = { .kind = o->kind,
+		.how = how,
+		.address = o->name,
+		.to = order->to,
+		.owner = order->owner,
+		.members_only = order->members_only,
+		.skip_author = order->skip_author };
+	struct account_settings s;
+	enum err e = name_change_apply(&c, o->there ? NULL : &o->then, o->memory, &s);
+	struct str left, member = STR_NONE;
+
+	if (e)
+		return e;
+	left = s.to;
+	if (s.kind == KIND_ALIAS && members_next(&left, &member) &&
+		!domain_exists(o->directory, str_cut(member, (size_t)(str_rfind(member, '@') + 1), member.len)))
+		return ERR_DENIED;
+	return account_write(o->directory, o->name, &s);
+}
+
+static enum err run(struct offline_name *o, const char *verb, struct buf *names)
+{
+	if (!strcmp(verb, "add"))
+		return change(o, NAME_ADD);
+	if (!strcmp(verb, "set"))
+		return change(o, NAME_SET);
+	if (!strcmp(verb, "member-add"))
+		return change(o, NAME_MEMBER_ADD);
+	if (!strcmp(verb, "member-delete"))
+		return change(o, NAME_MEMBER_DELETE);
+	if (o->there || o->then.kind != o->kind)
+		return ERR_ABSENT;
+	if (!strcmp(verb, "delete"))
+		return account_delete(o->directory, o->name);
+	if (strcmp(verb, "show"))
+		return ERR_MISTAKE;
+	account_name_print(&o->then, names);
+	return OK;
+}
+
+enum err offline_name_do(int directory, const struct order *order, struct buf *names)
+{
+	struct arena memory = { 0 };
+	struct offline_name o = { .directory = directory, .order = order, .memory = &memory };
+	const char *verb = "";
+	enum err e;
+
+	name_order(order->what, &o.kind, &verb);
+	if (!strcmp(verb, "list")) {
+		if (!(e = name_domain(&memory, order->name, &o.name)))
+			e = offline_list(directory, o.kind, o.name, names);
+	} else if (!(e = name_account(&memory, order->name, &o.name))) {
+		o.there = account_read(directory, o.name, &memory, &o.then);
+		e = o.there && o.there != ERR_ABSENT ? o.there : run(&o, verb, names);
+	}
+	arena_free(&memory);
+	return e;
+}
