@@ -54,7 +54,7 @@ static enum err read_failed(struct buf *why, const char *path)
 	return err_of_errno(number);
 }
 
-static enum err read_file(const char *path, struct buf *bytes, struct buf *why)
+enum err certs_read_file(const char *path, struct buf *bytes, struct buf *why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
@@ -96,7 +96,7 @@ static enum err cert_read(struct cert *c, const struct conf *conf, size_t place,
 	buf_free(&files);
 	c->label = str_dup(str_of(named.label));
 	add_section(why, place, named.label);
-	if (!(e = read_file(named.file, &c->chain, why)) && !(e = read_file(named.key, &c->key, why)))
+	if (!(e = certs_read_file(named.file, &c->chain, why)) && !(e = certs_read_file(named.key, &c->key, why)))
 		buf_cut(why, before);
 	return e;
 }
@@ -110,7 +110,7 @@ static enum err authorities_read(struct buf *authorities, const struct conf *con
 	if (!tls->certificate[0] || !tls->client_ca[0])
 		return OK;
 	buf_add_str(why, STR("tls: "));
-	if (!(e = read_file(tls->client_ca, authorities, why)))
+	if (!(e = certs_read_file(tls->client_ca, authorities, why)))
 		buf_cut(why, before);
 	return e;
 }
@@ -231,7 +231,7 @@ bool certs_renew(struct certs *now, const struct conf *conf, struct buf *why)
 	return authorities_renew(now, conf, why) || new;
 }
 
-static uint64_t stamp_file(uint64_t stamp, const char *path)
+uint64_t certs_stamp_file(uint64_t stamp, const char *path)
 {
 	struct {
 		uint64_t before;
@@ -259,9 +259,9 @@ uint64_t certs_stamp(const struct conf *conf)
 	for (size_t i = 0; i < named_count(conf); i++) {
 		struct named named = named_at(conf, i);
 
-		stamp = stamp_file(stamp_file(stamp, named.file), named.key);
+		stamp = certs_stamp_file(certs_stamp_file(stamp, named.file), named.key);
 	}
-	return tls->client_ca[0] ? stamp_file(stamp, tls->client_ca) : stamp;
+	return tls->client_ca[0] ? certs_stamp_file(stamp, tls->client_ca) : stamp;
 }
 
 /* --- to the workers ---------------------------------------------------------------------------------------------- */

@@ -20,6 +20,9 @@ struct certs { /* zeroed: none */
 	struct buf authorities; /* of clients' certificates; empty: none are asked for */
 };
 
+/* Adds what is in a file of certificates or a key; why gets a line when it cannot be read. */
+enum err certs_read_file(const char *path, struct buf *bytes, struct buf *why);
+
 /* The files that conf names. why gets a line when one cannot be read. */
 enum err certs_read(struct certs *c, const struct conf *conf, struct buf *why);
 void certs_free(struct certs *c);
@@ -34,6 +37,7 @@ bool certs_renew(struct certs *now, const struct conf *conf, struct buf *why);
 
 /* A number that is another one once any of the files is another one or was written. */
 uint64_t certs_stamp(const struct conf *conf);
+uint64_t certs_stamp_file(uint64_t stamp, const char *path); /* of one more file, and those before it */
 
 void certs_pack(const struct certs *c, struct buf *out);
 void certs_unpack(struct certs *c, struct unpack *u);

@@ -54,12 +54,13 @@ void conn_halt(struct conn *c)
 	c->dirty.le_prev = c->due.le_prev = NULL;
 }
 
-void conn_end(struct conn *c, enum conn_end why)
+void conn_end(struct conn *c, enum conn_end why, const char *reason)
 {
 	assert(!c->ended);
 	conn_halt(c);
 	c->ended = true;
 	c->why = why;
+	c->reason = reason;
 	buf_free(&c->out);
 	conn_make_due(c);
 }
@@ -110,7 +111,7 @@ static bool describe(const struct sockaddr_storage *a, char text[INET6_ADDRSTRLE
 	return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-static void note_addresses(struct conn *c)
+void conn_note_addresses(struct conn *c)
 {
 	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC }, here = { .ss_family = AF_UNSPEC };
 	socklen_t peer_len = sizeof(peer), here_len = sizeof(here);
@@ -130,7 +131,7 @@ static void note_addresses(struct conn *c)
 		setsockopt(c->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-struct conn *conn_new(struct worker *w, int fd, const struct conn_events *events, void *user)
+struct conn *conn_make(struct worker *w, const struct conn_events *events, void *user)
 {
 	struct conns *cs = w->conns;
 	struct conn *c = mem_new(struct conn);
@@ -142,12 +143,19 @@ struct conn *conn_new(struct worker *w, int fd, const struct conn_events *events
 	c->read_on = EV_READ;
 	c->write_on = EV_WRITE;
 	snprintf(c->id, sizeof(c->id), "%u-%llx", w->slot, (unsigned long long)++cs->number);
+	cs->count++;
+	counter_add(&conns_opened, 1);
+	return c;
+}
+
+struct conn *conn_new(struct worker *w, int fd, const struct conn_events *events, void *user)
+{
+	struct conn *c = conn_make(w, events, user);
+
 	ev_io_init(&c->io, conn_on_io, fd, EV_READ);
 	c->io.data = c;
 	ev_io_start(w->loop, &c->io);
-	note_addresses(c);
-	cs->count++;
-	counter_add(&conns_opened, 1);
+	conn_note_addresses(c);
 	return c;
 }
 
@@ -163,7 +171,8 @@ void conn_free(struct conn *c)
 	tls_free(c->ssl);
 	free(c->cipher);
 	free(c->client);
-	close(c->io.fd);
+	if (c->io.fd >= 0)
+		close(c->io.fd);
 	c->conns->count--;
 	free(c);
 }
@@ -263,6 +272,16 @@ void conn_idle(struct conn *c, int64_t idle_ms)
 	conn_arm(c);
 }
 
+void conn_begin_tls(struct conn *c, struct ssl_st *s)
+{
+	c->ssl = s;
+	c->shaking = true;
+	c->clear_left = buf_len(&c->out);
+	c->limit_ms = conn_now_ms(c) + HANDSHAKE_MS;
+	conn_arm(c);
+	conn_make_due(c);
+}
+
 enum err conn_start_tls(struct conn *c, struct tls *tls)
 {
 	assert(!c->ssl);
@@ -270,12 +289,7 @@ enum err conn_start_tls(struct conn *c, struct tls *tls)
 		return ERR_MISTAKE;
 	if (c->ended || c->closing)
 		return OK; /* on_end comes, on_secure never */
-	c->ssl = tls_accept(tls, c->io.fd);
-	c->shaking = true;
-	c->clear_left = buf_len(&c->out);
-	c->limit_ms = conn_now_ms(c) + HANDSHAKE_MS;
-	conn_arm(c);
-	conn_make_due(c);
+	conn_begin_tls(c, tls_accept(tls, c->io.fd));
 	return OK;
 }
 
@@ -297,6 +311,11 @@ bool conn_tls_exporter(const struct conn *c, uint8_t out[32])
 struct str conn_client_name(const struct conn *c)
 {
 	return str_of(c->client);
+}
+
+const char *conn_reason(const struct conn *c)
+{
+	return c->reason ? c->reason : "the connection ended";
 }
 
 const char *conn_id(const struct conn *c)
@@ -365,5 +384,7 @@ void conns_free(struct conns *cs)
 	ev_prepare_stop(cs->worker->loop, &cs->before_sleep);
 	ev_idle_stop(cs->worker->loop, &cs->next_turn);
 	buf_free(&cs->spare);
+	tls_client_free(cs->any);
+	tls_client_free(cs->verified);
 	free(cs);
 }

@@ -1,11 +1,11 @@
-/* conn.h - one connection, buffered, with or without TLS.
+/* conn.h - one connection, buffered, with or without TLS, accepted or of our own making.
  * The reader takes what it can use of `in` and leaves the rest; it sees that again with the next input. What is
  * written leaves once per turn of the loop, so ten replies cost one system call. While more than CONN_OUT_MAX waits to
  * leave, the reader is not called until half of that is gone: a slow client slows only itself. A reader that writes
  * much for little input asks conn_has_room before each piece and returns; it is called again. When nothing waits the
  * buffers hold no memory. A peer that has sent its all (half-closed or gone) is told of by on_end when the reader has
  * seen all input, does not rest, and all output is sent: whoever still works on an answer rests meanwhile.
- * Life: conn_new, any number of on_input, on_room and on_idle, at most one on_end, conn_free. The on_ functions run
+ * Life: conn_new or conn_connect, any number of on_input, on_room and on_idle, at most one on_end, conn_free. The on_ functions run
  * from the loop alone, never inside a function below, and each of them may conn_free. */
 #ifndef CORE_CONN_H
 #define CORE_CONN_H
@@ -15,9 +15,10 @@
 #include <sys/socket.h>
 
 struct conn;
-struct worker;
-struct tls;
 struct conns;
+struct ip;
+struct tls;
+struct worker;
 
 #define CONN_IN_MAX  (64u << 10)  /* unread input that is held; a reader that takes none of so much gets no more */
 #define CONN_OUT_MAX (256u << 10) /* unsent output above which the reader rests; conn_write still takes more */
@@ -26,6 +27,7 @@ enum conn_end {
 	CONN_CLOSED, /* the other side ended it, or conn_close is through */
 	CONN_BROKEN, /* reset, or a failing system call */
 	CONN_TLS,    /* the handshake or the record layer failed */
+	CONN_ABSENT, /* conn_connect found nobody there */
 };
 
 struct conn_events {
@@ -35,10 +37,15 @@ struct conn_events {
 	void (*on_secure)(void *user);                /* the TLS handshake is through; may be NULL */
 	void (*on_end)(
 		void *user, enum conn_end why); /* there will be no other event; conn_free is still to be called */
+	void (*on_open)(void *user);            /* what conn_connect began is through; may be NULL */
 };
 
 /* fd: a connected, non-blocking socket, conn's from now on. */
 struct conn *conn_new(struct worker *w, int fd, const struct conn_events *ev, void *user);
+/* A connection of our own: to that address and port, from `from` (NULL: as the system likes). Then on_open comes, or
+ * within limit_ms on_end(CONN_ABSENT), never from in here. What is written before leaves as soon as it is open. */
+struct conn *conn_connect(struct worker *w, const struct ip *to, uint16_t port, const struct ip *from, int64_t limit_ms,
+	const struct conn_events *ev, void *user);
 void conn_free(struct conn *c);  /* at once, unsent output is lost; NULL is fine */
 void conn_close(struct conn *c); /* sends what waits (10 s at most), then on_end(CONN_CLOSED) alone */
 
@@ -65,6 +72,10 @@ void conn_idle(struct conn *c, int64_t idle_ms);
  * now on waits for the handshake, which may take 60 s. What is unread in clear text is dropped with the connection by
  * whoever starts TLS (STARTTLS injection): ERR_MISTAKE says that there was such input and TLS did not start. */
 enum err conn_start_tls(struct conn *c, struct tls *tls);
+/* Client side of TLS, likewise. host: whom we mean, a DNS name or an address; he is told the name (SNI). verify: his
+ * certificate must bear it (RFC 6125) and be certified by tls.ca, or on_end(CONN_TLS) comes; else any will do. A
+ * session is taken up again where one is known. */
+enum err conn_start_tls_client(struct conn *c, struct str host, bool verify);
 bool conn_secure(const struct conn *c);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", or "" in clear text. Valid as long as the connection. */
 const char *conn_cipher(const struct conn *c);
@@ -75,6 +86,9 @@ bool conn_tls_exporter(const struct conn *c, uint8_t out[32]);
 /* Whom the client's certificate names, if it was verified against tls.client_ca; empty: nobody (tls.h). Valid as long
  * as the connection. */
 struct str conn_client_name(const struct conn *c);
+
+/* In on_end, for logs and reports: why it ended, unless CONN_CLOSED: "Connection refused", "certificate has expired". */
+const char *conn_reason(const struct conn *c);
 
 const char *conn_id(
 	const struct conn *c); /* "1-19ab3c4d5e6": slot and number, for logs; after a restart none is used again */

@@ -1,9 +1,9 @@
-/* conn_inside.h - what conn.c and conn_turn.c share; nobody else includes it.
+/* conn_inside.h - what conn.c, conn_client.c and conn_turn.c share; nobody else includes it.
  *
  *   socket -> take_in -> in  -> on_input           at most CONN_IN_MAX bytes a turn
  *   socket <- flush   <- out <- conn_write         at the end of the turn, at most SEND_TURN_MAX bytes
  *
- * conn.c is what users call: it only notes what is wanted. conn_turn.c is what the loop calls: it alone reads, writes
+ * conn.c and conn_client.c are what users call: they only note what is wanted. conn_turn.c is what the loop calls: it alone reads, writes
  * and runs the user's functions, so these never run inside a function that he calls. A connection that wrote is on
  * the list `dirty` and flushed before the loop sleeps; one whose user is to hear of something (an end, room, input
  * left by a reader that rested) is on the list `due`, worked off by an ev_idle in the next turn.
@@ -35,6 +35,9 @@ struct conns {
 	const struct proxy_header *introduced; /* conns_introduce */
 	uint64_t number;                       /* of connections so far */
 	size_t count;                          /* there now */
+	struct tls_client *any;                /* of connections of our own; NULL until one wants TLS */
+	struct tls_client *verified;           /* the same, of those that verify; NULL until one does */
+	uint64_t authorities;                  /* a number that is another one once the file of these is */
 };
 
 struct conn {
@@ -43,20 +46,23 @@ struct conn {
 	struct ssl_st *ssl; /* NULL in clear text */
 	char *cipher;       /* what conn_cipher answers; NULL in clear text */
 	char *client;       /* whom his certificate names; NULL: nobody */
+	const char *reason; /* why it ended; static; NULL: none is known */
 	struct buf in, out;
 	size_t clear_left; /* bytes of out that were written before TLS */
 	const struct conn_events *events;
 	void *user;
 	struct timer timer; /* of limit or idle; fires early rather than being moved at each input */
-	int64_t limit_ms;   /* when handshake or closing must be through; 0: neither is under way */
+	int64_t limit_ms;   /* when connecting, handshake or closing must be through; 0: none is under way */
 	int64_t idle_ms;    /* 0: never */
 	int64_t active_ms;  /* when something last moved */
 	LIST_ENTRY(conn) dirty, due;
 	uint8_t read_on, write_on; /* the poll bits that reading and writing wait for: TLS may cross them */
 	bool resting : 1;          /* conn_rest */
 	bool full : 1;             /* out was over CONN_OUT_MAX and is not yet below its half */
-	bool blocked : 1;          /* the socket took less than there was */
+	bool blocked : 1;          /* the socket took less than there was, or is not open yet */
 	bool eof : 1;              /* the peer has sent all */
+	bool opening : 1;          /* conn_connect is not through */
+	bool outgoing : 1;         /* conn_connect made it */
 	bool shaking : 1;          /* the handshake is not through */
 	bool closing : 1;          /* conn_close */
 	bool lingering : 1;        /* closing, and all is sent */
@@ -72,14 +78,23 @@ struct conn {
 
 _Static_assert(sizeof(struct conn) <= CONN_BYTES_AIM, "an idle connection should stay small");
 
+/* A struct without a socket yet, and who is at both ends of one that is connected. */
+struct conn *conn_make(struct worker *w, const struct conn_events *events, void *user);
+void conn_note_addresses(struct conn *c);
+void conn_begin_tls(struct conn *c, struct ssl_st *s); /* a handshake begins behind what is written */
+
 struct timers *conn_timers(const struct conn *c);
 int64_t conn_now_ms(const struct conn *c);
 void conn_make_dirty(struct conn *c);
 void conn_make_due(struct conn *c);
-void conn_halt(struct conn *c);                   /* no watcher and no timer runs any more, and no list holds it */
-void conn_end(struct conn *c, enum conn_end why); /* halts; on_end is told in the next turn */
-int64_t conn_due_ms(const struct conn *c);        /* when that is; -1: never */
-void conn_arm(struct conn *c);                    /* sees that the timer fires in time for limit or idle */
+void conn_halt(struct conn *c); /* no watcher and no timer runs any more, and no list holds it */
+/* Halts; on_end is told in the next turn. reason: static, may be NULL. */
+void conn_end(struct conn *c, enum conn_end why, const char *reason);
+int64_t conn_due_ms(const struct conn *c); /* when that is; -1: never */
+void conn_arm(struct conn *c);             /* sees that the timer fires in time for limit or idle */
+
+/* Whether the connection that was begun is open, failed (it is ended then), or still under way. */
+enum err conn_opened(struct conn *c);
 
 /* What the loop calls. */
 void conn_on_io(struct ev_loop *loop, ev_io *io, int revents);

@@ -43,7 +43,7 @@ static bool tell(struct conn *c, void (*event)(void *user))
 
 static bool reader_may_run(const struct conn *c)
 {
-	return !c->resting && !c->full && !c->shaking && !c->closing && !c->ended;
+	return !c->resting && !c->full && !c->opening && !c->shaking && !c->closing && !c->ended;
 }
 
 static bool tell_input(struct conn *c)
@@ -66,11 +66,13 @@ void conn_on_timer(void *user)
 	if (due < 0 || due > conn_now_ms(c)) {
 		conn_arm(c);
 	} else if (c->closing) {
-		conn_end(c, CONN_CLOSED);
+		conn_end(c, CONN_CLOSED, NULL);
+	} else if (c->opening) {
+		conn_end(c, CONN_ABSENT, "no answer in time");
 	} else if (c->shaking) {
 		counter_add(&tls_failures, 1);
 		log_info("tls", c->id, "handshake took too long peer=%s", c->peer);
-		conn_end(c, CONN_TLS);
+		conn_end(c, CONN_TLS, "the handshake took too long");
 	} else {
 		c->active_ms = conn_now_ms(c);
 		conn_arm(c);
@@ -89,6 +91,8 @@ static int wanted(const struct conn *c)
 {
 	if (c->lingering)
 		return EV_READ;
+	if (c->opening)
+		return EV_WRITE;
 	if (c->shaking)
 		return c->clear_left ? (c->blocked ? EV_WRITE : 0) : c->read_on;
 	return (may_read(c) ? c->read_on : 0) | (c->blocked ? c->write_on : 0);
@@ -121,7 +125,7 @@ static void settle(struct conn *c)
 	if (!buf_len(&c->in) || c->closing)
 		buf_free(&c->in);
 	if (c->eof && reader_may_run(c) && !c->input_due && !c->room_due && !buf_len(&c->out)) {
-		conn_end(c, CONN_CLOSED);
+		conn_end(c, CONN_CLOSED, NULL);
 		return;
 	}
 	if (c->ssl && may_read(c) && tls_pending(c->ssl))
@@ -174,15 +178,30 @@ static void return_spare(struct conn *c)
 	c->lent = false;
 }
 
-static void log_tls_failure(const struct conn *c, const char *what)
+/* What went wrong in this step, told while the library and errno know; what is TLS's is logged. NULL: nothing. */
+static const char *trouble(const struct conn *c, enum tls_step step, const char *what)
 {
-	log_info("tls", c->id, "%s peer=%s error=\"%s\"", what, c->peer, tls_reason());
+	const char *reason;
+
+	if (step == TLS_BROKEN)
+		return strerrordesc_np(errno);
+	if (step != TLS_FAILED)
+		return NULL;
+	reason = tls_failure(c->ssl);
+	log_info("tls", c->id, "%s peer=%s error=\"%s\"", what, c->peer, reason);
+	return reason;
+}
+
+static enum conn_end end_of(enum tls_step step)
+{
+	return step == TLS_FAILED ? CONN_TLS : step == TLS_CLOSED ? CONN_CLOSED : CONN_BROKEN;
 }
 
 /* Reads what is there, within the limit, and shows it to the reader. False: he freed the connection. */
 static bool take_in(struct conn *c)
 {
 	size_t len, all = 0;
+	const char *reason;
 	enum tls_step step;
 
 	borrow_spare(c);
@@ -190,8 +209,7 @@ static bool take_in(struct conn *c)
 		step = receive(c, CONN_IN_MAX - buf_len(&c->in), &len);
 		all += len;
 	} while (c->ssl && step == TLS_DONE && buf_len(&c->in) < CONN_IN_MAX);
-	if (step == TLS_FAILED)
-		log_tls_failure(c, "record layer failed");
+	reason = trouble(c, step, "record layer failed");
 	counter_add(&bytes_in, all);
 	c->read_on = step == TLS_WANT_WRITE ? EV_WRITE : EV_READ;
 	c->eof = step == TLS_CLOSED;
@@ -203,7 +221,7 @@ static bool take_in(struct conn *c)
 		return false;
 	return_spare(c);
 	if (step == TLS_BROKEN || step == TLS_FAILED)
-		conn_end(c, step == TLS_FAILED ? CONN_TLS : CONN_BROKEN);
+		conn_end(c, end_of(step), reason);
 	return true;
 }
 
@@ -242,7 +260,7 @@ static void shut(struct conn *c)
 	if (c->ssl && !c->shaking)
 		tls_close(c->ssl);
 	if (shutdown(c->io.fd, SHUT_WR) < 0 || c->eof) {
-		conn_end(c, CONN_CLOSED);
+		conn_end(c, CONN_CLOSED, NULL);
 		return;
 	}
 	c->lingering = true;
@@ -262,10 +280,8 @@ static void flush(struct conn *c)
 		all += len;
 	}
 	counter_add(&bytes_out, all);
-	if (step == TLS_FAILED)
-		log_tls_failure(c, "record layer failed");
 	if (step > TLS_WANT_WRITE) {
-		conn_end(c, step == TLS_FAILED ? CONN_TLS : CONN_BROKEN);
+		conn_end(c, end_of(step), trouble(c, step, "record layer failed"));
 		return;
 	}
 	c->write_on = step == TLS_WANT_READ ? EV_READ : EV_WRITE;
@@ -298,16 +314,15 @@ static bool shake(struct conn *c)
 		return true;
 	if (step != TLS_DONE) {
 		counter_add(&tls_failures, 1);
-		if (step == TLS_FAILED)
-			log_tls_failure(c, "handshake failed");
-		conn_end(c, step == TLS_FAILED ? CONN_TLS : step == TLS_CLOSED ? CONN_CLOSED : CONN_BROKEN);
+		conn_end(c, end_of(step), trouble(c, step, "handshake failed"));
 		return true;
 	}
 	c->shaking = false;
 	tls_describe(c->ssl, &text);
 	c->cipher = str_dup(buf_str(&text));
 	buf_clear(&text);
-	tls_client_name(c->ssl, &text);
+	if (!c->outgoing)
+		tls_client_name(c->ssl, &text);
 	if (buf_len(&text))
 		c->client = str_dup(buf_str(&text));
 	buf_free(&text);
@@ -331,7 +346,22 @@ static void linger(struct conn *c)
 	ssize_t n = recv(c->io.fd, buf_room(scrap, CONN_IN_MAX), CONN_IN_MAX, 0);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		conn_end(c, CONN_CLOSED);
+		conn_end(c, CONN_CLOSED, NULL);
+}
+
+/* The socket of conn_connect can be written: it is open, or will never be. False: on_open's user freed it. */
+static bool finish_opening(struct conn *c)
+{
+	if (conn_opened(c) != OK)
+		return true;
+	c->opening = c->blocked = false;
+	c->active_ms = conn_now_ms(c);
+	if (!c->closing)
+		c->limit_ms = 0;
+	conn_arm(c);
+	if (buf_len(&c->out) || c->closing)
+		conn_make_dirty(c);
+	return c->closing || tell(c, c->events->on_open);
 }
 
 void conn_on_io(struct ev_loop *loop, ev_io *io, int revents)
@@ -344,6 +374,9 @@ void conn_on_io(struct ev_loop *loop, ev_io *io, int revents)
 		set_watched(c, events);
 	if (c->lingering) {
 		linger(c);
+	} else if (c->opening) {
+		if (!finish_opening(c))
+			return;
 	} else if (c->shaking && !c->clear_left) {
 		if (!shake(c))
 			return;

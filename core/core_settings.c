@@ -85,11 +85,13 @@ static const struct setting tls_rows[] = {
 		"is asked "
 		"for.",
 		0 },
+	{ "ca", SETTING_TEXT, "/etc/ssl/certs/ca-certificates.crt", NULL, NULL, offsetof(struct tls_conf, ca),
+		"File of the authorities (PEM) that certify other servers, where a route wants theirs verified.", 0 },
 	{ 0 },
 };
 
 const struct settings tls_settings = { "tls", false, sizeof(struct tls_conf), tls_rows,
-	"What the server shows of itself in TLS, to whom asks for no other name.", tls_check };
+	"What the server shows of itself in TLS, to whom asks for no other name, and whom it trusts.", tls_check };
 
 static bool certificate_check(const void *values, const char *title, struct buf *why)
 {
@@ -104,7 +106,7 @@ static bool certificate_check(const void *values, const char *title, struct buf 
 static const struct setting certificate_rows[] = {
 	{ "file", SETTING_TEXT, "", NULL, NULL, offsetof(struct certificate_conf, file),
 		"File of the certificate and its chain, PEM. One of RSA, for names that an ECDSA one has too, is for "
-	        "old "
+		"old "
 		"clients.",
 		0 },
 	{ "key", SETTING_TEXT, "", NULL, NULL, offsetof(struct certificate_conf, key),

@@ -20,6 +20,7 @@ struct log_conf {
 struct tls_conf { /* certificate and key "": no TLS */
 	const char *certificate, *key;
 	const char *client_ca; /* "": clients are not asked for a certificate */
+	const char *ca;        /* of servers whose certificates we verify */
 };
 
 struct certificate_conf { /* titled by whatever it is called */

@@ -62,7 +62,7 @@ static long bio_ctrl(BIO *bio, int what, long number, void *pointer)
 	return what == BIO_CTRL_FLUSH;
 }
 
-static BIO *bio_new(int fd)
+BIO *tls_socket(int fd)
 {
 	static BIO_METHOD *method;
 	BIO *bio;
@@ -162,7 +162,7 @@ void tls_unref(struct tls *t)
 struct ssl_st *tls_accept(struct tls *t, int fd)
 {
 	SSL *s = tls_present(SSL_new(t->ctx));
-	BIO *bio = bio_new(fd);
+	BIO *bio = tls_socket(fd);
 
 	SSL_set_bio(s, bio, bio);
 	SSL_set_shed_handshake_config(s, 1);
@@ -258,6 +258,15 @@ enum err tls_refuse(struct buf *why, const char *what)
 	buf_printf(why, "%s: %s", what, tls_reason());
 	ERR_clear_error();
 	return ERR_NEVER;
+}
+
+const char *tls_failure(const struct ssl_st *s)
+{
+	long verdict = SSL_get_verify_result(s);
+
+	if (!SSL_is_server(s) && SSL_get_verify_mode(s) != SSL_VERIFY_NONE && verdict != X509_V_OK)
+		return X509_verify_cert_error_string(verdict);
+	return tls_reason();
 }
 
 const char *tls_reason(void)

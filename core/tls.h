@@ -50,6 +50,16 @@ enum tls_step {
 	TLS_FAILED,     /* the other side broke the protocol or will not have us: tls_reason */
 };
 
+/* What connections to other servers share: whom they trust, and sessions to take up again (RFC 8446, 2.2). authorities
+ * are PEM, at least one: whom they certified is trusted to be who his certificate says; NULL: any certificate will do. */
+struct tls_client;
+#define TLS_CLIENT_SESSIONS 256 /* that are kept; a new one takes the place of another */
+enum err tls_client_new(struct tls_client **out, const struct str *authorities, struct buf *why);
+void tls_client_free(struct tls_client *t); /* connections keep what they need; NULL is fine */
+
+/* A client session with that host, a DNS name or an address, on the connected socket fd. */
+struct ssl_st *tls_connect(struct tls_client *t, int fd, struct str host);
+
 /* A server session on the connected, non-blocking socket fd, which stays the caller's. Keeps what it needs of t. */
 struct ssl_st *tls_accept(struct tls *t, int fd);
 void tls_free(struct ssl_st *s); /* NULL is fine */
@@ -72,7 +82,9 @@ bool tls_exporter(const struct ssl_st *s, uint8_t out[TLS_EXPORTER_BYTES]);
 #define TLS_CLIENT_NAME_MAX 320 /* bytes; a longer one counts as none */
 void tls_client_name(const struct ssl_st *s, struct buf *out);
 
-const char *tls_reason(void); /* after TLS_FAILED: what went wrong, for logs; valid until the next step */
+/* After TLS_FAILED: what went wrong, for logs, a text that lasts; of that session, or as the library alone knows. */
+const char *tls_failure(const struct ssl_st *s);
+const char *tls_reason(void);
 
 /* Writes a new self-signed ECDSA P-256 certificate for `host`, a DNS name or an address, good for ten years, and
  * its key as PEM (demo and scratch servers). ERR_MISTAKE: no such name can be in a certificate. */

@@ -1,5 +1,5 @@
 /* tls_inside.h - what the files of TLS share: tls.c (a session), tls_pair.c (a certificate and its key), tls_choose.c
- * (which of them a client is shown), tls_peer.c (who the client is), tls_self.c (a certificate of our own making). */
+ * (which of them a client is shown), tls_peer.c (who the client is), tls_client.c (we are the client), tls_self.c (a certificate of our own making). */
 #ifndef CORE_TLS_INSIDE_H
 #define CORE_TLS_INSIDE_H
 
@@ -40,6 +40,8 @@ enum err tls_refuse(struct buf *why, const char *what); /* ERR_NEVER, and the li
 enum err tls_each_certificate(struct str pem, unsigned max,
 	enum err (*each)(void *user, X509 *cert, unsigned place, struct buf *why), void *user, struct buf *why);
 void tls_pair_free(struct tls_pair *p);
+
+BIO *tls_socket(int fd); /* as the library sees it; fd stays the caller's */
 
 /* A name as in RFC 1034, 3.5, or the first label a star (RFC 6125, 6.4.3); underscores are met in the wild. */
 bool tls_is_dns_name(struct str name);

@@ -129,7 +129,7 @@ struct end {
 	struct buf got;
 	size_t streamed, most_waiting, most_input;
 	bool torn; /* the stream was not what was sent */
-	int inputs, rooms, idles, secures, ends;
+	int inputs, rooms, idles, secures, ends, opens;
 	enum conn_end why;
 	enum err tls_err;
 	struct tls *tls;
@@ -242,6 +242,11 @@ static inline void on_secure(void *user)
 	((struct end *)user)->secures++;
 }
 
+static inline void on_open(void *user)
+{
+	((struct end *)user)->opens++;
+}
+
 static inline void on_end(void *user, enum conn_end why)
 {
 	struct end *e = user;
@@ -250,7 +255,7 @@ static inline void on_end(void *user, enum conn_end why)
 	e->why = why;
 }
 
-static const struct conn_events events = { on_input, on_room, on_idle, on_secure, on_end };
+static const struct conn_events events = { on_input, on_room, on_idle, on_secure, on_end, on_open };
 
 /* The client's end. */
 

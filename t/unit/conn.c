@@ -498,7 +498,7 @@ static void free_when_idle(void *user)
 
 static void test_freed_elsewhere(void)
 {
-	static const struct conn_events freeing = { on_input, free_when_idle, free_when_idle, NULL, on_end };
+	static const struct conn_events freeing = { on_input, free_when_idle, free_when_idle, NULL, on_end, NULL };
 	struct end e = { .habit = KEEP };
 	int fds[2];
 

@@ -321,7 +321,7 @@ static void free_when_secure(void *user)
 
 static void test_freed_in_handshake(void)
 {
-	static const struct conn_events freeing = { on_input, NULL, NULL, free_when_secure, on_end };
+	static const struct conn_events freeing = { on_input, NULL, NULL, free_when_secure, on_end, NULL };
 	struct end e = { .habit = KEEP };
 	struct peer p = { 0 };
 	int fds[2];
