@@ -67,15 +67,15 @@ run: deps-run  ## build, make a demo store in build/demo and serve it on loopbac
 
 # Each of its two runs brings something of its own: the plain one ThreadSanitizer, the one with ASAN=1 a little fuzzing.
 check: deps-check  ## build and run every test that is quick
-	@$(MAKE) $(PARALLEL) all units
+	@$(MAKE) $(PARALLEL) all units recorder
 	@$(MAKE) $(PARALLEL) $(if $(ASAN),ASAN= FUZZ=1 fuzzers,TSAN=1 CC=clang threaded)
 	BUILD=$(BUILD) prove -j2 -e t/run $(UNITS) $(if $(ASAN),$(FUZZERS),$(THREADED)) $(TESTS)
 
 unit: units  ## build and run the unit tests alone
 	@prove -e t/run $(UNITS)
 
-crash: deps-check  ## kill the server N times (1,000) under load and look for every acknowledged message
-	@$(MAKE) $(PARALLEL) all
+crash: deps-check  ## N times (1,000) kill the server under load, and cut its power; look for all that was acknowledged
+	@$(MAKE) $(PARALLEL) all recorder
 	BUILD=$(BUILD) KILLS=$(or $(N),1000) TEST_LIMIT=0 prove -v -e t/run $(wildcard t/crash/*.py)
 
 bench: deps-run  ## run a benchmark: B=name, PEER=another server to compare with
@@ -121,6 +121,7 @@ help:  ## this list
 # Building -------------------------------------------------------------------------------------------------------
 
 units: $(UNITS)
+recorder: $(BUILD)/t/crash/record.so
 threaded: $(THREADED)
 fuzzers: $(FUZZERS)
 
@@ -145,6 +146,11 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libpostern.a
 $(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BUILD)/libpostern.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# Loaded into a server of any build: without sanitizers of its own.
+$(BUILD)/t/crash/%.so: t/crash/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
+
 # Files that change when the compiler, its flags or the list of sources do, and only then.
 $(BUILD)/flags: STATE = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LIBS)
 $(BUILD)/sources: STATE = $(SOURCES)
@@ -166,5 +172,5 @@ deps-run deps-check deps-lint:
 
 -include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(BUILD)/bench/load.d $(UNITS:=.d) $(FUZZERS:=.d)
 .PHONY: all run check unit crash bench fuzz install pages format lint clean help
-.PHONY: units threaded fuzzers deps deps-run deps-check deps-lint FORCE
+.PHONY: units recorder threaded fuzzers deps deps-run deps-check deps-lint FORCE
 .SECONDARY:
