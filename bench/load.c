@@ -1,13 +1,14 @@
 /* load.c - a client for benchmarks: many connections, one thread, one scenario, and what it took.
  *   load smtp  PORT CONNECTIONS MESSAGES ACCOUNTS   messages of the sizes below, one transaction after the other
  *   load lmtp  PORT CONNECTIONS MESSAGES ACCOUNTS   the same by LMTP
+ *   load relay PORT CONNECTIONS MESSAGES DOMAINS    by SMTP to addresses elsewhere, at d0001.test and so on
  *   load fetch PORT CONNECTIONS ROUNDS ITEMS        IMAP: SELECT, then `FETCH 1:* ITEMS` so often
  *   load pop3  PORT CONNECTIONS SESSIONS            POP3: USER PASS STAT UIDL LIST, RETR of all, QUIT
  *   load idle  PORT CONNECTIONS                     IMAP: LOGIN SELECT IDLE; says "ready", ends with its input
  * Connection n of fetch, pop3 and idle is account n modulo ACCOUNTS (environment, 10) of DOMAIN (example.test),
  * password PASSWORD (secret). With TLS=1 in the environment connections begin with TLS; with SIZE=1000 every message
- * has 1,000 bytes. All goes to 127.0.0.1. Prints name=value lines: done, failed, seconds, rate, bytes, p50_us and p99_us
- * of the wait that ends each operation. */
+ * has 1,000 bytes; with DEAD=100 each hundredth of relay is for d0000.test. All goes to 127.0.0.1. Prints name=value
+ * lines: done, failed, seconds, rate, bytes, p50_us and p99_us of the wait that ends each operation. */
 #include "core/buf.h"
 #include "core/mem.h"
 #include <arpa/inet.h>
@@ -48,6 +49,7 @@ static struct {
 	const struct scenario *scenario;
 	unsigned port, connections, target, accounts, started, ready, greeted, ended;
 	const char *items, *domain, *password;
+	unsigned dead; /* each so many; 0: none */
 	SSL_CTX *tls;
 	int epoll;
 	uint64_t done, failed, bytes;
@@ -153,6 +155,18 @@ static void next_message(struct client *c)
 	say(c, "MAIL FROM:<sender@example.test>\r\n");
 }
 
+/* Where it goes: an account here, or anybody at one of the destinations. */
+static void say_recipient(struct client *c)
+{
+	unsigned number = recipient(c->message);
+
+	if (strcmp(load.scenario->name, "relay"))
+		say(c, "RCPT TO:<test%04u@%s>\r\n", number, load.domain);
+	else
+		say(c, "RCPT TO:<u%u@d%04u.test>\r\n", c->message,
+			load.dead && c->message % load.dead == 0 ? 0 : number + 1);
+}
+
 static void smtp_line(struct client *c, struct str line)
 {
 	static const char *const expected[] = { "220", "250", "250", "250", "354", "250" };
@@ -172,7 +186,7 @@ static void smtp_line(struct client *c, struct str line)
 		say(c, "%s load.example.test\r\n", strcmp(load.scenario->name, "lmtp") ? "EHLO" : "LHLO");
 		break;
 	case 2:
-		say(c, "RCPT TO:<test%04u@%s>\r\n", recipient(c->message), load.domain);
+		say_recipient(c);
 		break;
 	case 3:
 		say(c, "DATA\r\n");
@@ -313,6 +327,7 @@ static void pop3_line(struct client *c, struct str line)
 static const struct scenario scenarios[] = {
 	{ "smtp", 4, smtp_line },
 	{ "lmtp", 4, smtp_line },
+	{ "relay", 4, smtp_line },
 	{ "fetch", 4, fetch_line },
 	{ "pop3", 3, pop3_line },
 	{ "idle", 2, idle_line },
@@ -421,9 +436,9 @@ static bool configure(int argc, char **argv)
 		if (!strcmp(argv[1], scenarios[i].name) && argc == scenarios[i].args + 2)
 			load.scenario = &scenarios[i];
 	if (!load.scenario) {
-		fprintf(stderr,
-			"load: smtp|lmtp PORT CONNECTIONS MESSAGES ACCOUNTS | fetch PORT CONNECTIONS ROUNDS ITEMS | "
-			"pop3 PORT CONNECTIONS SESSIONS | idle PORT CONNECTIONS\n");
+		fprintf(stderr, "load: smtp|lmtp|relay PORT CONNECTIONS MESSAGES ACCOUNTS | "
+				"fetch PORT CONNECTIONS ROUNDS ITEMS | "
+				"pop3 PORT CONNECTIONS SESSIONS | idle PORT CONNECTIONS\n");
 		return false;
 	}
 	load.port = (unsigned)atoi(argv[2]);
@@ -432,6 +447,7 @@ static bool configure(int argc, char **argv)
 	load.accounts = (unsigned)atoi(setting("ACCOUNTS", "10"));
 	load.domain = setting("DOMAIN", "example.test");
 	load.password = setting("PASSWORD", "secret");
+	load.dead = (unsigned)atoi(setting("DEAD", "0"));
 	if (argc > 5 && load.scenario->on_line == smtp_line)
 		load.accounts = (unsigned)atoi(argv[5]);
 	else if (argc > 5)

@@ -271,14 +271,15 @@ class Dovecot(Peer):
 
 
 class Postfix(Peer):
-    """SMTP in. What it takes goes to mbox files by its own virtual(8), or by LMTP to a Dovecot beside it."""
+    """SMTP in. What it takes goes to mbox files by its own virtual(8), or by LMTP to a Dovecot beside it; mail for other
+    domains to a sink (`to`)."""
 
     PACKAGES = ("postfix",)
     greeting = ("smtp",)
 
-    def __init__(self, folder, users, dovecot=None):
+    def __init__(self, folder, users, dovecot=None, to=None):
         super().__init__(folder, users)
-        self.dovecot = dovecot
+        self.dovecot, self.to = dovecot, to
         self.ports = {"smtp": free_port()}
 
     @property
@@ -310,6 +311,8 @@ class Postfix(Peer):
         for name in ("postfix-files", "postfix-script", "post-install"):
             shutil.copy(os.path.join(TREE, "root/etc/postfix", name), self.folder)
         self.write("mailboxes", "".join(f"test{n:04}@{DOMAIN} test{n:04}\n" for n in range(self.users)))
+        self.write("transports", "".join(f"{domain} smtp:[{address}]:{self.to.port}\n" for domain, address in self.to.domains)
+                   if self.to else "")
         transport = f"lmtp:inet:{HOST}:{self.dovecot.ports['lmtp']}" if self.dovecot else "virtual"
         self.write("main.cf", f"""
 compatibility_level = 3.6
@@ -337,6 +340,7 @@ virtual_uid_maps = static:{USERS["vmail"]}
 virtual_gid_maps = static:{GROUPS["vmail"]}
 virtual_mailbox_limit = 0
 virtual_transport = {transport}
+transport_maps = hash:{self.path("transports")}
 """)
         self.write("master.cf", f"""
 {HOST}:{self.ports["smtp"]} inet n - n - - smtpd
@@ -350,6 +354,7 @@ proxymap  unix  - - n -    - proxymap
 error     unix  - - n -    - error
 retry     unix  - - n -    - error
 virtual   unix  - n n -    - virtual
+smtp      unix  - - n -    - smtp
 lmtp      unix  - - n -    - lmtp
 anvil     unix  - - n -    1 anvil
 scache    unix  - - n -    1 scache
@@ -358,15 +363,15 @@ flush     unix  n - n 1000? 0 flush
 pickup    unix  n - n 60   1 pickup
 postlog   unix-dgram n - n - 1 postlogd
 """)
-        inspect(*self.enter("postmap", "-c", self.folder, self.path("mailboxes")))
+        inspect(*self.enter("postmap", "-c", self.folder, self.path("mailboxes"), self.path("transports")))
 
     def is_drained(self):
         return not any(files for name in ("maildrop", "incoming", "active", "deferred")
                        for _, _, files in os.walk(self.path("queue", name)))
 
 
-def make(name, folder, users):
-    """A peer by the name that `make bench PEER=` uses."""
+def make(name, folder, users, to=None):
+    """A peer by the name that `make bench PEER=` uses. to: a sink for mail to other domains."""
     def sub(part):
         path = os.path.join(folder, part)
         os.makedirs(path, exist_ok=True)
@@ -376,7 +381,7 @@ def make(name, folder, users):
         "dovecot": lambda: Dovecot(sub("dovecot"), users),
         "dovecot-sdbox": lambda: Dovecot(sub("dovecot"), users, layout="sdbox"),
         "dovecot-hibernate": lambda: Dovecot(sub("dovecot"), users, hibernate=True),
-        "postfix": lambda: Postfix(sub("postfix"), users),
+        "postfix": lambda: Postfix(sub("postfix"), users, to=to),
         "postfix-dovecot": lambda: Postfix(sub("postfix"), users, Dovecot(sub("dovecot"), users)),
     }
     if name not in makers:
