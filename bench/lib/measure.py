@@ -5,31 +5,11 @@ ended, too: who waits for them takes over their time. Memory is PSS: a page that
 """
 
 import os
-import signal
 import time
 
+from unpacked import family, stat_fields
+
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-def stat_fields(pid):
-    """The fields of /proc/PID/stat from the state on; None if there is no such process."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def family(leader):
-    """A process and all that descend from it, parents first."""
-    children = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit() and (fields := stat_fields(name)):
-            children.setdefault(int(fields[1]), []).append(int(name))
-    found = [leader] if stat_fields(leader) else []
-    for pid in found:  # grows while it is walked
-        found += children.get(pid, [])
-    return found
 
 
 def cpu_seconds(leaders):
@@ -55,14 +35,6 @@ def pss_kib(leaders):
     return total
 
 
-def wait_until(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
-
-
 def settle(leaders, quiet_s=2, limit_s=90):
     """Waits until the servers have done what they had put off: until they take hardly any time for a while."""
     end = time.monotonic() + limit_s
@@ -72,19 +44,3 @@ def settle(leaders, quiet_s=2, limit_s=90):
         now = cpu_seconds(leaders)
         quiet = quiet + 0.5 if now - before <= 0.02 else 0
         before = now
-
-
-def end_family(leader, seconds=20):
-    """Ends a process and what descends from it: asks, waits, then insists."""
-    pids = family(leader)
-    if pids:
-        os.kill(leader, signal.SIGTERM)
-    end = time.monotonic() + seconds
-    while pids and time.monotonic() < end:
-        time.sleep(0.05)
-        pids = [pid for pid in pids if (fields := stat_fields(pid)) and fields[0] not in "ZX"]
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
