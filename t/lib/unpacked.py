@@ -155,12 +155,9 @@ class Peer:
 
     def __init__(self, folder):
         self.folder = os.path.abspath(folder)
+        self.name = type(self).__name__
         self.ports = {}
         self.process = None
-
-    @property
-    def name(self):
-        return type(self).__name__
 
     @property
     def tree(self):
