@@ -15,6 +15,7 @@
 #include "storage/route/domain.h"
 #include "storage/route/next_hop.h"
 #include "storage/route/relay.h"
+#include "storage/route/rewrite.h"
 #include "storage/store.h"
 #include <stddef.h>
 
@@ -30,6 +31,7 @@ static const struct settings *const settings[] = {
 	&store_settings,
 	&journal_settings,
 	&domain_settings,
+	&rewrite_settings,
 	&route_settings,
 	&smtp_settings,
 	&relay_settings,

@@ -14,6 +14,8 @@
 #include "storage/password.h"
 #include "storage/route/domain.h"
 #include "storage/route/next_hop.h"
+#include "storage/route/relay.h"
+#include "storage/route/rewrite.h"
 #include "storage/store.h"
 #include "t/scratch.h"
 #include "t/tap.h"
@@ -27,7 +29,7 @@
 
 extern const struct settings journal_settings;
 static const struct settings *const test_settings[] = { &core_settings, &login_settings, &store_settings,
-	&domain_settings, &route_settings, &journal_settings, NULL };
+	&domain_settings, &rewrite_settings, &route_settings, &relay_settings, &journal_settings, NULL };
 static const struct call_type *const test_calls[] = { store_calls, NULL };
 const struct house house = { .settings = test_settings, .calls = test_calls };
 

@@ -1,10 +1,10 @@
 /* domain.c - see domain.h. */
 #include "storage/route/domain.h"
 #include "core/mem.h"
-#include "storage/address.h"
 #include "storage/path.h"
 #include "storage/route/idn.h"
 #include "storage/route/pattern.h"
+#include "storage/route/rewrite.h"
 #include <stdlib.h>
 
 #define DETAIL_MAX 4 /* characters that may stand before a detail */
@@ -18,7 +18,7 @@ static const struct setting rows[] = {
 		0 },
 	{ "postmaster", SETTING_TEXT, "", NULL, NULL, offsetof(struct domain_conf, postmaster),
 		"Where mail for the postmaster goes if nobody here has that name; without it, to the first "
-	        "administrator "
+		"administrator "
 		"among the accounts.",
 		0 },
 	{ "detail", SETTING_TEXT, "+", NULL, NULL, offsetof(struct domain_conf, detail),
@@ -26,7 +26,7 @@ static const struct setting rows[] = {
 		0 },
 	{ "senders", SETTING_LIST, "", NULL, NULL, offsetof(struct domain_conf, senders),
 		"Whom accounts of the domain may write as, beside themselves and their aliases: { \"alice@example.test "
-	        "as "
+		"as "
 		"info@example.test\", \"*@example.test as *@example.org\" }.",
 		0 },
 	{ "aliases_files", SETTING_LIST, "", NULL, NULL, offsetof(struct domain_conf, aliases_files),
@@ -35,7 +35,7 @@ static const struct setting rows[] = {
 		"Programs that those files name may be run.", 0 },
 	{ "masquerade", SETTING_LIST, "", NULL, NULL, offsetof(struct domain_conf, masquerade),
 		"Domains that become this one in senders' addresses when mail leaves; \".example.test\" is all below "
-	        "it.",
+		"it.",
 		0 },
 	{ 0 },
 };
@@ -89,23 +89,6 @@ static bool names_check(const struct setting_list *list, const char *title, cons
 	return good;
 }
 
-/* An address, with one star in its local part if `star`. */
-static bool address_good(const char *text, bool star)
-{
-	struct address_path path;
-	struct arena a = { 0 };
-	struct pattern p;
-	struct str made;
-	bool good;
-
-	if (star && strchr(text, '*'))
-		good = !pattern_read(&a, str_of(text), &p) && p.where == PATTERN_DOMAIN;
-	else
-		good = !idn_address(&a, str_of(text), &made) && !address_mailbox(&a, made, ADDRESS_UTF8, &path);
-	arena_free(&a);
-	return good;
-}
-
 /* "PATTERN as PATTERN" */
 static bool sender_read(struct arena *a, struct str text, struct pattern *account, struct pattern *sender)
 {
@@ -149,9 +132,9 @@ static bool check(const void *values, const char *title, struct buf *why)
 	if (!strcmp(title, DOMAIN_DEFAULT) && conf->aliases.count)
 		good = wrong(why, title, "aliases: they are of one domain");
 	if (strcmp(conf->unknown, DOMAIN_REJECT) != 0 && strcmp(conf->unknown, DOMAIN_DISCARD) != 0 &&
-		!address_good(conf->unknown, true))
+		!rewrite_target_good(str_of(conf->unknown)))
 		good = wrong(why, title, "unknown: \"%s\" is not reject, discard or an address", conf->unknown);
-	if (conf->postmaster[0] && !address_good(conf->postmaster, false))
+	if (conf->postmaster[0] && (strchr(conf->postmaster, '*') || !rewrite_target_good(str_of(conf->postmaster))))
 		good = wrong(why, title, "postmaster: \"%s\" is not an address", conf->postmaster);
 	if (!detail_good(conf->detail))
 		good = wrong(why, title, "detail: up to %d of !#$%%&*+-./=?^_|~", DETAIL_MAX);

@@ -20,8 +20,8 @@ enum route_kind {
 
 struct route_leaf {
 	enum route_kind kind;
-	struct str address;
-	struct str detail; /* what stood behind the + */
+	struct str address; /* of the others: as it was asked, or what it came to */
+	struct str detail;  /* what stood behind the + */
 	struct str text;
 	struct str sender; /* the envelope sender that this leaf needs instead (a group's owner, SRS); "" : as it was */
 	bool forwarded;    /* by an alias, forwarder or group of ours: no relaying by whoever sent it */
@@ -47,7 +47,7 @@ typedef void route_done(void *user, const struct route *route);
 struct call *route_find(struct worker *w, const struct route_question *q, route_done *done, void *user);
 
 /* The same for a sender: may this account write as this address? OK; ERR_DENIED; ERR_AGAIN. It may as itself, with any
- * +detail, as its aliases, in its domain's aliases, and as what the domain's `senders` allow. */
+ * +detail, as its aliases, in its domain's aliases, as what the domain's `senders` allow, and as nobody (""). */
 struct call *route_may_send(struct worker *w, struct str account, struct str sender, store_done *done, void *user);
 
 #endif
