@@ -31,8 +31,6 @@ static const struct setting rows[] = {
 		0 },
 	{ "aliases_files", SETTING_LIST, "", NULL, NULL, offsetof(struct domain_conf, aliases_files),
 		"Files in the form of aliases(5), such as /etc/aliases, that hold for names of this domain.", 0 },
-	{ "aliases_commands", SETTING_BOOL, "no", NULL, NULL, offsetof(struct domain_conf, aliases_commands),
-		"Programs that those files name may be run.", 0 },
 	{ "masquerade", SETTING_LIST, "", NULL, NULL, offsetof(struct domain_conf, masquerade),
 		"Domains that become this one in senders' addresses when mail leaves; \".example.test\" is all below "
 		"it.",
