@@ -12,6 +12,7 @@
 #include "protocols/pop3/pop3.h"
 #include "protocols/smtp/smtp.h"
 #include "storage/journal.h"
+#include "storage/queue/queue.h"
 #include "storage/route/domain.h"
 #include "storage/route/next_hop.h"
 #include "storage/route/relay.h"
@@ -30,6 +31,7 @@ static const struct settings *const settings[] = {
 	&login_settings,
 	&store_settings,
 	&journal_settings,
+	&queue_settings,
 	&domain_settings,
 	&rewrite_settings,
 	&route_settings,
@@ -70,21 +72,34 @@ static enum err start(struct worker *w)
 {
 	enum err e = store_start(w);
 
-	if (!e)
-		dns_start(w);
-	return e;
+	if (e)
+		return e;
+	dns_start(w);
+	return queue_start(w);
 }
 
 static void reload(struct worker *w, const struct conf *old)
 {
 	store_reload(w, old);
 	dns_reload(w);
+	queue_reload(w);
 }
 
+static void (*told)(struct worker *w);
+
+static void stopped(struct worker *w)
+{
+	queue_free(w->queue);
+	told(w);
+}
+
+/* What the queue still has to write is settled with the store's journal. */
 static void stop(struct worker *w, void (*done)(struct worker *w))
 {
+	told = done;
+	queue_stop(w);
 	dns_stop(w);
-	store_stop(w, done);
+	store_stop(w, stopped);
 }
 
 const struct house house = {

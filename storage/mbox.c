@@ -73,15 +73,20 @@ static void add_keywords(struct buf *out, const struct keywords *k, uint64_t bit
 			buf_printf(out, " %s", k->word[i]);
 }
 
+void mbox_postmark_print(struct buf *out, struct str sender, int64_t date)
+{
+	char text[DATE_TEXT_SIZE];
+
+	date_postmark_print(text, date);
+	buf_add_str(out, STR("From "));
+	add_sender(out, sender);
+	buf_printf(out, " %s\n", text);
+}
+
 void mbox_prefix(struct buf *out, const struct message *m, struct str sender, const struct keywords *k,
 	const struct mbox_base *base)
 {
-	char date[DATE_TEXT_SIZE];
-
-	date_postmark_print(date, m->date);
-	buf_add_str(out, STR("From "));
-	add_sender(out, sender);
-	buf_printf(out, " %s\n", date);
+	mbox_postmark_print(out, sender, m->date);
 	if (base) {
 		buf_printf(out, "X-IMAPbase: %" PRIu32 " %010" PRIu32, base->uidvalidity, base->last_uid);
 		add_keywords(out, k, UINT64_MAX);

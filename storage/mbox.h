@@ -57,6 +57,8 @@ struct mbox_base { /* X-IMAPbase, in the first message of a file */
  * for the postmark, empty: MAILER-DAEMON. base: NULL but for the first. */
 void mbox_prefix(struct buf *out, const struct message *m, struct str sender, const struct keywords *k,
 	const struct mbox_base *base);
+/* The first line of it alone. */
+void mbox_postmark_print(struct buf *out, struct str sender, int64_t date);
 #define MBOX_TAIL       "\n"  /* the blank line behind each message */
 #define MBOX_PREFIX_MAX 65536 /* bytes of a prefix; what follows of a longer foreign one counts as the message's */
 

@@ -12,6 +12,7 @@
 #include "core/worker.h"
 #include "storage/login.h"
 #include "storage/password.h"
+#include "storage/queue/queue.h"
 #include "storage/route/domain.h"
 #include "storage/route/next_hop.h"
 #include "storage/route/relay.h"
@@ -29,7 +30,8 @@
 
 extern const struct settings journal_settings;
 static const struct settings *const test_settings[] = { &core_settings, &login_settings, &store_settings,
-	&domain_settings, &rewrite_settings, &route_settings, &relay_settings, &journal_settings, NULL };
+	&domain_settings, &rewrite_settings, &route_settings, &relay_settings, &journal_settings,
+	&queue_settings, NULL };
 static const struct call_type *const test_calls[] = { store_calls, NULL };
 const struct house house = { .settings = test_settings, .calls = test_calls };
 

@@ -96,7 +96,8 @@ struct queue_item { /* one recipient whose fate is open */
 	uint8_t notify;
 	bool local, warned; /* warned: the sender knows of the delay */
 	uint16_t tries;
-	uint32_t next_s; /* seconds since 1970: when it is due */
+	uint16_t changes; /* the queue's own: of it, not yet written */
+	uint32_t next_s;  /* seconds since 1970: when it is due */
 	/* The listener's own, zeroed at first. */
 	struct queue_destination *destination;
 	struct queue_item *next, *prev;

@@ -1,0 +1,291 @@
+/* change.c - what becomes of items: in memory at once, then written, many in one entry of the journal.
+ * Changes wait in one row for their turn, so the last word about an item is written last. What an entry could not write goes
+ * back to the front. Changes of a message that is being moved to another segment wait until it is there. */
+#include "core/counter.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "storage/queue/fate_form.h"
+#include "storage/queue/parts.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define ENTRY_BYTES_MAX (256u << 10) /* of an entry; what is left goes into the next */
+
+COUNTER(queue_changes, "queue.changes", "changes of waiting recipients written down");
+COUNTER(queue_ended, "queue.ended", "recipients whose waiting came to an end");
+
+struct flush { /* changes in an entry that is under way */
+	struct flush *next;
+	struct queue *q;
+	struct pendings list;
+};
+
+static void pendings_add(struct pendings *l, struct pending *p)
+{
+	p->next = NULL;
+	*l->last = p;
+	l->last = &p->next;
+}
+
+static struct pending *pendings_take(struct pendings *l)
+{
+	struct pending *p = l->first;
+
+	if (p && !(l->first = p->next))
+		l->last = &l->first;
+	return p;
+}
+
+/* The second comes behind the first, and is empty then. */
+static void pendings_join(struct pendings *l, struct pendings *behind)
+{
+	if (behind->first) {
+		*l->last = behind->first;
+		l->last = behind->last;
+	}
+	*behind = (struct pendings){ NULL, &behind->first };
+}
+
+static void flight_end(struct flush *f)
+{
+	struct flush **at = &f->q->flights;
+
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+}
+
+/* It is no more the item's. */
+static void pending_part(struct pending *p)
+{
+	if (p->item && p->item->changes < UINT16_MAX)
+		p->item->changes--;
+	p->item = NULL;
+}
+
+static void pending_free(struct pending *p)
+{
+	if (p->segment)
+		segment_unref(p->segment);
+	free(p);
+}
+
+/* --- synced, applied ------------------------------------------------------------------------------------------------- */
+
+static void flush_later(struct queue *q, int64_t ms);
+
+static void flush_failed(struct flush *f)
+{
+	struct pendings again = { NULL, &again.first };
+	struct queue *q = f->q;
+	struct pending *p;
+
+	while ((p = pendings_take(&f->list))) {
+		segment_unref(p->segment);
+		p->segment = NULL;
+		if (p->item)
+			pendings_add(&again, p);
+		else
+			pending_free(p);
+	}
+	pendings_join(&again, &q->pendings);
+	pendings_join(&q->pendings, &again);
+	log_warn("queue", NULL, "changes cannot be written now, they are kept");
+	flight_end(f);
+	free(f);
+	flush_later(q, AGAIN_MS);
+}
+
+static void on_synced(void *user, enum err e)
+{
+	struct flush *f = user;
+	struct queue *q = f->q;
+
+	q->flushing = false;
+	if (e) {
+		flush_failed(f);
+		return;
+	}
+	for (struct pending *p = f->list.first; p; p = p->next) {
+		struct queue_item *item = p->item;
+
+		counter_add(p->ends ? &queue_ended : &queue_changes, 1);
+		if (!item)
+			continue;
+		pending_part(p);
+		if (p->ends)
+			item_close(q, item);
+	}
+	flight_end(f);
+	if (q->pendings.first)
+		flush_later(q, 0);
+}
+
+/* The lines can be read from now on. */
+static void on_applied(void *user, enum err e)
+{
+	struct flush *f = user;
+	struct pending *p;
+
+	(void)e;
+	while ((p = pendings_take(&f->list))) {
+		struct queue_message *m = p->ends ? NULL : queue_find(f->q, p->id);
+
+		if (m && m->segment == p->segment && p->number < m->count)
+			record_lines(record_of(m))[p->number] = p->texts ? p->at : 0;
+		pending_free(p);
+	}
+	free(f);
+}
+
+/* --- writing --------------------------------------------------------------------------------------------------------- */
+
+static void write_one(struct writing *x, struct pending *p)
+{
+	p->segment = p->item->message->segment;
+	p->segment->references++;
+	p->at = (uint32_t)writing_state(x, p->segment, (struct str){ p->line, p->len });
+}
+
+/* Not now: its message is on its way elsewhere, or a put is about to end it. */
+static bool must_wait(const struct pending *p)
+{
+	return record_of(p->item->message)->moving || (p->item->state == ITEM_CLOSING && !p->ends);
+}
+
+static struct flush *flush_new(struct queue *q)
+{
+	struct flush *f = mem_new(struct flush);
+
+	f->q = q;
+	f->list.last = &f->list.first;
+	f->next = q->flights;
+	return q->flights = f;
+}
+
+static void flush(void *user)
+{
+	struct queue *q = user;
+	struct pendings waiting = { NULL, &waiting.first };
+	struct writing *x = NULL;
+	struct flush *f = NULL;
+	struct pending *p;
+
+	if (q->broken) {
+		flush_later(q, AGAIN_MS);
+		return;
+	}
+	while ((!x || writing_bytes(x) < ENTRY_BYTES_MAX) && (p = pendings_take(&q->pendings))) {
+		if (!p->item) {
+			pending_free(p);
+		} else if (must_wait(p)) {
+			pendings_add(&waiting, p);
+		} else {
+			x = x ? x : writing_new(q);
+			f = f ? f : flush_new(q);
+			write_one(x, p);
+			pendings_add(&f->list, p);
+		}
+	}
+	pendings_join(&waiting, &q->pendings);
+	pendings_join(&q->pendings, &waiting);
+	if (!x)
+		return;
+	q->flushing = true;
+	writing_go(x, ENTRY_SMALL, on_synced, on_applied, f);
+}
+
+static void flush_later(struct queue *q, int64_t ms)
+{
+	if (!q->flushing && !q->stopping && !timer_runs(&q->flush_timer))
+		timer_start(q->w->timers, &q->flush_timer, ms, flush, q);
+}
+
+void changes_go_on(struct queue *q)
+{
+	if (q->pendings.first)
+		flush_later(q, 0);
+}
+
+/* --- changing -------------------------------------------------------------------------------------------------------- */
+
+static struct pending *pending_new(struct queue_item *item, const struct queue_change *c)
+{
+	struct buf line = { 0 };
+	struct pending *p;
+
+	fate_print(&line, item->message->id, item->number, c);
+	p = mem_alloc(sizeof(*p) + buf_len(&line));
+	p->item = item;
+	p->id = item->message->id;
+	p->number = item->number;
+	p->ends = c->fate == FATE_ENDED;
+	p->texts = c->status.len || c->reply.len || c->remote.len;
+	p->len = buf_len(&line);
+	memcpy(p->line, buf_data(&line), p->len);
+	buf_free(&line);
+	return p;
+}
+
+void queue_change(struct queue *q, struct queue_item *item, const struct queue_change *c)
+{
+	assert(item->message && item->state != ITEM_CLOSING);
+	q->totals.held -= item->state == ITEM_HELD;
+	switch (c->fate) {
+	case FATE_ENDED:
+		item->state = ITEM_CLOSING;
+		break;
+	case FATE_HELD:
+		item->state = ITEM_HELD;
+		q->totals.held++;
+		break;
+	case FATE_WAITS:
+		item->state = ITEM_WAITS;
+		break;
+	}
+	if (c->fate != FATE_ENDED) {
+		item->next_s = c->next_s;
+		item->tries = c->tries;
+		item->warned = c->warned;
+	}
+	if (item->changes < UINT16_MAX)
+		item->changes++;
+	pendings_add(&q->pendings, pending_new(item, c));
+	flush_later(q, 0);
+}
+
+static void forget(struct pendings *l, const struct queue_item *item)
+{
+	for (struct pending *p = l->first; p; p = p->next)
+		if (p->item == item)
+			p->item = NULL;
+}
+
+void changes_forget(struct queue *q, const struct queue_item *item)
+{
+	forget(&q->pendings, item);
+	for (struct flush *f = q->flights; f; f = f->next)
+		forget(&f->list, item);
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------------- */
+
+/* What could not be written by now is lost; the journal says why. */
+void changes_stop(struct queue *q)
+{
+	timer_stop(q->w->timers, &q->flush_timer);
+	do {
+		if (q->broken)
+			break;
+		flush(q);
+	} while (q->pendings.first && !must_wait(q->pendings.first));
+}
+
+void changes_free(struct queue *q)
+{
+	struct pending *p;
+
+	timer_stop(q->w->timers, &q->flush_timer);
+	while ((p = pendings_take(&q->pendings)))
+		pending_free(p);
+}

@@ -1,0 +1,342 @@
+/* queue.c - the queue as its users see it (queue.h): settings, ids, items opening and closing, start and stop. */
+#include "storage/queue/queue.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "storage/owner.h"
+#include "storage/queue/parts.h"
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_EVERY 16 /* items opened between looks at the clock */
+
+/* --- settings -------------------------------------------------------------------------------------------------------- */
+
+static const struct setting rows[] = {
+	{ "segment", SETTING_SIZE, "64M", "64K", "2G", offsetof(struct queue_conf, segment),
+		"Bytes of a file of waiting messages, after which the next begins.", 0 },
+	{ "messages", SETTING_NUMBER, "2000000", "1", "100000000", offsetof(struct queue_conf, messages),
+		"Messages that may wait in a worker's queue; more are refused for now.", 0 },
+	{ "recipients", SETTING_NUMBER, "100000", "1", "10000000", offsetof(struct queue_conf, recipients),
+		"Recipients of one waiting message.", 0 },
+	{ 0 },
+};
+
+const struct settings queue_settings = {
+	.section = "queue", .size = sizeof(struct queue_conf), .rows = rows, .text = "Mail that waits to be sent."
+};
+
+/* --- ids ------------------------------------------------------------------------------------------------------------- */
+
+const char *queue_id_print(char text[QUEUE_ID_SIZE], uint64_t id)
+{
+	uint64_t number = id & ((UINT64_C(1) << ID_NUMBER_BITS) - 1);
+
+	snprintf(text, QUEUE_ID_SIZE, "q%u-%" PRIx64, (unsigned)(id >> ID_NUMBER_BITS), number);
+	return text;
+}
+
+bool queue_id_read(struct str text, uint64_t *id)
+{
+	ptrdiff_t dash = str_find(text, '-');
+	uint32_t directory;
+	uint64_t number;
+
+	if (dash < 1 || ascii_lower(text.p[0]) != 'q' || !str_u32(str_cut(text, 1, (size_t)dash), &directory) ||
+		directory > UINT16_MAX || !str_hex(str_cut(text, (size_t)dash + 1, text.len), &number) ||
+		number >> ID_NUMBER_BITS)
+		return false;
+	*id = (uint64_t)directory << ID_NUMBER_BITS | number;
+	return true;
+}
+
+/* --- messages -------------------------------------------------------------------------------------------------------- */
+
+static struct record *record_new(uint32_t items)
+{
+	struct record *r = mem_alloc(sizeof(*r) + items * sizeof(struct queue_item) + items * sizeof(uint32_t));
+
+	r->m.count = items;
+	for (uint32_t i = 0; i < items; i++) {
+		r->m.items[i].message = &r->m;
+		r->m.items[i].number = i;
+	}
+	return r;
+}
+
+static uint32_t seconds_of(int64_t s)
+{
+	return s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
+}
+
+struct record *record_from(const struct envelope_head *h, const struct queue_envelope *e)
+{
+	struct record *r = record_new((uint32_t)e->count);
+	struct queue_message *m = &r->m;
+
+	r->prefix = h->prefix;
+	m->id = h->id;
+	m->stored = (uint32_t)h->stored;
+	m->wire = (uint32_t)h->wire;
+	m->arrived_s = seconds_of(e->arrived_s);
+	m->by_s = seconds_of(e->by_s);
+	m->by = (uint8_t)e->by;
+	m->priority = (int8_t)e->priority;
+	m->null_sender = !e->sender.len;
+	for (uint32_t i = 0; i < m->count; i++) {
+		struct queue_item *item = &m->items[i];
+
+		item->state = e->held ? ITEM_HELD : ITEM_WAITS;
+		item->notify = (uint8_t)e->recipients[i].notify;
+		item->local = e->recipients[i].local;
+		item->next_s = seconds_of(e->release_s > e->arrived_s ? e->release_s : e->arrived_s);
+	}
+	return r;
+}
+
+static uint64_t bytes_of(const struct record *r)
+{
+	return r->prefix + (uint64_t)r->m.stored + 1;
+}
+
+void record_add(struct queue *q, struct record *r)
+{
+	struct queue_segment *s = r->m.segment;
+
+	s->references++;
+	s->messages++;
+	s->living += bytes_of(r);
+	q->totals.messages++;
+	q->totals.bytes += r->m.stored;
+	for (uint32_t i = 0; i < r->m.count; i++)
+		if (r->m.items[i].message) {
+			r->open++;
+			q->totals.items++;
+			q->totals.held += r->m.items[i].state == ITEM_HELD;
+		}
+}
+
+void record_list(struct queue *q, struct record *r)
+{
+	order_add(&q->order, &r->m);
+	r->listed = true;
+}
+
+static void record_gone(struct queue *q, struct record *r)
+{
+	struct queue_segment *s = r->m.segment;
+
+	if (r->listed)
+		order_remove(&q->order, r->m.id);
+	copies_forget(q, &r->m);
+	q->totals.messages--;
+	q->totals.bytes -= r->m.stored;
+	s->messages--;
+	s->living -= bytes_of(r);
+	tidy_look(q);
+	segment_unref(s);
+	free(r);
+}
+
+void item_close(struct queue *q, struct queue_item *item)
+{
+	struct record *r = record_of(item->message);
+
+	if (q->listener.closed)
+		q->listener.closed(q->user, item);
+	if (item->changes)
+		changes_forget(q, item);
+	item->message = NULL;
+	q->totals.items--;
+	if (!--r->open)
+		record_gone(q, r);
+}
+
+/* --- items open ------------------------------------------------------------------------------------------------------ */
+
+int64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Tells of items until all are told or it is time to stop. True: all are. A record that is not through has an item that
+ * nobody was told of, so it is there. */
+static bool opening_tell(struct queue *q, struct opening *o, int64_t until_ms)
+{
+	struct unpack u = unpack_of(str_cut(buf_str(&o->texts), o->read, buf_len(&o->texts)));
+
+	for (; o->at < o->count; o->at++, o->item = 0) {
+		struct record *r = o->records[o->at];
+		uint32_t count = r->m.count;
+
+		if (!r->listed) {
+			o->sender = unpack_str(&u);
+			record_list(q, r);
+		}
+		for (; o->item < count; o->item++) {
+			struct queue_item *item = &r->m.items[o->item];
+
+			if (!item->message)
+				continue;
+			if (++o->told % LOOK_EVERY == 0 && clock_ms() >= until_ms) {
+				o->read = buf_len(&o->texts) - u.left.len;
+				return false;
+			}
+			if (q->listener.opened)
+				q->listener.opened(q->user, item, unpack_str(&u), o->sender);
+		}
+	}
+	return true;
+}
+
+static void openings_go_on(void *user)
+{
+	int64_t until_ms = clock_ms() + SLICE_MS;
+	struct queue *q = user;
+
+	q->telling = true;
+	while (q->openings) {
+		struct opening *o = q->openings;
+
+		if (!opening_tell(q, o, until_ms)) {
+			timer_start(q->w->timers, &q->opening_timer, 0, openings_go_on, q);
+			break;
+		}
+		q->openings = o->next;
+		if (!q->openings)
+			q->openings_last = &q->openings;
+		buf_free(&o->texts);
+		free(o->records);
+		o->done(o->user);
+		free(o);
+	}
+	q->telling = false;
+}
+
+void opening_add(struct queue *q, struct opening *o)
+{
+	*q->openings_last = o;
+	q->openings_last = &o->next;
+	if (!timer_runs(&q->opening_timer) && !q->telling)
+		openings_go_on(q);
+}
+
+void queue_listen(struct queue *q, const struct queue_listener *l, void *user)
+{
+	q->listener = *l;
+	q->user = user;
+}
+
+/* --- looking --------------------------------------------------------------------------------------------------------- */
+
+struct queue_message *queue_find(struct queue *q, uint64_t id)
+{
+	return order_find(&q->order, id);
+}
+
+struct queue_message *queue_after(struct queue *q, uint64_t id)
+{
+	return order_after(&q->order, id);
+}
+
+struct queue_totals queue_totals(const struct queue *q)
+{
+	return q->totals;
+}
+
+enum err queue_room(const struct queue *q, uint64_t bytes)
+{
+	if (q->broken || q->stopping || q->totals.messages >= (uint64_t)q->conf.messages)
+		return ERR_AGAIN;
+	return journal_room(q->journal, ENTRY_MAIL, bytes);
+}
+
+/* --- start and stop -------------------------------------------------------------------------------------------------- */
+
+enum err queue_start(struct worker *w)
+{
+	struct queue *q = mem_new(struct queue);
+	enum err e;
+
+	q->w = w;
+	q->journal = w->store->journal;
+	q->next = 1;
+	q->pendings.last = &q->pendings.first;
+	q->openings_last = &q->openings;
+	w->queue = q;
+	queue_reload(w);
+	if ((e = segments_list(q))) {
+		queue_free(q);
+		return e;
+	}
+	load_start(q);
+	return OK;
+}
+
+void queue_reload(struct worker *w)
+{
+	w->queue->conf = *(const struct queue_conf *)conf_section(w->conf, &queue_settings);
+}
+
+void queue_stop(struct worker *w)
+{
+	struct queue *q = w->queue;
+
+	load_stop(q);
+	tidy_stop(q);
+	while (lane_depth(w->files)) /* messages on their way in, and readers */
+		lane_drain(w->files);
+	q->stopping = true;
+	changes_stop(q);
+	timer_stop(w->timers, &q->opening_timer);
+}
+
+static void openings_free(struct queue *q)
+{
+	while (q->openings) {
+		struct opening *o = q->openings;
+
+		q->openings = o->next;
+		for (size_t i = o->at; i < o->count; i++)
+			if (!o->records[i]->listed)
+				record_list(q, o->records[i]);
+		buf_free(&o->texts);
+		free(o->records);
+		o->done(o->user);
+		free(o);
+	}
+}
+
+void queue_free(struct queue *q)
+{
+	uint64_t id = 0;
+	struct queue_message *m;
+
+	if (!q)
+		return;
+	timer_stop(q->w->timers, &q->opening_timer);
+	openings_free(q);
+	changes_free(q);
+	while ((m = order_after(&q->order, id))) {
+		id = m->id;
+		order_remove(&q->order, id);
+		copies_forget(q, m);
+		segment_unref(m->segment);
+		free(record_of(m));
+	}
+	order_free(&q->order);
+	while (q->segments) {
+		struct queue_segment *s = q->segments;
+
+		q->segments = s->next;
+		segment_unref(s);
+	}
+	q->w->queue = NULL;
+	free(q);
+}
