@@ -6,6 +6,9 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "storage/prepare.h"
+#include "storage/route/domain.h"
+#include "storage/route/idn.h"
+#include "storage/route/route.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,6 +16,8 @@
 
 COUNTER(logins, "login.right", "logins that succeeded");
 COUNTER(logins_failed, "login.wrong", "logins that failed");
+
+typedef struct call *ask_store(struct login *l);
 
 struct login {
 	struct worker *worker;
@@ -22,7 +27,12 @@ struct login {
 	bool unfit;          /* there can be no such name */
 	const char *refused; /* why, without asking the store; NULL */
 	bool limited;        /* for now: there were too many failures (limit.h) */
-	struct call *call;   /* the store's answer; ours */
+	char *act_for;       /* the name of whom he wants to be, if not as he logs in; NULL */
+	ask_store *ask;      /* what is asked when the account is known by its own name */
+	struct buf secret;   /* the password, or the client's proof */
+	struct buf message;  /* that it proves */
+	uint8_t *signature;  /* and ours: the asker's */
+	struct call *call;   /* the router's answer, then the store's; ours */
 	struct timer delay;
 	int64_t delay_ms, wait_ms; /* before a wrong password is answered; before anything is */
 	enum err outcome;          /* to be told when the delay is over */
@@ -53,6 +63,21 @@ bool login_permitted(const struct login_conf *conf, const struct conn *c)
 	       (conf->clear_text == CLEAR_TEXT_LOOPBACK && conn_from_loopback(c));
 }
 
+static void forget(struct login *l)
+{
+	if (buf_len(&l->secret))
+		explicit_bzero(buf_data(&l->secret), buf_len(&l->secret));
+	buf_free(&l->secret);
+	buf_free(&l->message);
+}
+
+static void login_free(struct login *l)
+{
+	forget(l);
+	free(l->act_for);
+	free(l);
+}
+
 void login_cancel(struct login *l)
 {
 	if (!l)
@@ -60,7 +85,7 @@ void login_cancel(struct login *l)
 	call_cancel(l->call);
 	timer_stop(l->worker->timers, &l->delay);
 	account_free(l->account);
-	free(l);
+	login_free(l);
 }
 
 static void finish(void *user)
@@ -68,7 +93,7 @@ static void finish(void *user)
 	struct login *l = user;
 	struct login told = *l;
 
-	free(l);
+	login_free(l);
 	told.done(told.user, told.outcome, told.account);
 }
 
@@ -151,32 +176,55 @@ static void login_answered(void *user, enum err e, struct account *account)
 		finish(l);
 }
 
-/* The name as the store knows it. False: there can be none of that name (prepare.h). */
-static bool name_whole(const struct login_conf *conf, struct str name, char whole[NAME_BYTES_MAX])
+/* The name as one of this form is found: the real name of its domain, the configured one if it has none. False: there
+ * can be none of that name (prepare.h). */
+static bool name_whole(
+	const struct worker *w, const struct login_conf *conf, struct str name, char whole[NAME_BYTES_MAX])
 {
 	struct arena a = { 0 };
-	struct str prepared = name;
+	struct str prepared = name, domain;
 	bool can_be = !prepare(name, &a, &prepared);
+	ptrdiff_t at = str_rfind(prepared, '@');
 
-	if (str_find(prepared, '@') < 0 && *conf->default_domain)
+	if (at < 0 && *conf->default_domain)
 		snprintf(whole, NAME_BYTES_MAX, STR_FMT "@%s", STR_ARG(prepared), conf->default_domain);
-	else
+	else if (at < 0 || idn_domain(&a, str_cut(prepared, (size_t)at + 1, prepared.len), &domain))
 		snprintf(whole, NAME_BYTES_MAX, STR_FMT, STR_ARG(prepared));
+	else
+		snprintf(whole, NAME_BYTES_MAX, "%.*s@" STR_FMT, (int)at, prepared.p,
+			STR_ARG(domain_real(w->conf, domain)));
 	arena_free(&a);
 	return can_be;
 }
 
-static bool is_himself(const struct login *l, const struct login_who *who)
+static bool is_same(const char *name, const char *other)
 {
-	struct str himself, other;
+	struct str canonical[2];
 	struct arena a = { 0 };
-	char whole[NAME_BYTES_MAX];
-	bool same = name_whole(who->conf, who->authorize, whole) &&
-	            !account_canonical(str_of(l->name), &a, &himself, NULL) &&
-	            !account_canonical(str_of(whole), &a, &other, NULL) && str_eq(himself, other);
+	bool same = !account_canonical(str_of(name), &a, &canonical[0], NULL) &&
+	            !account_canonical(str_of(other), &a, &canonical[1], NULL) && str_eq(canonical[0], canonical[1]);
 
 	arena_free(&a);
 	return same;
+}
+
+/* Whom he wants to be: himself, or else by a name that may turn out to be his. */
+static void keep_act_for(struct login *l, const struct login_who *who)
+{
+	char whole[NAME_BYTES_MAX];
+
+	if (!who->authorize.len)
+		return;
+	if (!name_whole(l->worker, who->conf, who->authorize, whole))
+		l->refused = "may not act for another";
+	else if (!is_same(l->name, whole))
+		l->act_for = str_dup(str_of(whole));
+}
+
+static void limited(struct login *l)
+{
+	l->refused = "too many failed logins";
+	l->limited = true;
 }
 
 static struct login *login_new(const struct login_who *who)
@@ -189,15 +237,13 @@ static struct login *login_new(const struct login_who *who)
 	l->delay_ms = who->conf->fail_delay_ms;
 	l->done = who->done;
 	l->user = who->user;
-	l->unfit = !name_whole(who->conf, who->name, l->name);
-	if (!may_try(l)) {
-		l->refused = "too many failed logins";
-		l->limited = true;
-	} else if (l->unfit) {
+	l->unfit = !name_whole(l->worker, who->conf, who->name, l->name);
+	if (!may_try(l))
+		limited(l);
+	else if (l->unfit)
 		l->refused = "wrong name";
-	} else if (who->authorize.len && !is_himself(l, who)) {
-		l->refused = "may not act for another";
-	}
+	else
+		keep_act_for(l, who);
 	return l;
 }
 
@@ -206,45 +252,142 @@ static void refuse(struct login *l)
 	login_answered(l, l->limited ? ERR_AGAIN : ERR_DENIED, NULL);
 }
 
+static void login_resolved(void *user, const struct route *route)
+{
+	const struct route_leaf *leaf = &route->leaves[0];
+	struct login *l = user;
+	bool known = leaf->kind == ROUTE_LOCAL;
+	char name[NAME_BYTES_MAX];
+
+	l->call = NULL;
+	snprintf(name, sizeof(name), STR_FMT, STR_ARG(leaf->address));
+	if (known && !is_same(l->name, name)) { /* an alias; guesses are counted for whom it means */
+		snprintf(l->name, sizeof(l->name), "%s", name);
+		if (!may_try(l))
+			limited(l);
+	}
+	if (!l->refused && l->act_for && !is_same(l->name, l->act_for))
+		l->refused = "may not act for another";
+	if (leaf->kind == ROUTE_AGAIN)
+		login_answered(l, ERR_AGAIN, NULL);
+	else if (l->refused)
+		refuse(l);
+	else
+		l->call = l->ask(l); /* also if there is no account: so that it takes as long */
+}
+
+/* The name may be an alias of an account's: whose, the router knows. */
+static struct login *login_begin(struct login *l, ask_store *ask)
+{
+	struct route_question q = { .address = str_of(l->name), .login = true };
+
+	l->ask = ask;
+	if (l->refused)
+		refuse(l);
+	else
+		l->call = route_find(l->worker, &q, login_resolved, l);
+	return l;
+}
+
+static struct call *ask_password(struct login *l)
+{
+	struct call *k = store_login(l->worker, str_of(l->name), buf_str(&l->secret), login_answered, l);
+
+	forget(l);
+	return k;
+}
+
 struct login *login_password(const struct login_who *who, struct str password)
 {
 	struct login *l = login_new(who);
 
-	if (l->refused)
-		refuse(l);
-	else
-		l->call = store_login(l->worker, str_of(l->name), password, login_answered, l);
-	return l;
+	buf_add_str(&l->secret, password);
+	return login_begin(l, ask_password);
+}
+
+static struct call *ask_proof(struct login *l)
+{
+	struct login_proof proof = { buf_str(&l->message), buf_str(&l->secret), l->signature };
+	struct call *k = store_login_proof(l->worker, str_of(l->name), &proof, login_answered, l);
+
+	forget(l);
+	return k;
 }
 
 struct login *login_proof(const struct login_who *who, const struct login_proof *proof)
 {
 	struct login *l = login_new(who);
 
-	if (l->refused)
-		refuse(l);
-	else
-		l->call = store_login_proof(l->worker, str_of(l->name), proof, login_answered, l);
-	return l;
+	buf_add_str(&l->secret, proof->proof);
+	buf_add_str(&l->message, proof->message);
+	l->signature = proof->signature;
+	return login_begin(l, ask_proof);
+}
+
+static struct call *ask_known(struct login *l)
+{
+	return store_login_known(l->worker, str_of(l->name), login_answered, l);
 }
 
 struct login *login_known(const struct login_who *who)
 {
-	struct login *l = login_new(who);
+	return login_begin(login_new(who), ask_known);
+}
 
-	if (l->refused)
-		refuse(l);
+/* --- the salt of SCRAM, before anything is tried ------------------------------------------------------------------- */
+
+struct salting {
+	struct worker *worker;
+	char name[NAME_BYTES_MAX];
+	struct call *handle, *call;
+	salt_done *done;
+	void *user;
+};
+
+static void salting_dropped(void *user)
+{
+	struct salting *g = user;
+
+	call_cancel(g->call);
+	free(g);
+}
+
+static void salt_told(void *user, enum err e, uint32_t iterations, struct str salt)
+{
+	struct salting *g = user;
+
+	call_steps_end(g->handle);
+	g->done(g->user, e, iterations, salt);
+	free(g);
+}
+
+static void salt_resolved(void *user, const struct route *route)
+{
+	const struct route_leaf *leaf = &route->leaves[0];
+	struct salting *g = user;
+
+	if (leaf->kind == ROUTE_LOCAL)
+		snprintf(g->name, sizeof(g->name), STR_FMT, STR_ARG(leaf->address));
+	g->call = NULL;
+	if (leaf->kind == ROUTE_AGAIN)
+		salt_told(g, ERR_AGAIN, 0, STR_NONE);
 	else
-		l->call = store_login_known(l->worker, str_of(l->name), login_answered, l);
-	return l;
+		g->call = store_salt(g->worker, str_of(g->name), salt_told, g);
 }
 
 struct call *login_salt(struct worker *w, const struct login_conf *conf, struct str name, salt_done *done, void *user)
 {
-	char whole[NAME_BYTES_MAX];
+	struct route_question q = { .login = true };
+	struct salting *g = mem_new(struct salting);
 
-	name_whole(conf, name, whole);
-	return store_salt(w, str_of(whole), done, user);
+	g->worker = w;
+	g->done = done;
+	g->user = user;
+	name_whole(w, conf, name, g->name);
+	q.address = str_of(g->name);
+	g->handle = call_steps(salting_dropped, g);
+	g->call = route_find(w, &q, salt_resolved, g);
+	return g->handle;
 }
 
 struct login *login_refuse(const struct login_who *who, const char *reason)

@@ -1,5 +1,5 @@
 /* domain.h - what the configuration says of our domains: other names they go by, whose mail is taken, and whose is not.
- *   domain "example.test" { aliases = { "example.org" }, unknown = "*@old.example.test" }
+ *   domain "example.test" { aliases = { "example.org" } unknown = "*@old.example.test" }
  *   domain "*" { ... }      what holds for domains that have no section of their own
  * Domains made by a command need no section. Names are compared as idn.h makes them. */
 #ifndef STORAGE_ROUTE_DOMAIN_H

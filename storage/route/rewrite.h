@@ -1,5 +1,5 @@
 /* rewrite.h - the table of the configuration: addresses that are other addresses, whoever they are and wherever.
- *   rewrite "sales" { from = "sales-*@example.test", to = "*@crm.test" }
+ *   rewrite "sales" { from = "sales-*@example.test" to = "*@crm.test" }
  * The first that fits, in the order of the configuration, is taken; what stands for its * goes where `to` has one. What
  * comes out is looked at again. A domain in `from` does not become one of ours by it. */
 #ifndef STORAGE_ROUTE_REWRITE_H
