@@ -11,6 +11,7 @@
 #include "core/timers.h"
 
 struct ev_loop;
+struct aliases;
 struct asks;
 struct conns;
 struct dns;
@@ -32,10 +33,12 @@ struct worker {
 	struct conf *conf;      /* in force now; conf_ref it to keep it */
 	struct tls *tls;        /* in force now; NULL without a certificate */
 	struct lane *journal, *files, *index, *slow;
-	int directory;            /* the store's, open: everything is opened relative to it */
-	bool stopping;            /* no new sessions; those there say good-bye when they may */
-	struct store *store;      /* storage's state in this worker, made by the house's worker_start */
-	struct dns *dns;          /* the resolver's, made there as well (dns/resolve.h) */
+	int directory;       /* the store's, open: everything is opened relative to it */
+	bool stopping;       /* no new sessions; those there say good-bye when they may */
+	struct store *store; /* storage's state in this worker, made by the house's worker_start */
+	struct dns *dns;     /* the resolver's, made there as well (dns/resolve.h) */
+	struct aliases
+		*aliases; /* names of files in the form of aliases(5), made there as well (storage/route/aliases.h) */
 	struct queue *queue;      /* what waits to leave, made there as well (storage/queue/queue.h) */
 	struct sending *sending;  /* and when it goes (protocols/sending/sending.h) */
 	struct session *sessions; /* every open session, newest first (service.h) */

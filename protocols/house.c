@@ -13,6 +13,7 @@
 #include "protocols/smtp/smtp.h"
 #include "storage/journal.h"
 #include "storage/queue/queue.h"
+#include "storage/route/aliases.h"
 #include "storage/route/domain.h"
 #include "storage/route/next_hop.h"
 #include "storage/route/relay.h"
@@ -74,6 +75,7 @@ static enum err start(struct worker *w)
 
 	if (e)
 		return e;
+	aliases_start(w);
 	dns_start(w);
 	return queue_start(w);
 }
@@ -81,6 +83,7 @@ static enum err start(struct worker *w)
 static void reload(struct worker *w, const struct conf *old)
 {
 	store_reload(w, old);
+	aliases_reload(w);
 	dns_reload(w);
 	queue_reload(w);
 }
@@ -99,6 +102,7 @@ static void stop(struct worker *w, void (*done)(struct worker *w))
 	told = done;
 	queue_stop(w);
 	dns_stop(w);
+	aliases_stop(w);
 	store_stop(w, stopped);
 }
 

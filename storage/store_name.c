@@ -5,6 +5,7 @@
 #include "core/mem.h"
 #include "storage/mailbox.h"
 #include "storage/members.h"
+#include "storage/route/domain.h"
 #include <stdlib.h>
 
 /* --- what a name is -------------------------------------------------------------------------------------------------- */
@@ -154,7 +155,7 @@ static void change_applied(struct task *t, enum err e)
 	struct str left = c->then.to, member;
 
 	if (!e && c->then.kind == KIND_ALIAS && members_next(&left, &member))
-		domain_ask_now(t, domain_of(member), change_target);
+		domain_ask_now(t, domain_real(t->st->conf, domain_of(member)), change_target);
 	else
 		change_commit(t, e);
 }

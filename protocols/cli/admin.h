@@ -32,7 +32,7 @@ enum err admin_do(struct admin *a, const struct order *o, struct buf *names, str
 /* Offline: the store's files below `directory`, which are ours alone while we hold its lock (offline.c). */
 enum err offline_do(const struct conf *conf, int directory, const struct order *o, struct buf *names);
 /* The same for orders about names that are no accounts (offline_name.c). */
-enum err offline_name_do(int directory, const struct order *o, struct buf *names);
+enum err offline_name_do(const struct conf *conf, int directory, const struct order *o, struct buf *names);
 /* Adds the names of this kind in the domain, canonical, a line each. */
 enum err offline_list(int directory, enum account_kind kind, struct str domain, struct buf *names);
 

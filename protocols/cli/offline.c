@@ -141,7 +141,7 @@ enum err offline_do(const struct conf *conf, int directory, const struct order *
 	enum err e = ERR_MISTAKE;
 
 	if (name_order(order->what, &kind, &verb))
-		return offline_name_do(directory, order, names);
+		return offline_name_do(conf, directory, order, names);
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(*deeds); i++)
 		if (!strcmp(deeds[i].what, order->what))
 			e = deeds[i].run(&o);

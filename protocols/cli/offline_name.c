@@ -4,6 +4,7 @@
 #include "protocols/cli/names.h"
 #include "storage/members.h"
 #include "storage/name_change.h"
+#include "storage/route/domain.h"
 
 struct listing {
 	int directory;
@@ -36,6 +37,7 @@ enum err offline_list(int directory, enum account_kind kind, struct str domain, 
 }
 
 struct offline_name {
+	const struct conf *conf;
 	int directory;
 	const struct order *order;
 	enum account_kind kind;
@@ -62,9 +64,12 @@ static enum err change(struct offline_name *o, enum name_how how)
 	if (e)
 		return e;
 	left = s.to;
-	if (s.kind == KIND_ALIAS && members_next(&left, &member) &&
-		!domain_exists(o->directory, str_cut(member, (size_t)(str_rfind(member, '@') + 1), member.len)))
-		return ERR_DENIED;
+	if (s.kind == KIND_ALIAS && members_next(&left, &member)) {
+		struct str domain = str_cut(member, (size_t)(str_rfind(member, '@') + 1), member.len);
+
+		if (!domain_exists(o->directory, domain_real(o->conf, domain)))
+			return ERR_DENIED;
+	}
 	return account_write(o->directory, o->name, &s);
 }
 
@@ -88,10 +93,10 @@ static enum err run(struct offline_name *o, const char *verb, struct buf *names)
 	return OK;
 }
 
-enum err offline_name_do(int directory, const struct order *order, struct buf *names)
+enum err offline_name_do(const struct conf *conf, int directory, const struct order *order, struct buf *names)
 {
 	struct arena memory = { 0 };
-	struct offline_name o = { .directory = directory, .order = order, .memory = &memory };
+	struct offline_name o = { .conf = conf, .directory = directory, .order = order, .memory = &memory };
 	const char *verb = "";
 	enum err e;
 
