@@ -37,6 +37,7 @@ static const struct settings *const settings[] = {
 	&rewrite_settings,
 	&route_settings,
 	&smtp_settings,
+	&submission_settings,
 	&relay_settings,
 	&imap_settings,
 	&pop3_settings,

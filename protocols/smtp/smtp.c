@@ -132,8 +132,10 @@ void smtp_reset(struct smtp *s)
 	smtp_deliver_drop(s);
 	smtp_message_drop(s);
 	free(s->recipients);
+	free(s->targets);
 	s->recipients = NULL;
-	s->recipient_count = 0;
+	s->targets = NULL;
+	s->recipient_count = s->target_count = 0;
 	s->sender = s->received = STR_NONE;
 	s->mail = (struct smtp_mail_parameters){ 0 };
 	arena_reset(&s->transaction);
@@ -149,6 +151,7 @@ static void smtp_free(struct smtp *s)
 	smtp_message_drop(s);
 	session_close(s->worker, &s->session);
 	free(s->recipients);
+	free(s->targets);
 	arena_free(&s->transaction);
 	account_free(s->account);
 	conn_free(s->conn);

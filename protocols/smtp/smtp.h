@@ -1,9 +1,13 @@
 /* smtp.h - SMTP and LMTP as a server (RFC 5321, RFC 2033): what the house lists, and nothing else.
- * A folder readable alone: smtp.c is the engine, smtp_command.c the table and the simple commands, smtp_mail.c from whom
- * and to whom, smtp_auth.c AUTH and STARTTLS, smtp_data.c the two ways a message comes, smtp_message.c what is kept of it,
- * smtp_deliver.c its trace and delivery, smtp_session.h what these share. The rest works on bytes alone: smtp_parse.c
- * reads command lines, smtp_parameter.c what MAIL and RCPT say besides, smtp_dot.c finds the end of DATA, smtp_watch.c
- * looks for loops. */
+ * A folder readable alone: smtp.c is the engine, smtp_command.c the table and the simple commands, smtp_auth.c AUTH and
+ * STARTTLS, smtp_session.h what all share. A transaction goes through
+ *   smtp_mail.c   from whom               smtp_message.c  what is kept of it
+ *   smtp_rcpt.c   to whom, as the router  smtp_submit.c   what is mended in mail of our own people
+ *                 knows him               smtp_deliver.c  to accounts here, at once; and the reply
+ *   smtp_relay.c  who may send on         smtp_queue.c    the rest: into the queue
+ *   smtp_data.c   the two ways it comes   smtp_trace.c    what is written in front of it
+ * The rest works on bytes alone: smtp_parse.c reads command lines, smtp_parameter.c what MAIL and RCPT say besides,
+ * smtp_dot.c finds the end of DATA, smtp_watch.c looks for loops. */
 #ifndef PROTOCOLS_SMTP_H
 #define PROTOCOLS_SMTP_H
 
@@ -22,6 +26,12 @@ struct smtp_conf {
 	int64_t lmtp_line_ends; /* the same for LMTP */
 };
 extern const struct settings smtp_settings;
+
+struct submission_conf {
+	bool from;           /* From fields are checked, too, not the envelope alone */
+	int64_t hold_max_ms; /* that FUTURERELEASE may ask for */
+};
+extern const struct settings submission_settings; /* submission { } */
 
 extern const struct service smtp_service, submission_service, submissions_service, lmtp_service;
 

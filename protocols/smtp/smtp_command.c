@@ -1,5 +1,5 @@
 /* smtp_command.c - the commands (RFC 5321, 4.1; RFC 2033 for LMTP) and where each is allowed. Those of a transaction are in
- * smtp_mail.c and smtp_data.c. */
+ * smtp_mail.c, smtp_rcpt.c and smtp_data.c, those that ask about mail in smtp_ask.c. */
 #include "protocols/smtp/smtp_session.h"
 
 #define ANY (GREETED | HELLO | SENDER | RCPTS | CHUNKS | SPOILT)
@@ -60,6 +60,8 @@ static enum next cmd_ehlo(struct smtp *s, struct str rest)
 	smtp_reply(s, "250-CHUNKING");
 	smtp_reply(s, "250-SMTPUTF8");
 	smtp_reply(s, "250-DSN");
+	smtp_reply(s, "250-DELIVERBY");
+	smtp_trusted_offers(s);
 	smtp_reply(s, "250-HELP");
 	smtp_auth_offers(s);
 	return smtp_reply(s, "250 ENHANCEDSTATUSCODES");
@@ -90,20 +92,6 @@ static enum next cmd_quit(struct smtp *s, struct str rest)
 	return CLOSE;
 }
 
-/* RFC 5321, 7.3: a server need not tell who is here. */
-static enum next cmd_vrfy(struct smtp *s, struct str rest)
-{
-	if (!rest.len)
-		return smtp_wrong(s, "501 5.5.4 syntax: VRFY address");
-	return smtp_reply(s, "252 2.1.5 send some mail, we will try to deliver it");
-}
-
-static enum next cmd_expn(struct smtp *s, struct str rest)
-{
-	(void)rest;
-	return smtp_wrong(s, "502 5.5.1 no list is expanded here");
-}
-
 static enum next cmd_help(struct smtp *s, struct str rest);
 
 static const struct command_row {
@@ -123,8 +111,8 @@ static const struct command_row {
 	{ "BDAT", ANY, 0, smtp_cmd_bdat }, /* what follows it is no command, wherever it stands */
 	{ "RSET", ANY, ALONE, cmd_rset },
 	{ "NOOP", ANY, 0, cmd_noop },
-	{ "VRFY", ANY, 0, cmd_vrfy },
-	{ "EXPN", ANY, 0, cmd_expn },
+	{ "VRFY", ANY, 0, smtp_vrfy },
+	{ "EXPN", ANY, 0, smtp_expn },
 	{ "HELP", ANY, 0, cmd_help },
 	{ "QUIT", ANY, ALONE, cmd_quit },
 };

@@ -19,7 +19,7 @@ static enum next read_text(struct smtp *s, struct buf *in)
 enum next smtp_cmd_data(struct smtp *s, struct str rest)
 {
 	(void)rest;
-	if (s->mail.body == SMTP_BINARYMIME)
+	if (s->mail.body == BODY_BINARYMIME)
 		return smtp_wrong(s, "503 5.5.1 what is BINARYMIME comes by BDAT");
 	smtp_message_begin(s);
 	s->dot = (struct smtp_dot){ 0 };

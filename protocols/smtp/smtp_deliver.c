@@ -1,139 +1,139 @@
-/* smtp_deliver.c - a message that is whole goes to each recipient's owner, with its trace before it.
- * The reply waits until every recipient's owner has the message in its journal. SMTP has one reply for all, so one
- * owner that cannot now makes it a 451 for all, and the client's next try brings it to the others again: better twice
- * than lost (RFC 5321, 6.1). That try comes minutes later, in another session; the deliveries' names are forgotten
- * then. LMTP replies for each (RFC 2033, 4.2). Deliveries carry the message's bytes, so only a few of one message are
- * under way at a time. */
+/* smtp_deliver.c - a message that is whole goes to the accounts here that are to have it, with its trace before it; what
+ * cannot be delivered at once goes into the queue (smtp_queue.c); then the client hears of it.
+ * The reply waits until every target is durable, in its owner's journal or in our queue. SMTP has one reply for all: it
+ * is 250 unless the queue could not take its part, for then the client's next try brings the message to the others again:
+ * better twice than lost (RFC 5321, 6.1). An account that can never have it among others that have it is the queue's
+ * business, too: it will write to the sender. LMTP replies for each recipient (RFC 2033, 4.2). Deliveries carry the
+ * message's bytes, so only a few of one message are under way at a time. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "protocols/smtp/smtp_session.h"
-#include "storage/date.h"
+#include <stdlib.h>
 
 #define DELIVERIES_MAX 32 /* under way at a time, of one message */
 
 COUNTER(smtp_messages, "smtp.messages", "messages taken in by SMTP and LMTP");
 COUNTER(smtp_bytes, "smtp.bytes", "bytes of these on the wire");
 
-/* --- the trace --------------------------------------------------------------------------------------------------- */
-
-/* How it came (RFC 3848; RFC 6531, 4.3): "ESMTPSA". */
-static void with(const struct smtp *s, struct buf *out)
-{
-	bool tls = conn_secure(s->conn), known = *s->session.account;
-
-	if (s->mail.utf8)
-		buf_printf(out, "UTF8%s", s->lmtp ? "LMTP" : "SMTP");
-	else
-		buf_printf(out, s->lmtp ? "LMTP" : s->extended ? "ESMTP" : "SMTP");
-	if (s->extended)
-		buf_printf(out, "%s%s", tls ? "S" : "", known ? "A" : "");
-}
-
-/* Who he proved to be, as a comment; whatever could end it is no part of it. */
-static void account(const struct smtp *s, struct buf *out)
-{
-	if (!*s->session.account)
-		return;
-	buf_printf(out, " (account ");
-	for (const char *c = s->session.account; *c; c++)
-		buf_add_char(out, strchr("()\\", *c) ? '?' : *c);
-	buf_add_char(out, ')');
-}
-
-/* The cipher as a clause (RFC 8314, 4.3), the version behind it. */
-static void tls_clause(const struct smtp *s, struct buf *out)
-{
-	struct str cipher = str_of(conn_cipher(s->conn)), version = str_word(&cipher);
-
-	if (version.len)
-		buf_printf(out, "\n\ttls " STR_FMT " (" STR_FMT ")", STR_ARG(cipher), STR_ARG(version));
-}
-
-/* The Received field (RFC 5321, 4.4), in stored form. With one recipient it is named. */
-static struct str received_field(struct smtp *s)
-{
-	char date[DATE_TEXT_SIZE];
-	const char *peer = conn_peer(s->conn);
-	struct buf out = { 0 };
-	struct str field;
-
-	date_message_print(date, worker_wall_ms(s->worker) / 1000, 0);
-	buf_printf(&out, "Received: from %s ([%s%s])\n\tby %s with ", s->hello, strchr(peer, ':') ? "IPv6:" : "", peer,
-		smtp_hostname(s));
-	with(s, &out);
-	account(s, &out);
-	buf_printf(&out, " id %s", s->id);
-	if (s->recipient_count == 1)
-		buf_printf(&out, "\n\tfor <" STR_FMT ">", STR_ARG(s->recipients[0].address));
-	tls_clause(s, &out);
-	buf_printf(&out, "; %s\n", date);
-	field = arena_str(&s->transaction, buf_str(&out));
-	buf_free(&out);
-	return field;
-}
-
 /* --- deliveries -------------------------------------------------------------------------------------------------- */
 
 static void delivered(void *user, enum err e, uint32_t uid);
 
-static void deliver(struct smtp *s, struct smtp_recipient *r)
+static void deliver(struct smtp *s, struct smtp_target *t)
 {
+	struct str sender = t->sender.len ? t->sender : s->sender;
 	struct delivery d = {
-		.account = r->account, .sender = s->sender, .draft = s->draft, .name = name_next(s->worker)
+		.account = t->address, .sender = sender, .draft = s->draft, .name = name_next(s->worker)
 	};
 	struct buf trace = { 0 };
 
-	buf_printf(&trace, "Return-Path: <" STR_FMT ">\nDelivered-To: " STR_FMT "\n" STR_FMT, STR_ARG(s->sender),
-		STR_ARG(r->address), STR_ARG(s->received));
+	buf_printf(&trace, "Return-Path: <" STR_FMT ">\nDelivered-To: " STR_FMT "\n" STR_FMT, STR_ARG(sender),
+		STR_ARG(smtp_delivered_to(s, t)), STR_ARG(s->received));
 	d.trace = buf_str(&trace);
-	r->call = store_deliver(s->worker, &d, delivered, r);
+	t->call = store_deliver(s->worker, &d, delivered, t);
 	buf_free(&trace);
 }
 
-static void all_delivered(struct smtp *s);
+static bool goes_at_once(const struct smtp_target *t)
+{
+	return t->kind == ROUTE_LOCAL && !t->queued && !t->spared && !t->same;
+}
 
 static void deliver_more(struct smtp *s)
 {
-	while (s->started < s->recipient_count && s->started - s->delivered < DELIVERIES_MAX) {
-		struct smtp_recipient *r = &s->recipients[s->started++];
+	while (s->started < s->target_count && s->started - s->delivered < DELIVERIES_MAX) {
+		struct smtp_target *t = &s->targets[s->started++];
 
-		if (r->looped) {
-			r->outcome = ERR_NEVER;
+		if (goes_at_once(t))
+			deliver(s, t);
+		else
 			s->delivered++;
-		} else {
-			deliver(s, r);
-		}
 	}
-	if (s->delivered == s->recipient_count)
-		all_delivered(s);
+	if (s->delivered == s->target_count)
+		smtp_queue(s);
+}
+
+static void delivered(void *user, enum err e, uint32_t uid)
+{
+	struct smtp_target *t = user;
+
+	t->call = NULL;
+	t->outcome = e;
+	t->uid = uid;
+	t->smtp->delivered++;
+	deliver_more(t->smtp);
 }
 
 void smtp_deliver_drop(struct smtp *s)
 {
 	for (size_t i = 0; i < s->started; i++) {
-		call_cancel(s->recipients[i].call);
-		s->recipients[i].call = NULL;
+		call_cancel(s->targets[i].call);
+		s->targets[i].call = NULL;
 	}
 	s->started = s->delivered = 0;
+	smtp_queue_drop(s);
+}
+
+/* --- before them ------------------------------------------------------------------------------------------------- */
+
+/* A report on success is made of an item of the queue; what is to be held is held there (RFC 3461, 4.1; RFC 4865). */
+static bool waits(const struct smtp *s, const struct smtp_target *t)
+{
+	return t->kind != ROUTE_DISCARD && !t->spared &&
+	       (t->kind != ROUTE_LOCAL || s->recipients[t->recipient].notify & NOTIFY_SUCCESS ||
+		       s->mail.hold_until > s->arrived_s);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct smtp_target *t = *(struct smtp_target *const *)a, *u = *(struct smtp_target *const *)b;
+	int order = str_cmp(t->address, u->address);
+
+	if (!order)
+		order = str_cmp(smtp_delivered_to(t->smtp, t), smtp_delivered_to(u->smtp, u));
+	return order ? order : (t->recipient > u->recipient) - (t->recipient < u->recipient);
+}
+
+/* Who is named twice, or is in a group besides, has the message once. */
+static void spare_doubles(struct smtp *s)
+{
+	struct smtp_target **order = arena_alloc(&s->transaction, s->target_count * sizeof(struct smtp_target *));
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->target_count; i++)
+		if (goes_at_once(&s->targets[i]))
+			order[count++] = &s->targets[i];
+	qsort(order, count, sizeof(*order), by_address);
+	for (size_t i = 1; i < count; i++) {
+		const struct smtp_target *before = order[i - 1]->same ? order[i - 1]->same : order[i - 1];
+
+		if (str_eq(order[i]->address, before->address) &&
+			str_eq(smtp_delivered_to(s, order[i]), smtp_delivered_to(s, before)))
+			order[i]->same = before;
+	}
 }
 
 void smtp_deliver(struct smtp *s)
 {
-	s->received = received_field(s);
+	s->received = smtp_received(s);
+	for (size_t i = 0; i < s->target_count; i++)
+		s->targets[i].queued = waits(s, &s->targets[i]);
+	if (s->target_count > 1)
+		spare_doubles(s);
 	deliver_more(s);
 }
 
 /* --- and what came of them --------------------------------------------------------------------------------------- */
 
-static void reply_outcome(struct smtp *s, const struct smtp_recipient *r)
+static void reply_outcome(struct smtp *s, const struct smtp_recipient *r, enum err e)
 {
 	if (r->looped) {
 		smtp_reply(s, "554 5.4.6 <" STR_FMT "> had the message before: a loop", STR_ARG(r->address));
 		return;
 	}
-	switch (r->outcome) {
+	switch (e) {
 	case OK:
-		smtp_reply(s, "250 2.0.0 delivered %s", s->id);
+		smtp_reply(s, "250 2.0.0 %s %s", s->put_count ? "taken" : "delivered", s->id);
 		break;
 	case ERR_ABSENT:
 		smtp_reply(s, "550 5.1.1 <" STR_FMT "> is not known here any more", STR_ARG(r->address));
@@ -146,63 +146,84 @@ static void reply_outcome(struct smtp *s, const struct smtp_recipient *r)
 	}
 }
 
-/* For one reply to all: whoever has not got it for good is worse than who has, and who may get it yet is the worst. */
-static int badness(const struct smtp_recipient *r)
+/* For one reply to several: who has not got it for good is worse than who has, and who may get it yet is the worst. */
+static int badness(enum err e)
 {
-	return r->outcome == OK ? 0 : r->outcome == ERR_ABSENT || r->outcome == ERR_TOO_BIG ? 1 : 2;
+	return e == OK ? 0 : e == ERR_ABSENT || e == ERR_TOO_BIG ? 1 : 2;
 }
 
-/* As whom the sender knows the message and the recipient is of use to whoever looks for one (RFC 3461, 4.2 and 4.4). */
-static void log_delivery(const struct smtp *s, const struct smtp_recipient *r)
+static enum err worse(enum err a, enum err b)
 {
+	return badness(b) > badness(a) ? b : a;
+}
+
+static void log_target(const struct smtp *s, const struct smtp_target *t)
+{
+	const struct smtp_recipient *r = &s->recipients[t->recipient];
+	const char *as = t->kind == ROUTE_LOCAL ? "account" : "as";
 	struct buf about = { 0 };
 
-	buf_printf(&about, "from=<" STR_FMT "> to=<" STR_FMT "> size=%llu peer=%s", STR_ARG(s->sender),
-		STR_ARG(r->address), (unsigned long long)draft_size(s->draft)->wire, conn_peer(s->conn));
+	buf_printf(&about, "from=<" STR_FMT "> to=<" STR_FMT ">", STR_ARG(s->sender), STR_ARG(r->address));
+	if (!str_eq(t->address, r->address))
+		buf_printf(&about, " %s=<" STR_FMT ">", as, STR_ARG(t->address));
+	if (t->put)
+		buf_printf(&about, " queue=%s", queue_id_print((char[QUEUE_ID_SIZE]){ 0 }, t->put->id));
+	else if (t->uid)
+		buf_printf(&about, " uid=%u", t->uid);
+	buf_printf(&about, " size=%llu peer=%s", (unsigned long long)draft_size(s->draft)->wire, conn_peer(s->conn));
+	/* As whom the sender knows the message and the recipient is of use to whoever looks for one (RFC 3461, 4). */
 	if (s->mail.envid.len)
 		buf_printf(&about, " envid=" STR_FMT, STR_ARG(s->mail.envid));
 	if (r->orcpt.len)
 		buf_printf(&about, " orcpt=" STR_FMT, STR_ARG(r->orcpt));
-	if (r->outcome == OK)
-		log_info("smtp", s->id, "delivered uid=%u " STR_FMT, r->uid, STR_ARG(buf_str(&about)));
-	else
+	if (t->outcome)
 		log_info("smtp", s->id, "not delivered " STR_FMT " reason=\"%s\"", STR_ARG(buf_str(&about)),
-			err_text(r->outcome));
+			err_text(t->outcome));
+	else
+		log_info("smtp", s->id, "%s " STR_FMT,
+			t->kind == ROUTE_DISCARD ? "discarded"
+			: t->spared              ? "had before"
+			: t->put                 ? "queued"
+						 : "delivered",
+			STR_ARG(buf_str(&about)));
 	buf_free(&about);
 }
 
-static void all_delivered(struct smtp *s)
+void smtp_deliver_end(struct smtp *s)
 {
-	const struct smtp_recipient *worst = &s->recipients[0];
+	const struct smtp_recipient *loser = s->recipients;
+	enum err worst = OK;
+	size_t at = 0;
 
-	for (size_t i = 0; i < s->recipient_count; i++) {
+	for (size_t i = 0; i < s->recipient_count; i++) { /* their targets lie in the same order */
 		const struct smtp_recipient *r = &s->recipients[i];
+		enum err e = r->looped ? ERR_NEVER : OK;
 
-		log_delivery(s, r);
+		for (; at < s->target_count && s->targets[at].recipient == i; at++) {
+			struct smtp_target *t = &s->targets[at];
+
+			if (t->same) {
+				t->outcome = t->same->outcome;
+				t->uid = t->same->uid;
+				t->put = t->same->put;
+			}
+			e = worse(e, t->outcome);
+			log_target(s, t);
+		}
 		if (s->lmtp)
-			reply_outcome(s, r);
-		if (badness(r) > badness(worst))
-			worst = r;
+			reply_outcome(s, r, e);
+		if (badness(e) > badness(worst)) {
+			worst = e;
+			loser = r;
+		}
 	}
 	if (!s->lmtp)
-		reply_outcome(s, worst);
-	if (worst->outcome == OK) {
+		reply_outcome(s, loser, worst);
+	if (worst == OK) {
 		counter_add(&smtp_messages, 1);
 		counter_add(&smtp_bytes, draft_size(s->draft)->wire);
 		s->errors = 0; /* who brings mail may err again */
 	}
 	smtp_reset(s);
 	smtp_resume(s, DONE);
-}
-
-static void delivered(void *user, enum err e, uint32_t uid)
-{
-	struct smtp_recipient *r = user;
-	struct smtp *s = r->smtp;
-
-	r->call = NULL;
-	r->outcome = e;
-	r->uid = uid;
-	s->delivered++;
-	deliver_more(s);
 }

@@ -15,17 +15,23 @@ void smtp_message_drop(struct smtp *s)
 	recode_free(s->recode);
 	s->recode = NULL;
 	smtp_watch_free(&s->watch);
+	smtp_submit_drop(s);
+}
+
+static enum form_lines line_rule(const struct smtp *s)
+{
+	return (enum form_lines)(s->lmtp ? s->conf->lmtp_line_ends : s->conf->line_ends);
 }
 
 void smtp_message_begin(struct smtp *s)
 {
-	enum form_lines rule = (enum form_lines)(s->lmtp ? s->conf->lmtp_line_ends : s->conf->line_ends);
 	uint64_t max = (uint64_t)s->conf->message_max;
 
-	if (s->mail.body == SMTP_BINARYMIME)
+	if (s->mail.body == BODY_BINARYMIME)
 		s->recode = recode_new();
 	/* What is counted against the limit is what comes; LF and base64 make more of it than that. */
-	s->draft = draft_new(s->worker, rule, 2 * max);
+	s->draft = draft_new(s->worker, line_rule(s), 2 * max);
+	smtp_submit_begin(s);
 }
 
 void smtp_message_refuse(struct smtp *s, const char *reply)
@@ -58,6 +64,8 @@ static void judge(struct smtp *s)
 {
 	const struct smtp_conf *conf = s->conf;
 
+	if (s->refused)
+		return;
 	if (s->taken > (uint64_t)conf->message_max)
 		smtp_message_too_big(s);
 	else if (s->watch.received > (unsigned)conf->hops_max)
@@ -69,12 +77,24 @@ static void judge(struct smtp *s)
 		refuse_draft(s, draft_error(s->draft));
 }
 
-/* What comes of the message as it will be kept, in lines. */
-static void keep(struct smtp *s, struct str piece)
+void smtp_message_keep(struct smtp *s, struct str piece)
 {
+	if (s->refused)
+		return;
 	smtp_watch_feed(&s->watch, piece);
 	draft_feed(s->draft, piece);
 	judge(s);
+}
+
+/* What comes of the message in lines. */
+static void take_lines(struct smtp *s, struct str piece)
+{
+	if (s->submit.holds)
+		smtp_submit_feed(s, piece, line_rule(s) == FORM_NORMALISE);
+	else if (s->submit.skip_lf)
+		smtp_submit_rest(s, piece);
+	else
+		smtp_message_keep(s, piece);
 }
 
 void smtp_message_feed(struct smtp *s, struct str piece)
@@ -85,11 +105,13 @@ void smtp_message_feed(struct smtp *s, struct str piece)
 		return;
 	s->taken += piece.len;
 	if (!s->recode) {
-		keep(s, piece);
+		take_lines(s, piece);
+		judge(s);
 		return;
 	}
 	recode_feed(s->recode, piece, &recoded);
-	keep(s, buf_str(&recoded));
+	take_lines(s, buf_str(&recoded));
+	judge(s);
 	buf_free(&recoded);
 }
 
@@ -130,17 +152,54 @@ static void draft_done(void *user, enum err e)
 		smtp_deliver(s);
 }
 
+/* Whether all that an address means has the message already. A group's members that have it are spared alone. */
+static bool looped(struct smtp *s, const struct smtp_recipient *r)
+{
+	size_t spared = 0;
+
+	for (size_t i = r->targets; i < r->targets + r->count; i++) {
+		struct smtp_target *t = &s->targets[i];
+
+		t->spared = t->kind == ROUTE_LOCAL && t->forwarded && smtp_watch_delivered(&s->watch, t->address);
+		spared += t->spared;
+	}
+	return spared == r->count || smtp_watch_delivered(&s->watch, r->address);
+}
+
 /* A message that was delivered to somebody before comes back to him in a loop. SMTP has one reply, so then it is
  * delivered to nobody; LMTP has one for each. */
 static void find_loops(struct smtp *s)
 {
+	if (!s->watch.delivered_count)
+		return;
 	for (size_t i = 0; i < s->recipient_count; i++) {
 		struct smtp_recipient *r = &s->recipients[i];
 
-		r->looped = smtp_watch_delivered(&s->watch, r->address);
+		r->looped = looped(s, r);
+		for (size_t k = r->targets; r->looped && k < r->targets + r->count; k++)
+			s->targets[k].spared = true;
 		if (r->looped && !s->lmtp)
 			smtp_message_refuse(s, "554 5.4.6 the message was delivered to a recipient before: a loop");
 	}
+}
+
+/* The message is whole, as far as it came: what is still to be known of it? */
+static enum next check(struct smtp *s)
+{
+	if (smtp_submit_asks(s))
+		return WAIT;
+	if (s->refused)
+		return reply_refused(s);
+	draft_end(s->draft, draft_done, s);
+	return WAIT;
+}
+
+void smtp_message_checked(struct smtp *s)
+{
+	enum next next = check(s);
+
+	if (next != WAIT)
+		smtp_resume(s, next);
 }
 
 enum next smtp_message_end(struct smtp *s)
@@ -151,13 +210,11 @@ enum next smtp_message_end(struct smtp *s)
 	smtp_enter(s, DATA);
 	if (!s->refused && s->recode) {
 		recode_end(s->recode, &recoded);
-		keep(s, buf_str(&recoded));
+		take_lines(s, buf_str(&recoded));
 		buf_free(&recoded);
 	}
+	smtp_submit_end(s);
 	find_loops(s);
-	if (s->refused)
-		return reply_refused(s);
 	s->ended = true;
-	draft_end(s->draft, draft_done, s);
-	return WAIT;
+	return check(s);
 }

@@ -10,6 +10,7 @@
 #include "protocols/smtp/smtp_parameter.h"
 #include "protocols/smtp/smtp_watch.h"
 #include "storage/recode.h"
+#include "storage/route/route.h"
 #include "storage/store.h"
 
 enum smtp_state {    /* bits, so that the table can name several */
@@ -30,16 +31,47 @@ enum next { /* what a command answers its engine */
 };
 
 struct smtp_recipient {
-	struct str address; /* as the client gave it, for Delivered-To and the log */
-	struct str account; /* canonical */
-	struct str local;   /* of the address */
-	bool looped;        /* he had the message before */
-	unsigned notify;    /* enum smtp_notify: when the sender is to be told */
-	struct str orcpt;   /* as the sender calls the recipient; "" if he does not say */
+	struct str address;    /* as the client gave it, for Delivered-To and the log */
+	struct str local;      /* of the address */
+	unsigned notify;       /* enum queue_notify: when the sender is to be told */
+	struct str orcpt;      /* as the sender calls the recipient; "" if he does not say */
+	size_t targets, count; /* what his address means: so many from there on in the session's */
+	bool looped;           /* he had the message before */
+};
+
+struct smtp_put;
+struct smtp_target { /* a leaf of a recipient's route: where the message goes for him */
 	struct smtp *smtp;
-	struct call *call; /* its delivery; NULL when answered */
+	size_t recipient; /* whose */
+	enum route_kind kind;
+	struct str address;             /* canonical, if it is an account's */
+	struct str sender;              /* of the envelope, instead of the transaction's; "" : that one */
+	bool forwarded;                 /* by an alias, forwarder or group */
+	bool queued;                    /* it is for the queue, or there */
+	bool spared;                    /* he had the message before, or it is thrown away: nothing is to be done */
+	const struct smtp_target *same; /* he gets it by that one already */
 	enum err outcome;
-	uint32_t uid; /* in INBOX, once it is delivered */
+	uint32_t uid;               /* in the account's INBOX */
+	struct call *call;          /* its delivery; NULL when answered */
+	const struct smtp_put *put; /* by which it came into the queue */
+};
+
+struct smtp_put { /* targets that share an envelope, on their way into the queue */
+	struct smtp *smtp;
+	struct smtp_target **targets;
+	size_t count;
+	struct call *call;
+	uint64_t id;
+};
+
+struct smtp_submit {       /* mail of somebody who logged in */
+	bool holds;        /* its header, until that is whole */
+	struct buf header; /* ours */
+	size_t line;       /* bytes of the line under way */
+	bool cr;           /* the last byte was one */
+	bool skip_lf;      /* the next byte is the end of the header's CRLF */
+	struct str *from;  /* who From fields say it is from, to be asked about; in the transaction's arena */
+	size_t from_count, from_asked;
 };
 
 struct smtp { /* made by smtp_open, ended by smtp_free alone */
@@ -67,8 +99,11 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	struct arena transaction;
 	struct str sender; /* "" for <> */
 	struct smtp_mail_parameters mail;
-	struct smtp_recipient *recipients; /* a growing array, malloc'd; ours */
+	int64_t arrived_s;                 /* when MAIL came, seconds since 1970 */
+	struct smtp_recipient *recipients; /* growing arrays, malloc'd; ours */
 	size_t recipient_count;
+	struct smtp_target *targets;
+	size_t target_count;
 	struct smtp_recipient asked; /* whom RCPT waits for */
 	struct smtp_dot dot;         /* of DATA */
 	struct {
@@ -78,13 +113,16 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	} chunk;                   /* of BDAT */
 	uint64_t taken;            /* bytes of the message so far */
 	struct smtp_watch watch;
+	struct smtp_submit submit;
 	struct recode *recode;     /* of BINARYMIME; ours */
 	struct draft *draft;       /* ours; NULL: none, or refused */
 	const char *refused;       /* the reply to a message that will not be taken; NULL: it may yet */
 	bool ended;                /* all of it has come */
-	size_t started, delivered; /* deliveries begun and answered */
-	struct str received;       /* the Received field, stored form */
-	char id[64];               /* of the message, for trace and log */
+	size_t started, delivered; /* targets that deliveries began for, and that are through */
+	struct smtp_put *puts;     /* in the transaction's arena */
+	size_t put_count, puts_left;
+	struct str received; /* the Received field, stored form */
+	char id[64];         /* of the message, for trace and log */
 };
 
 /* smtp.c */
@@ -100,9 +138,24 @@ const char *smtp_hostname(const struct smtp *s);
 /* smtp_command.c */
 enum next smtp_command(struct smtp *s, const struct smtp_line *line);
 
+/* smtp_relay.c */
+bool smtp_relay_trusted(const struct smtp *s); /* he may send anywhere */
+unsigned smtp_may(const struct smtp *s);       /* SMTP_MAY_...: which parameters MAIL may have */
+void smtp_trusted_offers(struct smtp *s);      /* EHLO's lines for these */
+
 /* smtp_mail.c */
 enum next smtp_cmd_mail(struct smtp *s, struct str rest);
+enum next smtp_bad_path(struct smtp *s, enum err e, const char *syntax);
+/* Letters beyond ASCII are for transactions that said SMTPUTF8 (RFC 6531, 3.5); others never hear them either. */
+bool smtp_may_be_said(struct str address, bool utf8);
+enum next smtp_not_ascii(struct smtp *s);
+
+/* smtp_rcpt.c */
 enum next smtp_cmd_rcpt(struct smtp *s, struct str rest);
+
+/* smtp_ask.c */
+enum next smtp_vrfy(struct smtp *s, struct str rest);
+enum next smtp_expn(struct smtp *s, struct str rest);
 
 /* smtp_auth.c */
 enum next smtp_auth_line(struct smtp *s, struct str line); /* what the client answers in the middle of AUTH */
@@ -122,11 +175,30 @@ void smtp_message_feed(struct smtp *s, struct str piece);
 enum next smtp_message_next(struct smtp *s);                 /* may more of it come now, or does the disk need time? */
 enum next smtp_message_end(struct smtp *s);                  /* that was all: goes on to deliver it, or refuses it */
 void smtp_message_refuse(struct smtp *s, const char *reply); /* a literal, or in the transaction; the first one stays */
+void smtp_message_keep(struct smtp *s, struct str piece);    /* of it, as it will be kept */
+void smtp_message_checked(struct smtp *s);                   /* smtp_submit_asks was answered */
 void smtp_message_too_big(struct smtp *s);
 void smtp_message_drop(struct smtp *s);
 
+/* smtp_submit.c */
+void smtp_submit_begin(struct smtp *s);
+void smtp_submit_feed(struct smtp *s, struct str piece, bool mend); /* while submit.holds; mend: line ends */
+void smtp_submit_rest(struct smtp *s, struct str piece);            /* from then on */
+void smtp_submit_end(struct smtp *s);                               /* that was all of it */
+bool smtp_submit_asks(struct smtp *s); /* true: something is still to be known; then smtp_message_checked */
+void smtp_submit_drop(struct smtp *s);
+
+/* smtp_trace.c */
+struct str smtp_received(struct smtp *s); /* the Received field, stored form, in the transaction's arena */
+struct str smtp_delivered_to(const struct smtp *s, const struct smtp_target *t); /* what Delivered-To says */
+
 /* smtp_deliver.c */
-void smtp_deliver(struct smtp *s); /* the draft is whole: to all recipients, then replies and resumes */
+void smtp_deliver(struct smtp *s);     /* the draft is whole: to all recipients, then replies and resumes */
+void smtp_deliver_end(struct smtp *s); /* every target is through */
 void smtp_deliver_drop(struct smtp *s);
+
+/* smtp_queue.c */
+void smtp_queue(struct smtp *s); /* puts what cannot be delivered at once into the queue, then says smtp_deliver_end */
+void smtp_queue_drop(struct smtp *s);
 
 #endif

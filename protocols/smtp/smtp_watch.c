@@ -13,7 +13,8 @@ static bool field(struct str line, struct str name, struct str *value)
 	return true;
 }
 
-static void end_header_line(struct smtp_watch *w)
+/* True: the header is over. */
+static bool end_header_line(struct smtp_watch *w)
 {
 	struct str line = { w->head, w->len < sizeof(w->head) ? w->len : sizeof(w->head) }, value;
 
@@ -26,6 +27,7 @@ static void end_header_line(struct smtp_watch *w)
 		buf_add_str(&w->delivered, value);
 		buf_add_char(&w->delivered, '\0');
 	}
+	return w->in_body;
 }
 
 /* Bytes before the next line end of the piece. *lf is its next LF, or its end: kept, so that many bare CRs do not each
@@ -43,10 +45,27 @@ static size_t text_size(struct str piece, const char **lf)
 	return (size_t)((cr ? cr : *lf) - piece.p);
 }
 
+/* Eight bytes at a time: it is every message's every byte. */
+static bool beyond_ascii(struct str text)
+{
+	uint64_t all = 0, eight;
+	size_t i = 0;
+
+	for (; text.len - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, text.p + i, sizeof(eight));
+		all |= eight;
+	}
+	for (; i < text.len; i++)
+		all |= (unsigned char)text.p[i];
+	return all & 0x8080808080808080u;
+}
+
 void smtp_watch_feed(struct smtp_watch *w, struct str piece)
 {
 	const char *lf = NULL;
 
+	if (w->in_body && !w->beyond_ascii)
+		w->beyond_ascii = beyond_ascii(piece);
 	while (piece.len) {
 		size_t len = text_size(piece, &lf), room;
 
@@ -58,12 +77,14 @@ void smtp_watch_feed(struct smtp_watch *w, struct str piece)
 		room = w->in_body || w->len >= sizeof(w->head) ? 0 : sizeof(w->head) - w->len;
 		if (room)
 			memcpy(w->head + w->len, piece.p, len < room ? len : room);
+		if (!w->in_body && beyond_ascii(str_cut(piece, 0, len)))
+			w->header_beyond_ascii = w->beyond_ascii = true;
 		w->len += len;
 		w->longest = w->len > w->longest ? w->len : w->longest;
 		w->cr = len < piece.len && piece.p[len] == '\r';
 		if (len < piece.len) {
-			if (!w->in_body)
-				end_header_line(w);
+			if (!w->in_body && end_header_line(w) && !w->beyond_ascii)
+				w->beyond_ascii = beyond_ascii(str_cut(piece, len, piece.len));
 			w->len = 0;
 			len++;
 		}

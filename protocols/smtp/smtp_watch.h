@@ -1,5 +1,5 @@
 /* smtp_watch.h - what is looked for in a message while it goes by: how many servers had it before (RFC 5321, 6.3), to whom
- * it was delivered already, how long its lines are. The bytes come in any pieces, as they are without dots; CR, LF and
+ * it was delivered already, how long its lines are, whether it is ASCII. The bytes come in any pieces, as they are without dots; CR, LF and
  * CRLF each end a line. Memory is the beginning of one line and of so many addresses. */
 #ifndef PROTOCOLS_SMTP_WATCH_H
 #define PROTOCOLS_SMTP_WATCH_H
@@ -11,7 +11,8 @@
 
 struct smtp_watch { /* zeroed: at the first byte of the message */
 	unsigned received;
-	size_t longest; /* bytes of the longest line so far, its end not counted */
+	size_t longest;                         /* bytes of the longest line so far, its end not counted */
+	bool beyond_ascii, header_beyond_ascii; /* it holds bytes that are none of ASCII; its header does */
 
 	char head[SMTP_WATCH_LINE]; /* of the header's line under way */
 	size_t len;                 /* of the line under way */

@@ -36,19 +36,21 @@ static void read_parameters(const struct smtp_path_line *line)
 {
 	struct smtp_mail_parameters mail;
 	struct smtp_rcpt_parameters rcpt;
-	const char *wrong = smtp_mail_parameters(line, &mail);
+	const char *wrong = smtp_mail_parameters(line, SMTP_MAY_HOLD | SMTP_MAY_URGE, &mail);
 	struct buf meaning = { 0 };
 
 	assert(!wrong || wrong[0] == '5');
 	if (!wrong)
-		assert(mail.envid.len <= SMTP_ENVID_MAX && smtp_xtext(mail.envid, &meaning));
+		assert(mail.envid.len <= SMTP_ENVID_MAX && smtp_xtext(mail.envid, &meaning) && mail.priority >= -9 &&
+			mail.priority <= 9 && mail.hold_for >= 0 && mail.hold_until >= 0 &&
+			!(mail.hold_for && mail.hold_until) && (mail.by != BY_RETURN || mail.by_time > 0));
 	for (size_t i = 0; i < buf_len(&meaning); i++)
 		assert(buf_data(&meaning)[i] >= ' ' && buf_data(&meaning)[i] <= '~');
 	for (int utf8 = 0; utf8 < 2; utf8++) {
 		wrong = smtp_rcpt_parameters(line, utf8, &rcpt);
 		assert(!wrong || wrong[0] == '5');
 		assert(wrong || rcpt.orcpt.len <= SMTP_ORCPT_MAX);
-		assert(wrong || !(rcpt.notify & SMTP_NOTIFY_NEVER) || rcpt.notify == SMTP_NOTIFY_NEVER);
+		assert(wrong || !(rcpt.notify & NOTIFY_NEVER) || rcpt.notify == NOTIFY_NEVER);
 	}
 	buf_free(&meaning);
 }

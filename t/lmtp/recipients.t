@@ -14,11 +14,12 @@ S: 250-BINARYMIME
 S: 250-CHUNKING
 S: 250-SMTPUTF8
 S: 250-DSN
+S: 250-DELIVERBY
 S: 250-HELP
 S: 250-STARTTLS
 S: 250 ENHANCEDSTATUSCODES
 
-# one reply for each recipient that was taken, in their order (4.2)
+# one reply for each recipient that was taken, in their order (4.2); who is named twice has one message
 C\: MAIL FROM:<x@example.test>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<nobody.here@example.test>\r\nRCPT TO:<bob@example.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
 S: 250 *
 S: 250 *
@@ -73,7 +74,7 @@ C2: USER alice
 S2: +OK*
 C2: PASS secret
 S2: +OK*
-C2: RETR 3
+C2: RETR 2
 S2.. Subject: mended
 S2:
 S2: one

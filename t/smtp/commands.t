@@ -17,6 +17,7 @@ S: 250-BINARYMIME
 S: 250-CHUNKING
 S: 250-SMTPUTF8
 S: 250-DSN
+S: 250-DELIVERBY
 S: 250-HELP
 S: 250-STARTTLS
 S: 250 ENHANCEDSTATUSCODES
@@ -71,9 +72,15 @@ C: HELP MAIL
 S: 214-*
 S: 214 *
 
-# what is not done, and what is not known (4.2.4)
-C: EXPN list
-S: 502 *
+# nor who is on a list (3.5)
+C: EXPN alice
+S: 252 *
+C: EXPN nobody.here
+S: 252 *
+C: EXPN
+S: 501 *
+
+# what is not known (4.2.4)
 C\: \r\n
 S: 500 *
 

@@ -29,7 +29,8 @@ S: 500 *
 S: 421 *
 S: <close>
 
-# so many recipients and no more; the others may be sent to again (4.5.3.1.8 and 10)
+# so many recipients and no more; the others may be sent to again (4.5.3.1.8 and 10); who is
+# named often has one message
 C2: EHLO client.test
 S2.. 250 *
 C2: MAIL FROM:<>
@@ -50,7 +51,7 @@ S2: 250 *
 server pop3
 C8\: USER bob\r\nPASS secret\r\n
 S8: +OK *
-S8: +OK 99 messages*
+S8: +OK 1 messages*
 server smtp
 
 # a message that is too large, said or not (RFC 1870, 6)

@@ -67,6 +67,34 @@ S: 250 *
 C: MAIL FROM:<x@example.test> ENVID=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 S: 501 *
 
+# until when it is to be there (RFC 2852, 4): what is to come back when it is late must not be late now
+C: MAIL FROM:<x@example.test> BY=3600;R
+S: 250 *
+C: RSET
+S: 250 *
+C: MAIL FROM:<x@example.test> BY=-10;nt
+S: 250 *
+C: RSET
+S: 250 *
+C: MAIL FROM:<x@example.test> BY=0;R
+S: 501 5.5.4 *
+C: MAIL FROM:<x@example.test> BY=10
+S: 501 *
+C: MAIL FROM:<x@example.test> BY=10;X
+S: 501 *
+C: MAIL FROM:<x@example.test> BY=1000000000;N
+S: 501 *
+C: MAIL FROM:<x@example.test> BY=10;N BY=10;N
+S: 501 *
+
+# strangers neither have mail held (RFC 4865, 4) nor say how urgent it is (RFC 6710, 4)
+C: MAIL FROM:<x@example.test> HOLDFOR=60
+S: 555 *
+C: MAIL FROM:<x@example.test> HOLDUNTIL=2099-01-01T00:00:00Z
+S: 555 *
+C: MAIL FROM:<x@example.test> MT-PRIORITY=9
+S: 555 *
+
 # what nobody knows, and the same twice (RFC 5321, 4.1.1.11)
 C: MAIL FROM:<x@example.test> PRIORITY=high
 S: 555 5.5.4 *

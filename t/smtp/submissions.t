@@ -5,7 +5,7 @@ C: EHLO client.test
 S.. 250 *
 C: AUTH PLAIN AGFsaWNlAHNlY3JldA==
 S: 235 *
-C\: MAIL FROM:<x@example.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
+C\: MAIL FROM:<alice@example.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
 S: 250 *
 S: 250 *
 S: 354 *

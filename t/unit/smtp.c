@@ -73,11 +73,11 @@ static const struct {
 	struct smtp_mail_parameters p;
 } mails[] = {
 	{ "nothing said", "FROM:<>", true, { .envid = { "", 0 } } },
-	{ "size and body", "FROM:<> SIZE=7 BODY=8bitmime", true, { 7, SMTP_8BITMIME, .envid = { "", 0 } } },
-	{ "binary", "FROM:<> BODY=BINARYMIME", true, { .body = SMTP_BINARYMIME, .envid = { "", 0 } } },
+	{ "size and body", "FROM:<> SIZE=7 BODY=8bitmime", true, { 7, BODY_8BITMIME, .envid = { "", 0 } } },
+	{ "binary", "FROM:<> BODY=BINARYMIME", true, { .body = BODY_BINARYMIME, .envid = { "", 0 } } },
 	{ "letters beyond ASCII", "FROM:<> smtputf8", true, { .utf8 = true, .envid = { "", 0 } } },
-	{ "reports", "FROM:<> RET=FULL ENVID=a+2Bb", true, { .ret = SMTP_RET_FULL, .envid = { "a+2Bb", 5 } } },
-	{ "headers alone", "FROM:<> ENVID=x RET=hdrs", true, { .ret = SMTP_RET_HDRS, .envid = { "x", 1 } } },
+	{ "reports", "FROM:<> RET=FULL ENVID=a+2Bb", true, { .ret = RET_FULL, .envid = { "a+2Bb", 5 } } },
+	{ "headers alone", "FROM:<> ENVID=x RET=hdrs", true, { .ret = RET_HDRS, .envid = { "x", 1 } } },
 	{ "a size that is none", "FROM:<> SIZE=x", false, { 0 } },
 	{ "a size beyond counting", "FROM:<> SIZE=18446744073709551616", false, { 0 } },
 	{ "a body of another kind", "FROM:<> BODY=TEXT", false, { 0 } },
@@ -87,6 +87,34 @@ static const struct {
 	{ "a byte beyond ASCII", "FROM:<> ENVID=\xc3\xa4", false, { 0 } },
 	{ "the same twice", "FROM:<> RET=FULL RET=FULL", false, { 0 } },
 	{ "what nobody knows", "FROM:<> X", false, { 0 } },
+	{ "back unless delivered in an hour", "FROM:<> BY=3600;R", true,
+		{ .by = BY_RETURN, .by_time = 3600, .envid = { "", 0 } } },
+	{ "a word when it is late already", "FROM:<> BY=-10;nT", true,
+		{ .by = BY_NOTIFY, .by_time = -10, .by_trace = true, .envid = { "", 0 } } },
+	{ "back when it is late already", "FROM:<> BY=-10;R", false, { 0 } },
+	{ "back at once", "FROM:<> BY=0;R", false, { 0 } },
+	{ "ten digits of seconds", "FROM:<> BY=1000000000;N", false, { 0 } },
+	{ "seconds without what then", "FROM:<> BY=10", false, { 0 } },
+	{ "seconds and nothing", "FROM:<> BY=10;", false, { 0 } },
+	{ "another thing then", "FROM:<> BY=10;X", false, { 0 } },
+	{ "another trace", "FROM:<> BY=10;NX", false, { 0 } },
+	{ "a trace and more", "FROM:<> BY=10;NTT", false, { 0 } },
+	{ "no seconds", "FROM:<> BY=;N", false, { 0 } },
+	{ "a sign alone", "FROM:<> BY=-;N", false, { 0 } },
+	{ "held for a minute", "FROM:<> HOLDFOR=60", true, { .hold_for = 60, .envid = { "", 0 } } },
+	{ "held until a time", "FROM:<> HOLDUNTIL=2004-02-29T23:59:60z", true,
+		{ .hold_until = 1078099200, .envid = { "", 0 } } },
+	{ "held for nothing", "FROM:<> HOLDFOR=0", false, { 0 } },
+	{ "held for less", "FROM:<> HOLDFOR=-1", false, { 0 } },
+	{ "held for both", "FROM:<> HOLDFOR=1 HOLDUNTIL=2004-02-29T23:59:60Z", false, { 0 } },
+	{ "both the other way", "FROM:<> HOLDUNTIL=2004-02-29T23:59:60Z HOLDFOR=1", false, { 0 } },
+	{ "a day that was not", "FROM:<> HOLDUNTIL=2003-02-29T23:59:60Z", false, { 0 } },
+	{ "a month that is not", "FROM:<> HOLDUNTIL=2003-13-01T23:59:60Z", false, { 0 } },
+	{ "a time elsewhere", "FROM:<> HOLDUNTIL=2003-12-01T23:59:00+01:00", false, { 0 } },
+	{ "a time cut short", "FROM:<> HOLDUNTIL=2003-12-01T23:59:0", false, { 0 } },
+	{ "urgent", "FROM:<> MT-PRIORITY=9", true, { .priority = 9, .envid = { "", 0 } } },
+	{ "not at all so", "FROM:<> mt-priority=-9", true, { .priority = -9, .envid = { "", 0 } } },
+	{ "more than urgent", "FROM:<> MT-PRIORITY=10", false, { 0 } },
 };
 
 static const struct {
@@ -95,9 +123,8 @@ static const struct {
 	struct smtp_rcpt_parameters p;
 } rcpts[] = {
 	{ "nothing said", "TO:<a@b>", true, false, { 0, { "", 0 } } },
-	{ "never", "TO:<a@b> NOTIFY=NEVER", true, false, { SMTP_NOTIFY_NEVER, { "", 0 } } },
-	{ "twice", "TO:<a@b> NOTIFY=DELAY,failure", true, false,
-		{ SMTP_NOTIFY_DELAY | SMTP_NOTIFY_FAILURE, { "", 0 } } },
+	{ "never", "TO:<a@b> NOTIFY=NEVER", true, false, { NOTIFY_NEVER, { "", 0 } } },
+	{ "twice", "TO:<a@b> NOTIFY=DELAY,failure", true, false, { NOTIFY_DELAY | NOTIFY_FAILURE, { "", 0 } } },
 	{ "never and at times", "TO:<a@b> NOTIFY=SUCCESS,NEVER", false, false, { 0 } },
 	{ "an empty word", "TO:<a@b> NOTIFY=,SUCCESS", false, false, { 0 } },
 	{ "as whom", "TO:<a@b> ORCPT=rfc822;c", true, false, { 0, { "rfc822;c", 8 } } },
@@ -119,11 +146,14 @@ static void test_parameters(void)
 		struct smtp_path_line line;
 		struct smtp_mail_parameters p, want = mails[i].p;
 		bool parsed = !smtp_parse_path(str_of(mails[i].input), STR("FROM:"), ADDRESS_NULL, &a, &line);
-		const char *wrong = parsed ? smtp_mail_parameters(&line, &p) : "";
+		const char *wrong = parsed ? smtp_mail_parameters(&line, SMTP_MAY_HOLD | SMTP_MAY_URGE, &p) : "";
 
 		ok(parsed && !wrong == mails[i].good &&
 				(wrong || (p.size == want.size && p.body == want.body && p.utf8 == want.utf8 &&
-						  p.ret == want.ret && str_eq(p.envid, want.envid))),
+						  p.ret == want.ret && str_eq(p.envid, want.envid) && p.by == want.by &&
+						  p.by_time == want.by_time && p.by_trace == want.by_trace &&
+						  p.hold_for == want.hold_for && p.hold_until == want.hold_until &&
+						  p.priority == want.priority)),
 			"MAIL: %s", mails[i].what);
 		arena_free(&a);
 	}
@@ -137,6 +167,26 @@ static void test_parameters(void)
 		ok(parsed && !wrong == rcpts[i].good &&
 				(wrong || (p.notify == want.notify && str_eq(p.orcpt, want.orcpt))),
 			"RCPT: %s", rcpts[i].what);
+		arena_free(&a);
+	}
+}
+
+/* Who may not say them is told that they are unknown. */
+static void test_offers(void)
+{
+	static const char *const inputs[] = { "FROM:<> HOLDFOR=60", "FROM:<> HOLDUNTIL=2099-01-01T00:00:00Z",
+		"FROM:<> MT-PRIORITY=1" };
+	static const unsigned wanted[] = { SMTP_MAY_HOLD, SMTP_MAY_HOLD, SMTP_MAY_URGE };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct arena a = { 0 };
+		struct smtp_path_line line;
+		struct smtp_mail_parameters p;
+		bool parsed = !smtp_parse_path(str_of(inputs[i]), STR("FROM:"), ADDRESS_NULL, &a, &line), same = true;
+
+		for (unsigned may = 0; parsed && may < 4; may++)
+			same &= (may & wanted[i]) == !smtp_mail_parameters(&line, may, &p) * wanted[i];
+		ok(parsed && same, "only who may: %s", inputs[i]);
 		arena_free(&a);
 	}
 }
@@ -234,6 +284,35 @@ static const struct {
 	{ "a line that does not end is as long as it is", "A: b\r\n0123456789", NULL, 0, 10 },
 };
 
+static const struct {
+	const char *what, *message;
+	bool header, any;
+} letters[] = {
+	{ "ASCII", "A: b\r\n\r\n0123456789012345\r\n", false, false },
+	{ "in the header", "A: \xc3\xa4\r\n\r\nbody", true, true },
+	{ "in the body", "A: b\r\n\r\n0123456789\xff", false, true },
+	{ "in the body at once", "\r\n\x80", false, true },
+	{ "in the header's last byte", "A: 0123456789012345678901\x80", true, true },
+};
+
+static void test_letters(void)
+{
+	for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++) {
+		struct str in = str_of(letters[i].message);
+		bool same = true;
+
+		for (size_t step = 1; step <= in.len; step++) {
+			struct smtp_watch w = { 0 };
+
+			for (size_t at = 0; at < in.len; at += step)
+				smtp_watch_feed(&w, str_cut(in, at, in.len - at < step ? in.len : at + step));
+			same &= w.beyond_ascii == letters[i].any && w.header_beyond_ascii == letters[i].header;
+			smtp_watch_free(&w);
+		}
+		ok(same, "beyond ASCII: %s", letters[i].what);
+	}
+}
+
 static bool watch_gives(size_t row, size_t step)
 {
 	struct str in = str_of(watched[row].message);
@@ -274,8 +353,10 @@ int main(void)
 	test_lines();
 	test_paths();
 	test_parameters();
+	test_offers();
 	test_dots();
 	test_chunks();
 	test_watch();
+	test_letters();
 	return done();
 }

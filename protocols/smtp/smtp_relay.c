@@ -1,0 +1,57 @@
+/* smtp_relay.c - for whom mail is sent on to others, the whole of it:
+ *   who logged in                     to anybody
+ *   clients of relay.networks         to anybody
+ *   everybody                         to names of ours that somebody here had sent on (route.h)
+ *                                     to domains that we back up (relay.domains), if the recipient is known there
+ *   all else                          550 5.7.1
+ * And what such clients may say of their mail: only they are believed how urgent it is, only who hands in his own mail may
+ * have it held. */
+#include "core/mem.h"
+#include "core/network.h"
+#include "protocols/smtp/smtp_session.h"
+#include "storage/date.h"
+#include "storage/route/relay.h"
+#include <stdlib.h>
+
+static void *make_networks(const struct conf *conf)
+{
+	const struct relay_conf *relay = conf_section(conf, &relay_settings);
+	struct networks *ns = mem_new(struct networks);
+
+	networks_read(ns, &relay->networks);
+	return ns;
+}
+
+static void free_networks(void *made)
+{
+	networks_free(made);
+	free(made);
+}
+
+bool smtp_relay_trusted(const struct smtp *s)
+{
+	static const struct preparation listed = { make_networks, free_networks };
+	struct ip ip;
+
+	return s->account ||
+	       (ip_read(str_of(conn_peer(s->conn)), &ip) && networks_have(conf_prepared(s->snapshot, &listed), &ip));
+}
+
+unsigned smtp_may(const struct smtp *s)
+{
+	return (s->account ? SMTP_MAY_HOLD : 0) | (smtp_relay_trusted(s) ? SMTP_MAY_URGE : 0);
+}
+
+void smtp_trusted_offers(struct smtp *s)
+{
+	const struct submission_conf *conf = conf_section(s->snapshot, &submission_settings);
+	struct date last = date_of((worker_wall_ms(s->worker) + conf->hold_max_ms) / 1000, 0);
+	unsigned may = smtp_may(s);
+
+	if (may & SMTP_MAY_HOLD)
+		smtp_reply(s, "250-FUTURERELEASE %lld %04d-%02d-%02dT%02d:%02d:%02dZ",
+			(long long)conf->hold_max_ms / 1000, last.year, last.month, last.day, last.hour, last.minute,
+			last.second);
+	if (may & SMTP_MAY_URGE)
+		smtp_reply(s, "250-MT-PRIORITY");
+}

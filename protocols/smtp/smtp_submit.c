@@ -1,0 +1,194 @@
+/* smtp_submit.c - mail that our own people hand in (RFC 6409): its header is held back until it is whole, then goes on
+ * without Bcc, which nobody but the envelope should know (RFC 5322, 3.6.3), and with the Date and Message-ID that it may
+ * lack (RFC 6409, 8). Its From fields are looked at if the configuration wants them to be the account's, too. */
+#include "core/log.h"
+#include "protocols/smtp/smtp_session.h"
+#include "storage/address.h"
+#include "storage/date.h"
+#include "storage/header.h"
+
+#define HEADER_MAX (1u << 20) /* bytes of it */
+#define FROM_MAX   100        /* addresses in From and Sender fields */
+
+static const struct setting rows[] = {
+	{ "from", SETTING_BOOL, "false", NULL, NULL, offsetof(struct submission_conf, from),
+		"The addresses of From and Sender fields must be the account's, too, not the envelope's sender alone.",
+		0 },
+	{ "hold_max", SETTING_DURATION, "30d", "0s", "365d", offsetof(struct submission_conf, hold_max_ms),
+		"The longest that a message is held back for its sender (FUTURERELEASE).", 0 },
+	{ 0 },
+};
+
+const struct settings submission_settings = { "submission", false, sizeof(struct submission_conf), rows,
+	"Mail that people hand in once they have logged in.", NULL };
+
+void smtp_submit_drop(struct smtp *s)
+{
+	buf_free(&s->submit.header);
+	s->submit = (struct smtp_submit){ 0 };
+}
+
+void smtp_submit_begin(struct smtp *s)
+{
+	s->submit.holds = s->account != NULL;
+}
+
+/* --- the header, whole ------------------------------------------------------------------------------------------- */
+
+static bool is_bcc(struct str name)
+{
+	return str_eq_nocase(name, STR("Bcc")) || str_eq_nocase(name, STR("Resent-Bcc"));
+}
+
+static bool says_who(struct str name)
+{
+	return str_eq_nocase(name, STR("From")) || str_eq_nocase(name, STR("Sender"));
+}
+
+static void add_missing(struct smtp *s, bool date, bool id, struct buf *out)
+{
+	char text[DATE_TEXT_SIZE];
+
+	date_message_print(text, worker_wall_ms(s->worker) / 1000, 0);
+	if (date)
+		buf_printf(out, "Date: %s\r\n", text);
+	if (id)
+		buf_printf(out, "Message-ID: <%s@%s>\r\n", s->id, smtp_hostname(s));
+}
+
+/* What an address is, as the store compares them; whatever is no address is nobody's. */
+static struct str plain(struct arena *a, const struct address *one)
+{
+	return str_of(arena_printf(a, STR_FMT "@" STR_FMT, STR_ARG(one->local), STR_ARG(one->host)));
+}
+
+static void note_from(struct smtp *s, struct str value)
+{
+	struct arena *a = &s->transaction;
+
+	for (const struct address *one = address_list(a, value, FROM_MAX + 1); one; one = one->next) {
+		if (one->kind != ADDRESS_MAILBOX)
+			continue;
+		if (s->submit.from_count == FROM_MAX) {
+			smtp_message_refuse(s, "550 5.7.1 it is from too many");
+			return;
+		}
+		if (!s->submit.from)
+			s->submit.from = arena_alloc(a, FROM_MAX * sizeof(struct str));
+		s->submit.from[s->submit.from_count++] = plain(a, one);
+	}
+}
+
+/* What was held back goes on. */
+static void release(struct smtp *s)
+{
+	const struct submission_conf *conf = conf_section(s->snapshot, &submission_settings);
+	struct header_walk walk = header_walk(buf_str(&s->submit.header));
+	bool date = true, id = true;
+	struct buf out = { 0 }, missing = { 0 };
+	struct header_field field;
+
+	while (header_next(&walk, &field)) {
+		if (is_bcc(field.name))
+			continue;
+		date &= !str_eq_nocase(field.name, STR("Date"));
+		id &= !str_eq_nocase(field.name, STR("Message-ID"));
+		if (conf->from && says_who(field.name))
+			note_from(s, field.value);
+		buf_add_str(&out, field.whole);
+	}
+	buf_add_str(&out, walk.left); /* the blank line */
+	add_missing(s, date, id, &missing);
+	s->submit.holds = false;
+	if (buf_len(&missing))
+		smtp_message_keep(s, buf_str(&missing));
+	if (buf_len(&out))
+		smtp_message_keep(s, buf_str(&out));
+	buf_free(&missing);
+	buf_free(&out);
+	buf_free(&s->submit.header);
+}
+
+/* --- and until it is --------------------------------------------------------------------------------------------- */
+
+/* One byte of the header. Where line ends are mended (form.h) they are so here, or a field could hide behind one. True:
+ * this was the end of the blank line. */
+static bool add_byte(struct smtp_submit *m, char c, bool mend)
+{
+	bool after_cr = m->cr, end = c == '\n' || (mend && c == '\r');
+	bool blank = !m->line || (m->line == 1 && after_cr && !mend);
+
+	m->cr = c == '\r';
+	if (mend && after_cr && c == '\n')
+		return false; /* the CR was a line end already */
+	if (end && mend)
+		buf_add(&m->header, "\r\n", 2);
+	else
+		buf_add_char(&m->header, c);
+	m->line = end ? 0 : m->line + 1;
+	return end && blank;
+}
+
+void smtp_submit_feed(struct smtp *s, struct str piece, bool mend)
+{
+	struct smtp_submit *m = &s->submit;
+	size_t at = 0;
+	bool whole = false;
+
+	while (at < piece.len && !whole && buf_len(&m->header) <= HEADER_MAX)
+		whole = add_byte(m, piece.p[at++], mend);
+	if (buf_len(&m->header) > HEADER_MAX)
+		smtp_message_refuse(s, "552 5.3.4 the header of a message is at most 1 MB");
+	if (!whole || s->refused)
+		return;
+	m->skip_lf = mend && m->cr;
+	release(s);
+	smtp_submit_rest(s, str_cut(piece, at, piece.len));
+}
+
+/* What stands behind the header; the LF of a CRLF that ended it is no line. */
+void smtp_submit_rest(struct smtp *s, struct str piece)
+{
+	bool skip = s->submit.skip_lf && piece.len && piece.p[0] == '\n';
+
+	if (!piece.len || s->refused)
+		return;
+	s->submit.skip_lf = false;
+	if (piece.len > skip)
+		smtp_message_keep(s, str_cut(piece, skip, piece.len));
+}
+
+void smtp_submit_end(struct smtp *s)
+{
+	if (s->submit.holds && !s->refused)
+		release(s);
+}
+
+/* --- From -------------------------------------------------------------------------------------------------------- */
+
+static void from_done(void *user, enum err e)
+{
+	struct smtp *s = user;
+
+	s->waiting = NULL;
+	if (e == ERR_AGAIN)
+		smtp_message_refuse(s, "451 4.3.0 it cannot be known now whether the From field may be, try again");
+	else if (e)
+		smtp_message_refuse(
+			s, arena_printf(&s->transaction, "550 5.7.1 From: <" STR_FMT "> is no address of %s",
+				   STR_ARG(s->submit.from[s->submit.from_asked]), s->account->address));
+	s->submit.from_asked++;
+	smtp_message_checked(s);
+}
+
+bool smtp_submit_asks(struct smtp *s)
+{
+	struct smtp_submit *m = &s->submit;
+
+	while (m->from_asked < m->from_count && str_eq_nocase(m->from[m->from_asked], str_of(s->account->address)))
+		m->from_asked++;
+	if (m->from_asked == m->from_count || s->refused)
+		return false;
+	s->waiting = route_may_send(s->worker, str_of(s->account->address), m->from[m->from_asked], from_done, s);
+	return true;
+}
