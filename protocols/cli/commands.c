@@ -31,6 +31,11 @@ const struct command cli_commands[] = {
 		"ADDRESSES: all of a host's; or MAIL, the default: the hosts that take a domain's mail, as they are "
 		"tried. Of an address it tells the name. Exit status 1: nothing was found.",
 		resolve_run },
+	{ "route", "[--from SENDER] [--login] [--json] ADDRESS",
+		"Tells what an address means to the running server: each step, then what it comes to, and where mail "
+		"for others goes next. --from names who writes; --login asks whom it means as a login name. Exit status "
+		"1: none of it would be taken.",
+		route_run },
 	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
 		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
 		"domain with "

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 static const struct control_request *const tables[] = { control_server_requests, control_account_requests,
-	control_name_requests, control_kick_requests, control_resolve_requests, NULL };
+	control_name_requests, control_kick_requests, control_resolve_requests, control_route_requests, NULL };
 
 json_t *control_json(struct str text)
 {

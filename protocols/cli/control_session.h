@@ -32,6 +32,7 @@ extern const struct control_request control_account_requests[]; /* control_accou
 extern const struct control_request control_name_requests[];    /* control_name.c */
 extern const struct control_request control_kick_requests[];    /* control_kick.c */
 extern const struct control_request control_resolve_requests[]; /* control_resolve.c */
+extern const struct control_request control_route_requests[];   /* control_route.c */
 
 /* Ends the account's sessions everywhere, tells how many, and answers the request. */
 void control_kick_account(struct control *c, struct str name);
