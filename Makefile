@@ -67,7 +67,7 @@ run: deps-run  ## build, make a demo store in build/demo and serve it on loopbac
 
 # Each of its two runs brings something of its own: the plain one ThreadSanitizer, the one with ASAN=1 a little fuzzing.
 check: deps-check  ## build and run every test that is quick
-	@$(MAKE) $(PARALLEL) all units recorder
+	@$(MAKE) $(PARALLEL) all units disk
 	@$(MAKE) $(PARALLEL) $(if $(ASAN),ASAN= FUZZ=1 fuzzers,TSAN=1 CC=clang threaded)
 	BUILD=$(BUILD) prove -j2 -e t/run $(UNITS) $(if $(ASAN),$(FUZZERS),$(THREADED)) $(TESTS)
 
@@ -75,7 +75,7 @@ unit: units  ## build and run the unit tests alone
 	@prove -e t/run $(UNITS)
 
 crash: deps-check  ## N times (1,000) kill the server under load, and cut its power; look for all that was acknowledged
-	@$(MAKE) $(PARALLEL) all recorder
+	@$(MAKE) $(PARALLEL) all disk
 	BUILD=$(BUILD) KILLS=$(or $(N),1000) TEST_LIMIT=0 prove -v -e t/run $(wildcard t/crash/*.py)
 
 bench: deps-run  ## run a benchmark: B=name, PEER=another server to compare with
@@ -121,7 +121,7 @@ help:  ## this list
 # Building -------------------------------------------------------------------------------------------------------
 
 units: $(UNITS)
-recorder: $(BUILD)/t/crash/record.so
+disk: $(BUILD)/t/crash/disk.so
 threaded: $(THREADED)
 fuzzers: $(FUZZERS)
 
@@ -172,5 +172,5 @@ deps-run deps-check deps-lint:
 
 -include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(BUILD)/bench/load.d $(BUILD)/bench/sink.d $(UNITS:=.d) $(FUZZERS:=.d)
 .PHONY: all run check unit crash bench fuzz install pages format lint clean help
-.PHONY: units recorder threaded fuzzers deps deps-run deps-check deps-lint FORCE
+.PHONY: units disk threaded fuzzers deps deps-run deps-check deps-lint FORCE
 .SECONDARY:

@@ -1,4 +1,4 @@
-"""power.py - what a power cut may leave of a directory, made from what t/crash/record.c wrote down.
+"""power.py - what a power cut may leave of a directory, made from what t/crash/disk.c wrote down.
 
     record = Record(path, before)          # before: the directory's content when the recording began
     for at in ...: record.leave(at, chance, directory)
@@ -17,7 +17,7 @@ import struct
 
 HEAD = struct.Struct("=IIQQQII")
 MAGIC = 0x50434552
-(WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, NOTE) = range(12)
+(WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, _, _, NOTE) = range(14)
 NAMES = (CREATE, DIRECTORY, RENAME, LINK, UNLINK)
 PAGE = 4096
 Change = collections.namedtuple("Change", "at kind file length path other offset bytes")

@@ -1,8 +1,9 @@
-/* record.c - writes down, in order, whatever a program does to the files below a directory: for cut.py, which makes from it
- * what a power cut may leave.
- * A library to be preloaded. RECORD_BELOW names the directory, RECORD_TO the file that gets the records; each goes there by one
- * write to its end, so those of all processes and threads stand in one order. A change is written down once it is done,
- * a sync when it begins and when it ended: what stands before the beginning of one that ended well is durable. */
+/* disk.c - a disk that does what a test wants: it writes down what a program does to its files, and fails on demand.
+ * A library to be preloaded. DISK_BELOW names the directory that it is about. DISK_RECORD, if it is there, gets a record of
+ * each change below it, for cut.py, which makes of these what a power cut may leave; each goes there by one write to the
+ * end, so those of all processes and threads stand in one order. A change is written down once it is done, a sync when it
+ * begins and when it ended: what stands before the beginning of one that ended well is durable. DISK_FAULTS, if it is there, is
+ * a file of rules, which faults.py changes while the program runs: which calls on which paths fail, how and how often. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,16 +14,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_SIZE 4096
 #define MAGIC     0x50434552 /* a record begins */
 #define PARTS_MAX 64         /* of one write */
 
-enum kind { WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW };
+enum kind { WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, OPEN, READ };
 
 struct head { /* then the two paths, then the bytes */
 	uint32_t magic, kind;
@@ -31,20 +34,57 @@ struct head { /* then the two paths, then the bytes */
 	uint32_t path, other;
 };
 
+#define RULES 16
+struct rule {              /* all zeros: none */
+	uint32_t kinds;    /* bits by enum kind */
+	int32_t number;    /* errno; 0: nothing fails */
+	uint32_t every;    /* one call in so many */
+	uint32_t slow_ms;  /* it takes so much longer */
+	uint32_t short_by; /* a write does so many bytes less */
+	_Atomic uint32_t calls, hits;
+	char path[100]; /* what is in the path; "" : any */
+};
+
 static char below[PATH_SIZE];
 static size_t below_len;
 static int to = -1;
+static struct rule *rules; /* RULES of them; NULL: nothing fails */
 
 __attribute__((constructor)) static void begin(void)
 {
-	const char *directory = getenv("RECORD_BELOW"), *file = getenv("RECORD_TO");
+	const char *directory = getenv("DISK_BELOW"), *record = getenv("DISK_RECORD"), *faults = getenv("DISK_FAULTS");
+	int fd;
 
-	if (!directory || !file || !realpath(directory, below))
+	if (!directory || !realpath(directory, below))
 		return;
 	below_len = strlen(below);
-	to = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_APPEND | O_CLOEXEC, 0);
-	if (to >= 0) /* out of the way of a program that closes what it does not know */
-		to = (int)syscall(SYS_fcntl, to, F_DUPFD_CLOEXEC, 900);
+	if (faults && (fd = (int)syscall(SYS_openat, AT_FDCWD, faults, O_RDWR | O_CLOEXEC, 0)) >= 0) {
+		rules = mmap(NULL, RULES * sizeof(*rules), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (rules == MAP_FAILED)
+			abort();
+		syscall(SYS_close, fd);
+	}
+	if (record && (fd = (int)syscall(SYS_openat, AT_FDCWD, record, O_WRONLY | O_APPEND | O_CLOEXEC, 0)) >= 0)
+		to = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 900); /* out of the way of the program's own */
+}
+
+/* What the rules say of a call: 0: it may be made; else it fails with errno set. len: of a write, which may get shorter. */
+static int fault(enum kind kind, const char *path, size_t *len)
+{
+	for (struct rule *r = rules; rules && path && r < rules + RULES; r++) {
+		if (!(r->kinds & 1u << kind) || !strstr(path, r->path) || ++r->calls % (r->every ? r->every : 1))
+			continue;
+		r->hits++;
+		if (r->slow_ms)
+			nanosleep(&(struct timespec){ r->slow_ms / 1000, r->slow_ms % 1000 * 1000000L }, NULL);
+		if (len && r->short_by && *len > 1)
+			*len = *len > r->short_by ? *len - r->short_by : 1;
+		if (r->number) {
+			errno = r->number;
+			return -1;
+		}
+	}
+	return 0;
 }
 
 static void put(enum kind kind, uint64_t file, uint64_t offset, const char *path, const char *other,
@@ -61,14 +101,14 @@ static void put(enum kind kind, uint64_t file, uint64_t offset, const char *path
 			all[parts].iov_len = length;
 		length -= all[parts++].iov_len;
 	}
-	if (to < 0 || length || syscall(SYS_writev, to, all, parts) < 0)
+	if (to >= 0 && (length || syscall(SYS_writev, to, all, parts) < 0))
 		abort();
 }
 
 /* The path below the directory; NULL: it is elsewhere. */
 static const char *shorten(const char *path)
 {
-	if (to < 0 || strncmp(path, below, below_len) || (path[below_len] && path[below_len] != '/'))
+	if (!below_len || strncmp(path, below, below_len) || (path[below_len] && path[below_len] != '/'))
 		return NULL;
 	return path[below_len] ? path + below_len + 1 : path + below_len;
 }
@@ -125,9 +165,11 @@ static int opened(int directory, const char *path, int flags, mode_t mode)
 	struct stat st;
 	int fd;
 
-	if (to >= 0 && flags & (O_CREAT | O_TRUNC) && (flags & O_TMPFILE) != O_TMPFILE &&
-		(known = path_at(directory, path, room)))
+	if (below_len && (flags & O_TMPFILE) != O_TMPFILE && (known = path_at(directory, path, room)) &&
+		flags & (O_CREAT | O_TRUNC))
 		there = fstatat(directory, path, &st, 0) == 0;
+	if (fault(there ? OPEN : CREATE, known, NULL))
+		return -1;
 	fd = (int)syscall(SYS_openat, directory, path, flags, mode);
 	if (fd >= 0 && known && !there)
 		put(CREATE, number_of(fd), 0, known, NULL, NULL, 0, 0);
@@ -170,7 +212,7 @@ static ssize_t wrote(int fd, ssize_t n, int64_t offset, const struct iovec *byte
 	const char *path;
 	int number = errno;
 
-	if (n > 0 && to >= 0 && fd != to && (path = path_of(fd, room))) {
+	if (n > 0 && to >= 0 && (path = path_of(fd, room))) {
 		if (offset < 0)
 			offset = lseek(fd, 0, SEEK_CUR) - n;
 		put(WRITE, number_of(fd), (uint64_t)offset, path, NULL, bytes, count, (uint64_t)n);
@@ -179,18 +221,32 @@ static ssize_t wrote(int fd, ssize_t n, int64_t offset, const struct iovec *byte
 	return n;
 }
 
+/* Before a write: false, it fails. */
+static bool may_write(int fd, size_t *len)
+{
+	char room[PATH_SIZE];
+
+	return !rules || !fault(WRITE, path_of(fd, room), len);
+}
+
 ssize_t write(int fd, const void *bytes, size_t len)
 {
+	if (!may_write(fd, &len))
+		return -1;
 	return wrote(fd, syscall(SYS_write, fd, bytes, len), -1, &(struct iovec){ (void *)bytes, len }, 1);
 }
 
 ssize_t writev(int fd, const struct iovec *bytes, int count)
 {
+	if (!may_write(fd, NULL))
+		return -1;
 	return wrote(fd, syscall(SYS_writev, fd, bytes, count), -1, bytes, count);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)
 {
+	if (!may_write(fd, &len))
+		return -1;
 	return wrote(
 		fd, syscall(SYS_pwrite64, fd, bytes, len, offset), offset, &(struct iovec){ (void *)bytes, len }, 1);
 }
@@ -202,28 +258,41 @@ ssize_t pwrite64(int fd, const void *bytes, size_t len, off_t offset)
 
 ssize_t pwritev(int fd, const struct iovec *bytes, int count, off_t offset)
 {
+	if (!may_write(fd, NULL))
+		return -1;
 	return wrote(fd, REAL(pwritev)(fd, bytes, count, offset), offset, bytes, count);
 }
 
 ssize_t copy_file_range(int from, off_t *at, int fd, off_t *offset, size_t len, unsigned flags)
 {
 	off_t start = offset ? *offset : lseek(fd, 0, SEEK_CUR);
-	ssize_t n = syscall(SYS_copy_file_range, from, at, fd, offset, len, flags);
-	char *bytes = n > 0 ? malloc((size_t)n) : NULL;
+	char *bytes = NULL;
+	ssize_t n;
 
-	if (n > 0) { /* what it wrote is what can be read there */
+	if (!may_write(fd, &len))
+		return -1;
+	n = syscall(SYS_copy_file_range, from, at, fd, offset, len, flags);
+	if (n > 0 && to >= 0) { /* what it wrote is what can be read there */
 		char link[40];
 		int again;
 
+		bytes = malloc((size_t)n);
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		again = (int)syscall(SYS_openat, AT_FDCWD, link, O_RDONLY | O_CLOEXEC, 0);
-		if (again < 0 || pread(again, bytes, (size_t)n, start) != n)
+		if (!bytes || again < 0 || pread(again, bytes, (size_t)n, start) != n)
 			abort();
 		close(again);
 		wrote(fd, n, start, &(struct iovec){ bytes, (size_t)n }, 1);
 	}
 	free(bytes);
 	return n;
+}
+
+static bool may_grow(int fd, enum kind kind)
+{
+	char room[PATH_SIZE];
+
+	return !rules || !fault(kind, path_of(fd, room), NULL);
 }
 
 static int sized(int fd, int result, enum kind kind, uint64_t length)
@@ -238,7 +307,7 @@ static int sized(int fd, int result, enum kind kind, uint64_t length)
 
 int ftruncate(int fd, off_t length)
 {
-	return sized(fd, (int)syscall(SYS_ftruncate, fd, length), CUT, (uint64_t)length);
+	return sized(fd, may_grow(fd, CUT) ? (int)syscall(SYS_ftruncate, fd, length) : -1, CUT, (uint64_t)length);
 }
 
 int ftruncate64(int fd, off_t length)
@@ -248,7 +317,8 @@ int ftruncate64(int fd, off_t length)
 
 int posix_fallocate(int fd, off_t offset, off_t len)
 {
-	return sized(fd, REAL(posix_fallocate)(fd, offset, len), GROW, (uint64_t)(offset + len));
+	return sized(fd, may_grow(fd, GROW) ? REAL(posix_fallocate)(fd, offset, len) : errno, GROW,
+		(uint64_t)(offset + len));
 }
 
 int posix_fallocate64(int fd, off_t offset, off_t len)
@@ -258,9 +328,23 @@ int posix_fallocate64(int fd, off_t offset, off_t len)
 
 int fallocate(int fd, int mode, off_t offset, off_t len)
 {
-	int result = (int)syscall(SYS_fallocate, fd, mode, offset, len);
+	int result = may_grow(fd, GROW) ? (int)syscall(SYS_fallocate, fd, mode, offset, len) : -1;
 
 	return mode ? result : sized(fd, result, GROW, (uint64_t)(offset + len));
+}
+
+ssize_t pread(int fd, void *bytes, size_t len, off_t offset)
+{
+	char room[PATH_SIZE];
+
+	if (rules && fault(READ, path_of(fd, room), NULL))
+		return -1;
+	return syscall(SYS_pread64, fd, bytes, len, offset);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t len, off_t offset)
+{
+	return pread(fd, bytes, len, offset);
 }
 
 /* --- names ------------------------------------------------------------------------------------------------------------- */
@@ -280,7 +364,9 @@ int renameat2(int from_at, const char *from, int to_at, const char *other, unsig
 	char room[PATH_SIZE], more[PATH_SIZE];
 	const char *a = path_at(from_at, from, room), *b = path_at(to_at, other, more);
 
-	return named(RENAME, (int)syscall(SYS_renameat2, from_at, from, to_at, other, flags), a, b);
+	return named(RENAME,
+		fault(RENAME, b ? b : a, NULL) ? -1 : (int)syscall(SYS_renameat2, from_at, from, to_at, other, flags),
+		a, b);
 }
 
 int renameat(int from_at, const char *from, int to_at, const char *other)
@@ -298,7 +384,8 @@ int linkat(int from_at, const char *from, int to_at, const char *other, int flag
 	char room[PATH_SIZE], more[PATH_SIZE];
 	const char *a = path_at(from_at, from, room), *b = path_at(to_at, other, more);
 
-	return named(LINK, (int)syscall(SYS_linkat, from_at, from, to_at, other, flags), a, b);
+	return named(LINK,
+		fault(LINK, b ? b : a, NULL) ? -1 : (int)syscall(SYS_linkat, from_at, from, to_at, other, flags), a, b);
 }
 
 int link(const char *from, const char *other)
@@ -311,7 +398,7 @@ int unlinkat(int directory, const char *path, int flags)
 	char room[PATH_SIZE];
 	const char *a = path_at(directory, path, room);
 
-	return named(UNLINK, (int)syscall(SYS_unlinkat, directory, path, flags), a, NULL);
+	return named(UNLINK, fault(UNLINK, a, NULL) ? -1 : (int)syscall(SYS_unlinkat, directory, path, flags), a, NULL);
 }
 
 int unlink(const char *path)
@@ -329,7 +416,8 @@ int mkdirat(int directory, const char *path, mode_t mode)
 	char room[PATH_SIZE];
 	const char *a = path_at(directory, path, room);
 
-	return named(DIRECTORY, (int)syscall(SYS_mkdirat, directory, path, mode), a, NULL);
+	return named(
+		DIRECTORY, fault(DIRECTORY, a, NULL) ? -1 : (int)syscall(SYS_mkdirat, directory, path, mode), a, NULL);
 }
 
 int mkdir(const char *path, mode_t mode)
@@ -347,10 +435,10 @@ static int synced(int fd, long call, enum kind kind)
 	const char *path = path_of(fd, room);
 	int result;
 
-	if (path)
+	if (path && to >= 0)
 		put(kind, number_of(fd), which, path, NULL, NULL, 0, 0);
-	result = (int)syscall(call, fd);
-	if (path && !result)
+	result = fault(kind, path, NULL) ? -1 : (int)syscall(call, fd);
+	if (path && to >= 0 && !result)
 		put(SYNCED, 0, which, NULL, NULL, NULL, 0, 0);
 	return result;
 }
