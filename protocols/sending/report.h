@@ -45,9 +45,10 @@ size_t report_takes(const struct report *r);
  * form. now_s: seconds since 1970. */
 void report_write(const struct report *r, struct str hostname, int64_t now_s, struct str message, struct buf *out);
 
-/* Writes it and puts it into the queue; the items of REPORT_FAILED end in the same entry of the journal. Where no report is
- * to be made the items end all the same. done (NULL is fine) runs later; ERR_AGAIN: it could not be put, the items are
- * still open. The copy is the caller's and lives until done. */
-void report_send(struct worker *w, const struct report *r, store_done *done, void *user);
+/* Writes it and puts it into the queue, for those of its recipients that want one; the items of REPORT_FAILED, all of them,
+ * end in the same entry of the journal. Where no report is to be made they end all the same. done (NULL is fine) runs
+ * later; ERR_AGAIN: it could not be put, the items are still open. Recipients and copy are the caller's and live until
+ * done; whoever cancels frees the copy next. */
+struct call *report_send(struct worker *w, const struct report *r, store_done *done, void *user);
 
 #endif

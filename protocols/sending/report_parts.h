@@ -15,6 +15,8 @@ bool report_is_international(const struct report *r); /* an address holds such l
 /* "5.1.1": what the other side said, where that fits the action, or the least that is known (RFC 3463). */
 struct str report_code(enum report_action action, const struct outcome *o);
 
+const char *report_action_text(enum report_action action); /* "failed" (RFC 3464, 2.3.3) */
+
 bool report_is_ascii(struct str text);
 
 #endif

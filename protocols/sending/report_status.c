@@ -15,6 +15,11 @@ static const char *const actions[] = {
 	[REPORT_EXPANDED] = "expanded",
 };
 
+const char *report_action_text(enum report_action action)
+{
+	return actions[action];
+}
+
 bool report_is_ascii(struct str text)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -185,7 +190,8 @@ static void add_recipient(
 	buf_add_char(out, '\n');
 	add_original(rr->recipient->orcpt, international, out);
 	add_final(rr->recipient->address, international, out);
-	buf_printf(out, "Action: %s\nStatus: " STR_FMT "\n", actions[r->action], STR_ARG(report_code(r->action, o)));
+	buf_printf(out, "Action: %s\nStatus: " STR_FMT "\n", report_action_text(r->action),
+		STR_ARG(report_code(r->action, o)));
 	remote = str_word(&remote); /* its name; the address behind it is no part of the field */
 	if (remote.len) {
 		buf_printf(&value, "dns; " STR_FMT, STR_ARG(remote));
