@@ -7,7 +7,8 @@
  * A key is a keyed hash of what is counted, so nobody outside can choose two that meet. A tally that holds nothing open
  * and was used longest ago makes room for a new key in its set; if all eight hold something there is no tally, and
  * what would be counted in it is not. Sums are exact while one worker counts; those who count at the very same moment
- * may each miss the other's last one. */
+ * may each miss the other's last one. A tally is one cache line, so keys of different kinds count different things in
+ * the same places. */
 #ifndef CORE_TALLY_H
 #define CORE_TALLY_H
 
@@ -22,7 +23,8 @@ struct tally_table;
 enum tally_open { /* what is open now */
 	TALLY_SESSIONS,
 	TALLY_STRANGERS, /* those of them that have not logged in */
-	TALLY_OPENS
+	TALLY_OPENS,
+	TALLY_SENDINGS = TALLY_SESSIONS, /* of a destination or a host that mail goes to: sessions of ours */
 };
 
 enum tally_rate {       /* what came in a period */
@@ -30,7 +32,8 @@ enum tally_rate {       /* what came in a period */
 	TALLY_ERRORS,
 	TALLY_COMMANDS,
 	TALLY_FAILURES, /* to log in */
-	TALLY_RATES
+	TALLY_RATES,
+	TALLY_SENT = TALLY_COMMANDS, /* of a destination, or of an account or domain of senders: messages that left */
 };
 
 size_t tally_table_bytes(void); /* of zeroed memory that is an empty table */

@@ -10,6 +10,7 @@
 #include "protocols/cli/control.h"
 #include "protocols/imap/imap.h"
 #include "protocols/pop3/pop3.h"
+#include "protocols/sending/sending.h"
 #include "protocols/smtp/smtp.h"
 #include "storage/journal.h"
 #include "storage/queue/queue.h"
@@ -33,6 +34,8 @@ static const struct settings *const settings[] = {
 	&store_settings,
 	&journal_settings,
 	&queue_settings,
+	&sending_settings,
+	&destination_settings,
 	&domain_settings,
 	&rewrite_settings,
 	&route_settings,

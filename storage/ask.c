@@ -100,6 +100,29 @@ static void forget(struct worker *w, unsigned to, struct name name, bool late)
 		timer_start(w->timers, &f->soon_timer, FORGET_SOON_MS, forget_soon, f);
 }
 
+/* Names of a life count up from 1: none of them reaches this bit. */
+#define LASTING (UINT64_C(1) << 63)
+
+struct name name_lasting(uint64_t message, uint32_t recipient)
+{
+	return (struct name){ message, LASTING | recipient };
+}
+
+bool name_lasts(struct name name)
+{
+	return name.number & LASTING;
+}
+
+unsigned store_owner_of(const struct worker *w, struct str account)
+{
+	return store_owner(w->store, account);
+}
+
+void store_forget(struct worker *w, unsigned owner, struct name name)
+{
+	forget(w, owner, name, false);
+}
+
 void forget_handle(struct worker *w, struct request *rq, struct str args)
 {
 	struct unpack u = unpack_of(args);
@@ -174,7 +197,7 @@ static void answered(void *user, enum err e, struct str answer)
 	struct unpack u = unpack_of(answer);
 
 	k->call = NULL;
-	if (k->named)
+	if (k->named && !name_lasts(k->name))
 		forget(k->w, k->to, k->name, e == ERR_AGAIN);
 	if (!e && k->fresh && k->handle && shared_wait(k->w, unpack_u64(&u), k))
 		buf_add_str(&k->answer, answer);

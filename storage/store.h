@@ -90,11 +90,19 @@ struct delivery {
 	struct str
 		trace; /* header lines in stored form (LF) put before the message: Return-Path, Delivered-To, Received */
 	struct draft *draft; /* ended; lives until done */
-	struct name name;    /* by name_next, one per recipient */
+	struct name name;    /* by name_next, one per recipient; or by name_lasting */
 };
 /* OK: durable, and its UID in INBOX. ERR_ABSENT, ERR_TOO_BIG, ERR_AGAIN. */
 typedef void deliver_done(void *user, enum err e, uint32_t uid);
 struct call *store_deliver(struct worker *w, const struct delivery *d, deliver_done *done, void *user);
+
+/* The name of a delivery that may be asked for again after the asker died, by whoever is in his place: of what a queue
+ * holds, by the message's id and the recipient's number. Its owner remembers it until store_forget says that it will not be,
+ * to the slot that store_owner_of named (or until too many others are remembered). */
+struct name name_lasting(uint64_t message, uint32_t recipient);
+bool name_lasts(struct name name);
+unsigned store_owner_of(const struct worker *w, struct str account);
+void store_forget(struct worker *w, unsigned owner, struct name name);
 
 /* --- mailboxes of an account ---------------------------------------------------------------------------------- */
 

@@ -100,7 +100,8 @@ bool task_name(struct task *t, struct name name)
 	struct store *st = t->st;
 	struct str answer;
 
-	life_seen(st, t->from, name.life);
+	if (!name_lasts(name))
+		life_seen(st, t->from, name.life);
 	if (journal_name_known(st->journal, name, &answer)) {
 		log_debug("store", NULL, "asked again, done before address=" STR_FMT, STR_ARG(t->address));
 		task_end(t, OK, answer);

@@ -1,0 +1,292 @@
+/* sending.c - items opened and closed, what comes next for each of them, and the life of it all. */
+#include "protocols/sending/sending_inside.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define CALENDAR_STEPS 500   /* items whose time has come, in a turn */
+#define CALENDAR_MS    60000 /* the wall clock is looked at again, for it may have been set */
+#define SWEEP_MS       10000
+
+uint32_t sending_now_s(const struct sending *s)
+{
+	return (uint32_t)(worker_wall_ms(s->w) / 1000);
+}
+
+int64_t sending_now_ms(const struct sending *s)
+{
+	return worker_wall_ms(s->w);
+}
+
+/* --- the calendar ------------------------------------------------------------------------------------------------- */
+
+static void calendar_run(void *user);
+
+static void calendar_set(struct sending *s)
+{
+	int64_t ms;
+
+	if (!s->calendar.count)
+		return;
+	ms = (int64_t)s->calendar.entries[0].at_s * 1000 - sending_now_ms(s);
+	if (ms > CALENDAR_MS)
+		ms = CALENDAR_MS;
+	if (!timer_runs(&s->calendar_timer) || s->calendar_timer.at_ms > timers_now_ms(s->w->timers) + ms)
+		timer_start(s->w->timers, &s->calendar_timer, ms, calendar_run, s);
+}
+
+void item_take(struct sending *s, struct queue_item *item)
+{
+	assert(item->state == ITEM_WAITS && item->destination);
+	calendar_remove(&s->calendar, item);
+	due_remove(item->destination, item);
+	item->state = ITEM_TRYING;
+}
+
+/* Puts it where it belongs, out of a parcel or at its opening. */
+static void item_place(struct sending *s, struct queue_item *item, uint32_t due_s, uint32_t event_s)
+{
+	item->state = ITEM_WAITS;
+	if (due_s <= sending_now_s(s)) {
+		due_add(item->destination, item);
+		destination_consider(item->destination);
+		calendar_put(&s->calendar, item, event_s);
+	} else {
+		calendar_put(&s->calendar, item, due_s < event_s ? due_s : event_s);
+	}
+	calendar_set(s);
+}
+
+void item_wait(struct sending *s, struct queue_item *item, uint32_t since_s, uint32_t not_before_s)
+{
+	uint32_t due_s = item->next_s > not_before_s ? item->next_s : not_before_s;
+	enum event what;
+
+	item_place(s, item, due_s, schedule_event(item->destination->policy, item, since_s, &what));
+}
+
+void item_wait_again(struct sending *s, struct queue_item *item, uint32_t again_s)
+{
+	item_place(s, item, item->next_s > again_s ? item->next_s : again_s, again_s);
+}
+
+/* Its time has come for one thing or another: what it is shows by what is over. */
+static void item_comes(struct sending *s, struct queue_item *item, uint32_t at_s)
+{
+	enum event what;
+	uint32_t event_s = schedule_event(item->destination->policy, item, at_s - 1, &what);
+	enum purpose purpose = what == EVENT_EXPIRES ? PURPOSE_EXPIRE : what == EVENT_RETURNS ? PURPOSE_RETURN : PURPOSE_WARN;
+
+	if (purpose == PURPOSE_WARN && schedule_expires_s(item->destination->policy, item->message) <= sending_now_s(s)) {
+		purpose = PURPOSE_EXPIRE;
+		event_s = sending_now_s(s);
+	}
+	item_take(s, item);
+	if (event_s <= sending_now_s(s))
+		item_tell(s, item, purpose);
+	else
+		item_place(s, item, item->next_s, event_s);
+}
+
+static void calendar_run(void *user)
+{
+	struct sending *s = user;
+	uint32_t now_s = sending_now_s(s);
+
+	for (unsigned i = 0; i < CALENDAR_STEPS && s->calendar.count && s->calendar.entries[0].at_s <= now_s; i++)
+		item_comes(s, s->calendar.entries[0].item, s->calendar.entries[0].at_s);
+	calendar_set(s);
+}
+
+/* --- the lines of those that are told of ----------------------------------------------------------------------------- */
+
+void sending_telling(struct sending *s)
+{
+	for (unsigned purpose = 0; purpose < PURPOSES && !s->stopping; purpose++)
+		while (s->lines[purpose].first && s->telling < TELLING_MAX)
+			parcel_open(parcel_of_line(s, (enum purpose)purpose), parcel_tell);
+	if (s->telling < TELLING_MAX && !s->stopping)
+		sending_pump(s); /* who refuses, too */
+}
+
+static void telling_soon(void *user)
+{
+	sending_telling(user);
+}
+
+/* In a turn of its own, so that those of one message come together. */
+void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose)
+{
+	struct line *line = &s->lines[purpose];
+
+	assert(item->state == ITEM_TRYING && !item->next);
+	if (line->last)
+		line->last->next = item;
+	else
+		line->first = item;
+	line->last = item;
+	timer_start(s->w->timers, &s->telling_timer, 0, telling_soon, s);
+}
+
+/* --- the queue's listener --------------------------------------------------------------------------------------------- */
+
+static void opened(void *user, struct queue_item *item, struct str address, struct str sender)
+{
+	struct sending *s = user;
+	struct queue_destination *d = destination_of(s, address, item->local, sender);
+
+	item->destination = d;
+	d->items++;
+	if (!d->oldest_s || item->message->arrived_s < d->oldest_s)
+		d->oldest_s = item->message->arrived_s;
+	if (item->state == ITEM_HELD)
+		d->held++;
+	else
+		item_wait(s, item, sending_now_s(s), 0);
+}
+
+static void closed(void *user, struct queue_item *item)
+{
+	struct sending *s = user;
+	struct queue_destination *d = item->destination;
+
+	assert(item->state != ITEM_TRYING);
+	if (item->state == ITEM_WAITS) {
+		calendar_remove(&s->calendar, item);
+		due_remove(d, item);
+	}
+	if (item->state == ITEM_CLOSING && item->local)
+		local_forget(s->w, item);
+	assert(!item->place && !item->next);
+	d->held -= item->state == ITEM_HELD;
+	d->items--;
+	item->destination = NULL;
+	destination_settle(d);
+}
+
+static const struct queue_listener listener = { opened, closed };
+
+/* Once we stopped. */
+static void not_opened(void *user, struct queue_item *item, struct str address, struct str sender)
+{
+	(void)user, (void)item, (void)address, (void)sender;
+}
+
+static void not_closed(void *user, struct queue_item *item)
+{
+	(void)user, (void)item;
+}
+
+static const struct queue_listener nobody = { not_opened, not_closed };
+
+/* --- settings --------------------------------------------------------------------------------------------------------- */
+
+const struct policy *sending_policy(const struct sending *s, struct str title)
+{
+	for (size_t i = 1; title.len && i < s->policy_count; i++)
+		if (str_eq_nocase(str_of(s->policies[i].title), title))
+			return &s->policies[i];
+	return NULL;
+}
+
+static void policies_free(struct policy *policies, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(policies[i].title);
+	free(policies);
+}
+
+static void settings_take(struct sending *s)
+{
+	struct policy *old = s->policies;
+	size_t old_count = s->policy_count, titles = conf_titles(s->w->conf, &destination_settings);
+	struct queue_destination *d;
+
+	conf_unref(s->snapshot);
+	s->snapshot = conf_ref(s->w->conf);
+	s->conf = conf_section(s->snapshot, &sending_settings);
+	s->policies = mem_alloc((titles + 1) * sizeof(*s->policies));
+	s->policy_count = titles + 1;
+	policy_read(&s->policies[0], s->conf, "", NULL);
+	for (size_t i = 0; i < titles; i++) {
+		const char *title;
+		const struct destination_conf *own = conf_titled(s->snapshot, &destination_settings, i, &title);
+
+		policy_read(&s->policies[i + 1], s->conf, title, own);
+	}
+	TAILQ_FOREACH (d, &s->all, all) {
+		const struct policy *p = sending_policy(s, str_of(d->policy->title));
+
+		d->policy = p ? p : &s->policies[0];
+	}
+	policies_free(old, old_count);
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------------------- */
+
+static void sweep(void *user)
+{
+	struct sending *s = user;
+
+	sessions_sweep(s);
+	timer_start(s->w->timers, &s->sweep_timer, SWEEP_MS, sweep, s);
+}
+
+struct sending *sending_new(struct worker *w)
+{
+	struct sending *s = mem_new(struct sending);
+
+	s->w = w;
+	w->sending = s;
+	TAILQ_INIT(&s->all);
+	TAILQ_INIT(&s->idle);
+	TAILQ_INIT(&s->retiring);
+	TAILQ_INIT(&s->parcels);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		TAILQ_INIT(&s->rounds[i]);
+	s->rates = rates_new(s);
+	settings_take(s);
+	sweep(s);
+	queue_listen(w->queue, &listener, s);
+	return s;
+}
+
+void sending_reload(struct worker *w)
+{
+	struct sending *s = w->sending;
+
+	s->generation++;
+	settings_take(s);
+}
+
+void sending_stop(struct worker *w)
+{
+	struct sending *s = w->sending;
+	struct queue_destination *d;
+	struct parcel *p;
+
+	if (!s)
+		return;
+	s->stopping = true;
+	queue_listen(w->queue, &nobody, NULL);
+	TAILQ_FOREACH (d, &s->all, all)
+		for (struct sending_session *ss; (ss = TAILQ_FIRST(&d->sessions));)
+			session_end_ours(ss);
+	while ((p = TAILQ_FIRST(&s->parcels)))
+		parcel_free(p);
+	while ((d = TAILQ_FIRST(&s->all)))
+		destination_free(d);
+	timer_stop(w->timers, &s->calendar_timer);
+	timer_stop(w->timers, &s->pump_timer);
+	timer_stop(w->timers, &s->sweep_timer);
+	timer_stop(w->timers, &s->telling_timer);
+	calendar_free(&s->calendar);
+	table_free(&s->destinations);
+	rates_free(s->rates);
+	arena_free(&s->scratch);
+	policies_free(s->policies, s->policy_count);
+	conf_unref(s->snapshot);
+	free(s);
+	w->sending = NULL;
+}

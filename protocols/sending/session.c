@@ -1,0 +1,363 @@
+/* session.c - sessions of the transports: opened in turn for those destinations that need one, given parcels, ended. */
+#include "core/counter.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "protocols/sending/sending_inside.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define YIELD_MESSAGES 10    /* of a session while others wait for one */
+#define SLOW_MS        30000 /* a transaction that takes longer is slow */
+#define PUMP_STEPS     64    /* destinations served in a turn */
+#define PUMP_AGAIN_MS  1000  /* while the worker is overloaded */
+#define LAG_US         50000 /* of the loop: beyond it no session is opened */
+#define ELSEWHERE_MS   1000  /* all sessions to a destination are other workers': it is looked at again */
+
+COUNTER(sessions_opened, "sending.sessions", "sessions opened to send mail");
+
+/* --- begin and end ----------------------------------------------------------------------------------------------- */
+
+static void set_state(struct sending_session *ss, enum session_state state)
+{
+	struct queue_destination *d = ss->destination;
+	struct sending *s = d->sending;
+
+	if (ss->state == state)
+		return;
+	d->opening -= ss->state == SESSION_OPENING;
+	d->woken -= ss->state == SESSION_WOKEN;
+	if (ss->state == SESSION_IDLE) {
+		d->idle--;
+		TAILQ_REMOVE(&s->idle, ss, idle_link);
+	}
+	if (ss->state == SESSION_RETIRING)
+		TAILQ_REMOVE(&s->retiring, ss, idle_link);
+	ss->state = state;
+	ss->since_ms = sending_now_ms(s);
+	d->woken += state == SESSION_WOKEN;
+	if (state == SESSION_IDLE) {
+		d->idle++;
+		TAILQ_INSERT_TAIL(&s->idle, ss, idle_link);
+	}
+	if (state == SESSION_RETIRING) {
+		TAILQ_INSERT_TAIL(&s->retiring, ss, idle_link);
+		sending_pump(s);
+	}
+}
+
+static void session_open_to(struct queue_destination *d)
+{
+	struct sending_session *ss = mem_new(struct sending_session);
+	struct sending *s = d->sending;
+
+	ss->destination = d;
+	ss->hop = d->hop;
+	ss->hop->users++;
+	ss->transport = d->transport;
+	ss->state = SESSION_OPENING;
+	ss->since_ms = sending_now_ms(s);
+	TAILQ_INSERT_TAIL(&d->sessions, ss, link);
+	d->session_count++;
+	d->opening++;
+	s->session_count++;
+	s->standing_count[d->standing]++;
+	ss->tally = tally_of(s->w->shm, s->w->slot, d->tally_key, timers_now_ms(s->w->timers));
+	if (ss->tally)
+		tally_hold(s->w->shm, s->w->slot, ss->tally, TALLY_SENDINGS, 1);
+	counter_add(&sessions_opened, 1);
+	ss->theirs = ss->transport->open(s->w, ss, &ss->hop->hop);
+}
+
+/* What it had waits again. */
+static void session_gone(struct sending_session *ss)
+{
+	struct queue_destination *d = ss->destination;
+	struct sending *s = d->sending;
+
+	set_state(ss, SESSION_BUSY); /* in no list */
+	TAILQ_REMOVE(&d->sessions, ss, link);
+	d->session_count--;
+	s->session_count--;
+	s->standing_count[d->standing]--;
+	if (ss->tally)
+		tally_hold(s->w->shm, s->w->slot, ss->tally, TALLY_SENDINGS, -1);
+	if (ss->parcel) {
+		ss->parcel->session = NULL;
+		parcel_put_back(ss->parcel, 0);
+	}
+	hop_leave(ss->hop);
+	free(ss);
+	destination_settle(d);
+	sending_pump(s);
+}
+
+void session_end_ours(struct sending_session *ss)
+{
+	ss->transport->end(ss->theirs);
+	session_gone(ss);
+}
+
+void sending_over(struct sending_session *ss)
+{
+	session_gone(ss);
+}
+
+void sending_unreachable(struct sending_session *ss, const struct outcome *o)
+{
+	destination_unreachable(ss->destination, o);
+}
+
+/* --- parcels ----------------------------------------------------------------------------------------------------- */
+
+static void prepared(void *user, enum err e, struct queue_copy *copy)
+{
+	struct parcel *p = user;
+	struct sending_session *ss = p->session;
+	struct queue_destination *d = ss->destination;
+	uint32_t not_before_s;
+
+	ss->parcel = NULL;
+	if (!parcel_readable(p, e, copy)) {
+		set_state(ss, SESSION_IDLE);
+		destination_consider(d);
+		return;
+	}
+	not_before_s = rate_of_sender(d->sending->rates, &copy->envelope);
+	if (not_before_s) {
+		set_state(ss, SESSION_IDLE);
+		parcel_put_back(p, not_before_s);
+		destination_consider(d);
+		return;
+	}
+	ss->parcel = p;
+	set_state(ss, SESSION_PREPARED);
+	ss->transport->more(ss->theirs);
+}
+
+static bool are_waiting(const struct sending *s, enum standing standing)
+{
+	return !TAILQ_EMPTY(&s->rounds[ROUND_GOOD + standing]);
+}
+
+/* Whether one more session may be a destination's that stands so. */
+static bool may_have(const struct sending *s, enum standing standing)
+{
+	uint32_t all = (uint32_t)s->conf->sessions, doubtful = s->standing_count[STANDING_DOUBTFUL];
+
+	switch (standing) {
+	case STANDING_DOUBTFUL:
+		if (doubtful >= all / 4)
+			return false;
+		/* fallthrough */
+	case STANDING_NEW:
+		return s->standing_count[STANDING_NEW] + doubtful < all - all / 4;
+	default:
+		return true;
+	}
+}
+
+/* Whether it shall make room for others. */
+static bool shall_yield(const struct sending_session *ss)
+{
+	const struct queue_destination *d = ss->destination;
+	const struct sending *s = d->sending;
+	bool others = are_waiting(s, STANDING_NEW) || are_waiting(s, STANDING_DOUBTFUL);
+
+	if (!ss->messages)
+		return false;
+	if (d->standing == STANDING_DOUBTFUL && others && !may_have(s, STANDING_DOUBTFUL))
+		return true;
+	return ss->messages >= YIELD_MESSAGES && s->session_count >= s->conf->sessions &&
+	       (others || are_waiting(s, STANDING_GOOD));
+}
+
+/* Whether it shall end instead of taking another message. */
+static bool is_spent(const struct sending_session *ss)
+{
+	const struct queue_destination *d = ss->destination;
+	const struct sending *s = d->sending;
+
+	return s->stopping || s->w->stopping || ss->hop != d->hop || d->session_count > d->allowed ||
+	       ss->messages >= (uint64_t)s->conf->messages_per_session || shall_yield(ss);
+}
+
+static void prepare(struct sending_session *ss)
+{
+	struct queue_destination *d = ss->destination;
+	struct parcel *p = NULL;
+	int64_t wait_ms;
+
+	if (d->due_count && !timer_runs(&d->timer) && !d->refusing) {
+		wait_ms = rate_of_destination(d);
+		if (wait_ms)
+			destination_leave(d, wait_ms);
+		else
+			p = parcel_pick(d, PURPOSE_SEND, (size_t)d->sending->conf->recipients_per_message);
+	}
+	if (!p) {
+		set_state(ss, SESSION_IDLE);
+		return;
+	}
+	ss->parcel = p;
+	p->session = ss;
+	set_state(ss, SESSION_PREPARING);
+	parcel_open(p, prepared);
+}
+
+struct transaction *sending_take(struct sending_session *ss)
+{
+	struct queue_destination *d = ss->destination;
+
+	if (ss->state == SESSION_PREPARING || ss->state == SESSION_RETIRING)
+		return NULL;
+	if (ss->state == SESSION_PREPARED) {
+		set_state(ss, SESSION_BUSY);
+		ss->messages++;
+		return &ss->parcel->transaction;
+	}
+	assert(!ss->parcel);
+	if (ss->state == SESSION_OPENING)
+		destination_ready(d);
+	if (is_spent(ss)) {
+		set_state(ss, SESSION_RETIRING);
+	} else {
+		set_state(ss, SESSION_BUSY); /* so that idle ones that are asked again move to the end */
+		prepare(ss);
+	}
+	destination_consider(d);
+	return NULL;
+}
+
+void sending_tell(struct sending_session *ss, struct transaction *t, size_t recipient, const struct outcome *o)
+{
+	struct parcel *p = ss->parcel;
+
+	assert(p && t == &p->transaction && recipient < t->count && !t->recipients[recipient].told);
+	t->recipients[recipient].told = true;
+	outcome_keep(&p->memory, &p->outcomes[recipient], o);
+}
+
+void sending_done(struct sending_session *ss, struct transaction *t)
+{
+	struct parcel *p = ss->parcel;
+
+	assert(p && t == &p->transaction && ss->state == SESSION_BUSY);
+	ss->parcel = NULL;
+	p->session = NULL;
+	p->slow = sending_now_ms(p->sending) - ss->since_ms > SLOW_MS;
+	parcel_finish(p);
+}
+
+/* --- the pump: whoever stands in a round is served in turn ----------------------------------------------------------- */
+
+static void refuse_some(struct queue_destination *d)
+{
+	struct sending *s = d->sending;
+	struct parcel *p;
+
+	while (s->telling < TELLING_MAX && (p = parcel_pick(d, PURPOSE_REFUSE, PARCEL_MAX)))
+		parcel_open(p, parcel_tell);
+	if (!d->due_count)
+		d->refusing = false;
+}
+
+static void wake_one(struct queue_destination *d)
+{
+	struct sending_session *ss;
+
+	TAILQ_FOREACH (ss, &d->sessions, link)
+		if (ss->state == SESSION_IDLE)
+			break;
+	assert(ss);
+	set_state(ss, SESSION_WOKEN);
+	ss->transport->more(ss->theirs);
+}
+
+static void serve(struct queue_destination *d)
+{
+	struct sending *s = d->sending;
+	enum round round = d->round;
+
+	TAILQ_REMOVE(&s->rounds[round], d, round_link); /* to the end, if it still needs something */
+	d->round = ROUND_NONE;
+	if (round == ROUND_IDLE)
+		wake_one(d);
+	else if (round == ROUND_REFUSING)
+		refuse_some(d);
+	else if (s->w->workers > 1 && tally_open(s->w->shm, d->tally_key, TALLY_SENDINGS) >= d->policy->sessions)
+		destination_leave(d, ELSEWHERE_MS);
+	else
+		session_open_to(d);
+	destination_settle(d);
+}
+
+static bool is_overloaded(const struct sending *s)
+{
+	return shm_slot(s->w->shm, s->w->slot)->lag_us > LAG_US;
+}
+
+/* Whether a session may be opened now: one that idles makes room for who wants one. */
+static bool is_room(struct sending *s)
+{
+	struct sending_session *idle = TAILQ_FIRST(&s->idle);
+
+	if (s->session_count < s->conf->sessions)
+		return true;
+	if (!idle)
+		return false;
+	session_end_ours(idle);
+	return true;
+}
+
+/* Whom to serve next; NULL: nobody, before something changes. */
+static struct queue_destination *whose_turn(struct sending *s, bool open)
+{
+	if (!TAILQ_EMPTY(&s->rounds[ROUND_IDLE]))
+		return TAILQ_FIRST(&s->rounds[ROUND_IDLE]);
+	if (!TAILQ_EMPTY(&s->rounds[ROUND_REFUSING]) && s->telling < TELLING_MAX)
+		return TAILQ_FIRST(&s->rounds[ROUND_REFUSING]);
+	for (unsigned i = 0; open && i < STANDINGS; i++) {
+		enum standing standing = (enum standing)(s->turn = (s->turn + 1) % STANDINGS);
+
+		if (are_waiting(s, standing) && may_have(s, standing) && is_room(s))
+			return TAILQ_FIRST(&s->rounds[ROUND_GOOD + standing]);
+	}
+	return NULL;
+}
+
+static void pump(void *user)
+{
+	struct sending *s = user;
+	bool open = !is_overloaded(s) && !s->w->stopping;
+	struct queue_destination *d = NULL;
+
+	for (struct sending_session *ss; (ss = TAILQ_FIRST(&s->retiring));)
+		session_end_ours(ss);
+	for (unsigned i = 0; i < PUMP_STEPS && (d = whose_turn(s, open)); i++)
+		serve(d);
+	if (d)
+		sending_pump(s);
+	else if (!open && (are_waiting(s, STANDING_GOOD) || are_waiting(s, STANDING_NEW) || are_waiting(s, STANDING_DOUBTFUL)))
+		timer_start(s->w->timers, &s->pump_timer, PUMP_AGAIN_MS, pump, s);
+}
+
+void sending_pump(struct sending *s)
+{
+	if (!timer_runs(&s->pump_timer) || s->pump_timer.at_ms > timers_now_ms(s->w->timers))
+		timer_start(s->w->timers, &s->pump_timer, 0, pump, s);
+}
+
+/* --- slow ones --------------------------------------------------------------------------------------------------- */
+
+/* Whoever takes so long is doubted before he is done. */
+void sessions_sweep(struct sending *s)
+{
+	struct queue_destination *d;
+	struct sending_session *ss;
+
+	TAILQ_FOREACH (d, &s->all, all)
+		TAILQ_FOREACH (ss, &d->sessions, link)
+			if ((ss->state == SESSION_BUSY || ss->state == SESSION_OPENING) &&
+				sending_now_ms(s) - ss->since_ms > SLOW_MS)
+				destination_stands(d, STANDING_DOUBTFUL);
+}

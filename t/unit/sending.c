@@ -1,0 +1,446 @@
+/* When mail is tried, how much of it at a time, and what becomes of it: with hosts of every habit, over simulated days. */
+#include "t/sending.h"
+
+#define DAY (24 * 3600)
+
+static const char *const brief[] = { "sending", "retry", "10m", "sending", "retry", "1h", NULL };
+
+/* --- the schedule -------------------------------------------------------------------------------------------------------- */
+
+static void test_schedule(void)
+{
+	static const char *const values[] = { "sending", "retry", "5m", "sending", "retry", "15m", "sending", "retry", "1h",
+		"sending", "retry", "12h", "sending", "expire", "2d", NULL };
+	struct queue_item *item;
+
+	begin(values);
+	host_add("full.test", DEFERS, 0);
+	see_tries = true;
+	item = post("a@full.test");
+	run_until(3 * DAY);
+	ok(saw("try 0, try 300, try 1200, try 4800, delayed 1 4.2.2 14400, try 48000, try 91200, try 134400, failed 1 4.4.7 "
+	       "172800"),
+		"tries are as far apart as the schedule says; a warning after 4 hours; given up to the second");
+	ok(!item->message && queue.closed == 1, "then the item is gone");
+	end();
+}
+
+static void test_five_days(void)
+{
+	unsigned tries = 0;
+
+	begin(NULL);
+	host_add("full.test", DEFERS, 0);
+	see_tries = true;
+	post("a@full.test");
+	run_until(6 * DAY);
+	for (unsigned i = 0; i < seen_count; i++)
+		tries += !strcmp(seen[i].what, "try");
+	ok(seen[seen_count - 1].at_s == 5 * DAY && !strcmp(seen[seen_count - 1].what, "failed 1 4.4.7"),
+		"by the defaults mail is given up after five days");
+	ok(tries == 35, "after 35 tries (was %u)", tries);
+	end();
+}
+
+static void test_null_sender(void)
+{
+	struct queue_message *m;
+
+	begin(brief);
+	host_add("full.test", DEFERS, 0);
+	m = message("", 1);
+	address(m, 0, "a@full.test");
+	put(m);
+	run_until(2 * DAY);
+	ok(saw("failed 1 4.4.7 86400") && queue.closed == 1, "mail without a sender waits a day, and nobody is warned");
+	end();
+}
+
+static void test_notify(void)
+{
+	struct queue_message *m;
+
+	begin(brief);
+	host_add("full.test", DEFERS, 0);
+	host_add("mx.test", GOOD, 0);
+	m = message("you@here.test", 1);
+	address(m, 0, "a@full.test");
+	m->items[0].notify = NOTIFY_FAILURE;
+	put(m);
+	run_until(6 * DAY);
+	ok(saw("failed 1 4.4.7 432000"), "NOTIFY=FAILURE: no warning (RFC 3461, 4.1)");
+	from_now();
+	m = message("you@here.test", 2);
+	address(m, 0, "a@mx.test");
+	address(m, 1, "b@mx.test");
+	m->items[0].notify = NOTIFY_SUCCESS;
+	put(m);
+	run_until(10);
+	ok(saw("relayed 1 2.0.0 0") && queue.closed == 3, "NOTIFY=SUCCESS: who asked is told, of him alone");
+	end();
+}
+
+static void test_refused(void)
+{
+	struct queue_message *m;
+
+	begin(brief);
+	host_add("no.test", REFUSES, 0);
+	m = message("you@here.test", 3);
+	for (uint32_t i = 0; i < 3; i++)
+		address(m, i, "a@no.test");
+	put(m);
+	run_until(10);
+	ok(saw("failed 3 5.1.1 0") && queue.closed == 3, "what is refused is told at once, all of one transaction in one report");
+	reports_fail = true;
+	post("a@no.test");
+	run_until(30);
+	ok(queue.closed == 3 && queue.messages[1]->items[0].message, "while the report cannot be put the item stays");
+	reports_fail = false;
+	run_until(200);
+	ok(queue.closed == 4, "and ends when it can");
+	end();
+}
+
+static void test_deliver_by(void)
+{
+	struct queue_message *m;
+
+	begin(brief);
+	host_add("full.test", DEFERS, 0);
+	m = message("you@here.test", 1);
+	address(m, 0, "a@full.test");
+	m->by = BY_RETURN;
+	m->by_s = start_s + 1000;
+	put(m);
+	run_until(2000);
+	ok(saw("failed 1 5.4.7 1000"), "by-mode R: returned when its time is over (RFC 2852, 4.1.3)");
+	from_now();
+	m = message("you@here.test", 1);
+	address(m, 0, "a@full.test");
+	m->by = BY_NOTIFY;
+	m->by_s = start_s + 1000;
+	put(m);
+	run_until(6 * DAY);
+	ok(saw("delayed 1 4.2.2 1000, delayed 1 4.2.2 14400, failed 1 4.4.7 432000"),
+		"by-mode N: its sender is told, and it is tried on");
+	end();
+}
+
+static void test_release(void)
+{
+	struct queue_message *m;
+
+	begin(brief);
+	host_add("mx.test", GOOD, 0);
+	see_tries = true;
+	m = message("you@here.test", 1);
+	address(m, 0, "a@mx.test");
+	m->items[0].next_s = start_s + 5000;
+	put(m);
+	run_until(6000);
+	ok(saw("try 5000"), "what is to be released later is not tried before (RFC 4865)");
+	end();
+}
+
+static void test_after_a_start(void)
+{
+	struct queue_message *m;
+
+	begin(brief);
+	host_add("full.test", DEFERS, 0);
+	m = message("you@here.test", 2);
+	m->arrived_s = start_s - 3600 * 10;
+	address(m, 0, "a@full.test");
+	address(m, 1, "b@full.test");
+	m->items[0].warned = true;
+	m->items[0].next_s = m->items[1].next_s = start_s + 100;
+	put(m);
+	run_until(50);
+	ok(saw("delayed 1 4.0.0 0"), "a warning that came due while the server was down is made up for, once");
+	m = message("you@here.test", 1);
+	m->arrived_s = start_s - 6 * DAY;
+	address(m, 0, "a@full.test");
+	put(m);
+	run_until(60);
+	ok(!strcmp(seen[1].what, "failed 1 4.4.7") && seen_count == 2, "what expired meanwhile is given up without a warning");
+	end();
+}
+
+static void test_domains(void)
+{
+	static const char *const values[] = { "sending", "retry", "10m", "destination slow.test", "retry", "1h",
+		"destination slow.test", "expire", "2h", "destination slow.test", "warn", "never", NULL };
+
+	begin(values);
+	host_add("slow.test", DEFERS, 0);
+	see_tries = true;
+	post("a@slow.test");
+	run_until(DAY);
+	ok(saw("try 0, try 3600, failed 1 4.4.7 7200"), "a domain may have a schedule of its own");
+	end();
+}
+
+/* --- hosts ------------------------------------------------------------------------------------------------------------------ */
+
+static void test_dead(void)
+{
+	begin(NULL);
+	host_add("dead.test", DEAD, 0);
+	see_tries = true;
+	for (unsigned i = 0; i < 1000; i++)
+		post("a@dead.test");
+	run_until(4 * 3600 - 1);
+	ok(saw("knock 30, knock 30, knock 360, knock 1290, knock 3120, knock 6750, knock 13980"),
+		"a host that nobody reaches is tried by one session, more and more seldom");
+	ok(queue.opens == 0, "and no message is read for it");
+	see_tries = false;
+	run_until(4 * 3600 + 10);
+	ok(queue.opens == 1000 && seen_count == 1007 && !strcmp(seen[7].what, "delayed 1 4.4.1") && seen[1006].at_s == 14400,
+		"but each sender is warned in time");
+	run_until(5 * DAY + 10);
+	ok(queue.closed == 1000 && seen[2006].at_s == 5 * DAY, "and told when it is given up");
+	ok(!sending_destination_after(&w, NULL), "of the destination nothing is left");
+	end();
+}
+
+static void test_comes_back(void)
+{
+	struct host *h;
+
+	begin(NULL);
+	h = host_add("dead.test", DEAD, 0);
+	for (unsigned i = 0; i < 500; i++)
+		post("a@dead.test");
+	run_until(1000);
+	h->habit = GOOD;
+	run_until(1300);
+	ok(queue.closed == 500, "once one session is ready all that waited goes");
+	end();
+}
+
+static void test_gone(void)
+{
+	begin(NULL);
+	host_add("gone.test", GONE, 0);
+	for (unsigned i = 0; i < 200; i++)
+		post("a@gone.test");
+	run_until(10);
+	ok(queue.closed == 200 && seen_count == 200 && !strcmp(seen[0].what, "failed 1 5.1.10"),
+		"a domain that takes no mail: all of it is refused");
+	end();
+}
+
+static void test_grows(void)
+{
+	static const char *const values[] = { "sending", "destination_sessions", "7", NULL };
+	struct host *h;
+
+	begin(values);
+	h = host_add("mx.test", GOOD, 1000);
+	for (unsigned i = 0; i < 20; i++)
+		post("a@mx.test");
+	run_until(1);
+	ok(h->open_max == 2, "a destination begins with two sessions");
+	run_until(20);
+	ok(h->open_max == 7 && h->recipients == 20, "and has more while they succeed, to its limit");
+	ok(h->sessions == 7, "which are used again");
+	end();
+}
+
+static void test_shrinks(void)
+{
+	struct host *h;
+
+	begin(NULL);
+	h = host_add("mx.test", GOOD, 1000);
+	h->most_open = 3;
+	for (unsigned i = 0; i < 300; i++)
+		post("a@mx.test");
+	run_until(400);
+	ok(queue.closed == 300 && h->open_max == 3, "what a host refuses to bear is not forced on it");
+	ok(h->sessions < 50, "nor tried at each message (%u sessions)", h->sessions);
+	end();
+}
+
+static void test_busy(void)
+{
+	struct host *h;
+
+	begin(NULL);
+	h = host_add("busy.test", BUSY, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		post("a@busy.test");
+	run_until(60);
+	ok(h->transactions <= 6, "a host that says 421 to each message is not asked a thousand times (%u)", h->transactions);
+	h = host_add("drops.test", DROPS, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		post("a@drops.test");
+	run_until(120);
+	ok(h->transactions <= 6, "nor one that drops each connection (%u)", h->transactions);
+	run_until(5 * DAY + 100);
+	ok(queue.closed == 2000, "in the end each has its report");
+	end();
+}
+
+/* Dead ones are many, and slow ones: the good one gets its mail all the same. */
+static void test_others(void)
+{
+	static const char *const values[] = { "sending", "sessions", "20", NULL };
+	static char names[50][24];
+	struct host *h;
+	char to[32] = "a@";
+
+	begin(values);
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(names[i], sizeof(names[i]), "h%u.test", i);
+		host_add(names[i], i % 2 ? DEAD : GOOD, 600000); /* or a tarpit */
+		memcpy(to + 2, names[i], sizeof(names[i]));
+		for (unsigned k = 0; k < 100; k++)
+			post(to);
+	}
+	h = host_add("mx.test", GOOD, 100);
+	run_until(5);
+	for (unsigned k = 0; k < 100; k++)
+		post("a@mx.test");
+	run_until(3600);
+	ok(h->recipients == 100, "tarpits and dead hosts do not keep others from their mail (%u)", h->recipients);
+	from_now();
+	for (unsigned k = 0; k < 100; k++)
+		post("a@mx.test");
+	run_until(10);
+	ok(h->recipients == 200, "and who proved good is served at once meanwhile (%u)", h->recipients);
+	end();
+}
+
+static void test_in_turn(void)
+{
+	static const char *const values[] = { "sending", "sessions", "4", NULL };
+	struct host *a, *b;
+
+	begin(values);
+	a = host_add("a.test", GOOD, 100);
+	for (unsigned k = 0; k < 2000; k++)
+		post("a@a.test");
+	run_until(10);
+	b = host_add("b.test", GOOD, 100);
+	for (unsigned k = 0; k < 10; k++)
+		post("a@b.test");
+	run_until(20);
+	ok(b->recipients == 10 && a->recipients < 2000, "who comes later gets his share before the others are done");
+	end();
+}
+
+static void test_priority(void)
+{
+	struct host *h;
+	struct queue_message *m;
+
+	begin(NULL);
+	h = host_add("mx.test", GOOD, 1000);
+	h->most_open = 1;
+	for (int i = 0; i < 40; i++) {
+		m = message("you@here.test", 1);
+		m->priority = (int8_t)(i == 39 ? 9 : i == 0 ? -9 : 0);
+		address(m, 0, "a@mx.test");
+		put(m);
+	}
+	run_until(1);
+	ok(h->last_priority == 9, "the urgent goes first, though it came last (RFC 6710)");
+	run_until(200);
+	ok(h->recipients == 40 && h->last_priority == -9, "and what can wait last");
+	end();
+}
+
+static void test_recipients(void)
+{
+	static const char *const values[] = { "sending", "recipients_per_message", "30", NULL };
+	struct queue_message *m;
+	struct host *h;
+
+	begin(values);
+	h = host_add("mx.test", GOOD, 0);
+	m = message("you@here.test", 100);
+	for (uint32_t i = 0; i < 100; i++)
+		address(m, i, i % 2 ? "a@mx.test" : "a@other.test");
+	put(m);
+	run_until(10);
+	ok(h->recipients == 50 && h->transactions == 2, "recipients of one next hop go together, up to the limit");
+	ok(queue.closed == 100, "the others elsewhere");
+	end();
+}
+
+/* --- rates --------------------------------------------------------------------------------------------------------------------- */
+
+static void test_rates(void)
+{
+	static const char *const values[] = { "sending", "account_rate", "10", "destination slow.test", "rate", "6", NULL };
+	struct queue_message *m;
+	struct host *h;
+
+	begin(values);
+	h = host_add("slow.test", GOOD, 0);
+	for (unsigned i = 0; i < 30; i++)
+		post("a@slow.test");
+	run_until(300);
+	ok(h->recipients >= 20 && h->recipients <= 32, "so many a minute to a destination, no more (%u in 5 minutes)",
+		h->recipients);
+	run_until(600);
+	ok(queue.closed == 30, "until all are sent");
+	h = host_add("mx.test", GOOD, 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		m = message("you@here.test", 1);
+		snprintf(texts_of(m)->account, 64, "you@here.test");
+		address(m, 0, "a@mx.test");
+		put(m);
+	}
+	queue.opens = 0;
+	run_until(600 + 600);
+	ok(h->recipients >= 80 && h->recipients <= 115, "so many a minute of an account (%u in 10 minutes)", h->recipients);
+	ok(queue.opens < 1500, "without looking at the others again and again (%llu looks)", (unsigned long long)queue.opens);
+	run_until(600 + 7200);
+	ok(h->recipients == 1000, "until all are sent");
+	end();
+}
+
+static void test_addresses(void)
+{
+	static const char *const values[] = { "sending", "address_sessions", "2", NULL };
+
+	begin(values);
+	ok(sending_may_connect(&w, STR("192.0.2.1")) && sending_may_connect(&w, STR("192.0.2.1")) &&
+			!sending_may_connect(&w, STR("192.0.2.1")) && sending_may_connect(&w, STR("192.0.2.2")),
+		"so many connections to an address");
+	sending_left(&w, STR("192.0.2.1"));
+	ok(sending_may_connect(&w, STR("::ffff:192.0.2.1")), "one that is over makes room, however it is written");
+	sending_left(&w, STR("192.0.2.9"));
+	ok(true, "what was not counted is not given back");
+	end();
+}
+
+int main(void)
+{
+	log_to(open("/dev/null", O_WRONLY));
+	test_schedule();
+	test_five_days();
+	test_null_sender();
+	test_notify();
+	test_refused();
+	test_deliver_by();
+	test_release();
+	test_after_a_start();
+	test_domains();
+	test_dead();
+	test_comes_back();
+	test_gone();
+	test_grows();
+	test_shrinks();
+	test_busy();
+	test_others();
+	test_in_turn();
+	test_priority();
+	test_recipients();
+	test_rates();
+	test_addresses();
+	return done();
+}
