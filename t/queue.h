@@ -44,6 +44,15 @@ __attribute__((unused)) static bool heard_is(const char *text)
 }
 
 /* Begins the queues of all workers; those of a listener's are heard. */
+static void conf_set_text(const char *section, const char *name, const char *value)
+{
+	struct buf why = { 0 };
+
+	if (!conf_set(conf, section, NULL, name, value, &why))
+		printf("# " STR_FMT "\n", STR_ARG(buf_str(&why)));
+	buf_free(&why);
+}
+
 static void queues_begin(void)
 {
 	static const struct queue_listener listener = { hear_opened, hear_closed };
@@ -94,6 +103,7 @@ __attribute__((unused)) static void restart(unsigned count)
 __attribute__((unused)) static void queue_test_begin(unsigned count)
 {
 	test_begin(count);
+	conf_set_text("queue", "segment", "64K");
 	queues_begin();
 	queues_read();
 }
@@ -194,6 +204,17 @@ __attribute__((unused)) static void change(
 	struct queue_change c = { .fate = fate, .next_s = next_s, .tries = (uint16_t)(item->tries + 1) };
 
 	queue_change(w->queue, item, &c);
+}
+
+/* What the first worker has counted, over restarts. */
+__attribute__((unused)) static uint64_t counted(const char *name)
+{
+	const uint64_t *row = shm_counters(shm, 0);
+
+	for (size_t i = 0; i < counter_count(); i++)
+		if (!strcmp(counter_at(i)->name, name))
+			return row[i];
+	return 0;
 }
 
 #endif

@@ -163,18 +163,14 @@ static struct flush *flush_new(struct queue *q)
 	return q->flights = f;
 }
 
-static void flush(void *user)
+/* False: there is nothing that can be written now. */
+static bool flush_some(struct queue *q)
 {
-	struct queue *q = user;
 	struct pendings waiting = { NULL, &waiting.first };
 	struct writing *x = NULL;
 	struct flush *f = NULL;
 	struct pending *p;
 
-	if (q->broken) {
-		flush_later(q, AGAIN_MS);
-		return;
-	}
 	while ((!x || writing_bytes(x) < ENTRY_BYTES_MAX) && (p = pendings_take(&q->pendings))) {
 		if (!p->item) {
 			pending_free(p);
@@ -190,9 +186,20 @@ static void flush(void *user)
 	pendings_join(&waiting, &q->pendings);
 	pendings_join(&q->pendings, &waiting);
 	if (!x)
-		return;
+		return false;
 	q->flushing = true;
 	writing_go(x, ENTRY_SMALL, on_synced, on_applied, f);
+	return true;
+}
+
+static void flush(void *user)
+{
+	struct queue *q = user;
+
+	if (q->broken)
+		flush_later(q, AGAIN_MS);
+	else
+		flush_some(q);
 }
 
 static void flush_later(struct queue *q, int64_t ms)
@@ -203,7 +210,9 @@ static void flush_later(struct queue *q, int64_t ms)
 
 void changes_go_on(struct queue *q)
 {
-	if (q->pendings.first)
+	if (q->stopping)
+		changes_stop(q);
+	else if (q->pendings.first)
 		flush_later(q, 0);
 }
 
@@ -274,11 +283,8 @@ void changes_forget(struct queue *q, const struct queue_item *item)
 void changes_stop(struct queue *q)
 {
 	timer_stop(q->w->timers, &q->flush_timer);
-	do {
-		if (q->broken)
-			break;
-		flush(q);
-	} while (q->pendings.first && !must_wait(q->pendings.first));
+	while (!q->broken && flush_some(q))
+		;
 }
 
 void changes_free(struct queue *q)

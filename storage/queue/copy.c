@@ -137,16 +137,11 @@ static enum err take_envelope(struct copying *c)
 
 static void take_line(struct copying *c, int fd, const struct line *l)
 {
-	char *bytes = arena_alloc(&c->arena, FATE_LINE_MAX);
-	ssize_t n = pread(fd, bytes, FATE_LINE_MAX, l->at);
-	struct str line = { bytes, n > 0 ? (size_t)n : 0 };
-	ptrdiff_t lf = str_find(line, '\n');
 	struct queue_recipient *r;
 	struct fate f;
 
-	if (lf < 0 || fate_read(str_cut(line, 0, (size_t)lf), &f, &c->arena) != FATE_WELL || f.id != c->copy.id ||
-		f.first != l->number || l->number >= c->copy.envelope.count)
-		return; /* it is not in the file yet */
+	if (l->number >= c->copy.envelope.count || !fate_read_at(fd, l->at, c->copy.id, l->number, &f, &c->arena))
+		return;
 	r = &c->recipients[l->number];
 	r->status = f.status;
 	r->reply = f.reply;

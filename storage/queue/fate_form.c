@@ -2,6 +2,7 @@
 #include "storage/queue/fate_form.h"
 #include "storage/queue/envelope_form.h"
 #include <inttypes.h>
+#include <unistd.h>
 
 #define VERSION 1
 #define HEAD    STR("postern-queue-state ")
@@ -141,4 +142,19 @@ enum fate_told fate_read(struct str line, struct fate *f, struct arena *a)
 		if (!read_word(key, value, f, a))
 			return FATE_BAD;
 	return FATE_WELL;
+}
+
+bool fate_read_at(int fd, uint64_t at, uint64_t id, uint32_t number, struct fate *f, struct arena *a)
+{
+	char bytes[FATE_LINE_MAX];
+	ssize_t n = pread(fd, bytes, sizeof(bytes), (off_t)at);
+	struct str line = { bytes, n > 0 ? (size_t)n : 0 };
+	ptrdiff_t lf = str_find(line, '\n');
+
+	if (lf >= 0)
+		line = arena_str(a, str_cut(line, 0, (size_t)lf));
+	if (lf >= 0 && fate_read(line, f, a) == FATE_WELL && f->id == id && f->first == number)
+		return true;
+	*f = (struct fate){ 0 };
+	return false;
 }

@@ -37,5 +37,7 @@ void fate_print_moved(struct buf *out, uint64_t id);
 enum fate_told { FATE_WELL, FATE_BAD, FATE_HEAD, FATE_NEWER };
 /* A line without its LF. a: where texts are put that are not spans of it; NULL: they are not wanted. */
 enum fate_told fate_read(struct str line, struct fate *f, struct arena *a);
+/* Reads the line that begins at `at` of the file. False: it is not about that item, or not there yet. In a lane. */
+bool fate_read_at(int fd, uint64_t at, uint64_t id, uint32_t number, struct fate *f, struct arena *a);
 
 #endif

@@ -33,6 +33,7 @@ struct queue_segment {
 	bool read;                          /* all of it */
 	bool damaged;                       /* something in it could not be read: it stays */
 	bool torn;                          /* the state file does not end in LF */
+	bool emptying;                      /* what is in it is being moved elsewhere */
 	bool removing;                      /* an entry that does so is under way */
 	int fd;                             /* of the mbox, for readers; -1: not open */
 	unsigned copies;                    /* that read from it */
@@ -109,6 +110,7 @@ struct queue {
 	struct load *load; /* NULL: everything is read */
 	struct timer load_timer;
 	struct timer tidy_timer;
+	struct move *move; /* NULL: nothing is being moved */
 };
 
 static inline struct record *record_of(struct queue_message *m)
@@ -174,5 +176,9 @@ void load_stop(struct queue *q);
 /* tidy.c */
 void tidy_look(struct queue *q); /* soon: something is gone */
 void tidy_stop(struct queue *q);
+
+/* move.c */
+void move_consider(struct queue *q); /* begins a pass, if it is worth it */
+void move_stop(struct queue *q);
 
 #endif

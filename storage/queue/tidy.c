@@ -85,6 +85,7 @@ static void look(void *user)
 	}
 	if (q->broken)
 		tidy_look(q);
+	move_consider(q);
 }
 
 void tidy_look(struct queue *q)
@@ -96,4 +97,5 @@ void tidy_look(struct queue *q)
 void tidy_stop(struct queue *q)
 {
 	timer_stop(q->w->timers, &q->tidy_timer);
+	move_stop(q);
 }

@@ -1,0 +1,111 @@
+/* Many waiting messages: found again after a start in slices, in little memory. MANY=1000000 for figures; without it there are
+ * few, and only what does not depend on the machine is judged. */
+#include "t/queue.h"
+#include <malloc.h>
+
+#define FEW    5000
+#define PUTS   500 /* at once */
+#define MEMORY 262 /* bytes of the queue's memory for a message of one recipient: a million take 250 MiB */
+
+static struct worker *w = &workers[0];
+static unsigned many, put_done;
+
+static void on_many_put(void *user, enum err e, uint64_t id)
+{
+	(void)user;
+	(void)id;
+	put_done += !e;
+}
+
+static void put_many(void)
+{
+	static char body[1500];
+	unsigned begun = 0;
+
+	memset(body, 'x', sizeof(body));
+	for (size_t i = 79; i < sizeof(body); i += 80)
+		body[i] = '\n';
+	memcpy(body, "Subject: many\n\n", 15);
+	body[sizeof(body) - 1] = '\n';
+	while (put_done < many) {
+		while (begun < many && begun - put_done < PUTS) {
+			char address[64];
+			struct queue_recipient to = { .address = { address, 0 } };
+			struct queue_envelope e = { .sender = STR("newsletter@example.test"),
+				.id = STR("0-13a4b5c6d7.1"),
+				.account = STR("newsletter@example.test"),
+				.peer = STR("192.0.2.1"),
+				.arrived_s = NOW_S,
+				.recipients = &to,
+				.count = 1 };
+			struct queue_put p = { .envelope = &e, .bytes = { body, sizeof(body) } };
+
+			to.address.len = (size_t)snprintf(
+				address, sizeof(address), "recipient%u@far%u.test", begun, begun % 1000);
+			queue_put(w->queue, &p, on_many_put, NULL);
+			begun++;
+		}
+		turn();
+	}
+}
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static uint64_t opened_many, first_opened_at_us;
+
+static void many_opened(void *user, struct queue_item *item, struct str address, struct str sender)
+{
+	(void)user, (void)item, (void)sender;
+	opened_many += address.len > 10;
+	if (!first_opened_at_us)
+		first_opened_at_us = (uint64_t)now_us();
+}
+
+int main(void)
+{
+	static const struct queue_listener listener = { many_opened, NULL };
+	int64_t begun_us, longest_us = 0;
+	size_t before;
+
+	many = getenv("MANY") ? (unsigned)atoi(getenv("MANY")) : FEW;
+	log_set_levels("error");
+	test_begin(1);
+	conf_set_text("queue", "segment", "64M");
+	queues_begin();
+	queues_read();
+	queue_listen(w->queue, &listener, NULL);
+	begun_us = now_us();
+	put_many();
+	printf("# put messages=%u ms=%lld\n", many, (long long)(now_us() - begun_us) / 1000);
+	ok(queue_totals(w->queue).messages == many, "many messages are put");
+	queues_end();
+	malloc_trim(0);
+	opened_many = 0;
+	start(1);
+	before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	begun_us = now_us();
+	queue_start(w);
+	queue_listen(w->queue, &listener, NULL);
+	while (queue_totals(w->queue).reading) {
+		int64_t turn_us = now_us();
+
+		turn_worker(w);
+		turn_us = now_us() - turn_us;
+		longest_us = turn_us > longest_us ? turn_us : longest_us;
+	}
+	printf("# read messages=%u ms=%lld longest_turn_us=%lld\n", many, (long long)(now_us() - begun_us) / 1000,
+		(long long)longest_us);
+	ok(opened_many == many, "all are found after a start");
+	before = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+	ok(before / many < MEMORY, "a message takes little memory bytes=%zu", before / many);
+	queues_end();
+	conf_unref(conf);
+	scratch_close(store_fd);
+	return done();
+}
