@@ -15,6 +15,7 @@
 #include "storage/journal.h"
 #include "storage/queue/queue.h"
 #include "storage/route/aliases.h"
+#include "storage/route/copies.h"
 #include "storage/route/domain.h"
 #include "storage/route/next_hop.h"
 #include "storage/route/relay.h"
@@ -38,6 +39,7 @@ static const struct settings *const settings[] = {
 	&destination_settings,
 	&domain_settings,
 	&rewrite_settings,
+	&copy_settings,
 	&route_settings,
 	&smtp_settings,
 	&submission_settings,

@@ -140,12 +140,14 @@ static struct str take_piece(struct str *left)
 /* An address, with or without domain, in the form that others compare; also "A name <address>". */
 static enum err address_take(struct arena *a, struct str text, struct str *address)
 {
-	ptrdiff_t open = text.len && text.p[text.len - 1] == '>' ? str_rfind(text, '<') : -1;
+	size_t open = 0;
 	struct address_path path;
 	enum err e;
 
-	if (open >= 0)
-		text = str_trim(str_cut(text, (size_t)open + 1, text.len - 1));
+	while (open < text.len && text.p[open] != '<')
+		open = text.p[open] == '"' ? quotes_end(text, open) : open + 1;
+	if (open < text.len && text.p[text.len - 1] == '>')
+		text = str_trim(str_cut(text, open + 1, text.len - 1));
 	e = address_mailbox(a, text, ADDRESS_UTF8, &path);
 	if (!e) {
 		*address = address_text(a, &path);

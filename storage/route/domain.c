@@ -127,8 +127,8 @@ static bool check(const void *values, const char *title, struct buf *why)
 	good &= names_check(&conf->aliases, title, "aliases", why);
 	good &= names_check(&conf->masquerade, title, "masquerade", why);
 	good &= senders_check(&conf->senders, title, why);
-	if (!strcmp(title, DOMAIN_DEFAULT) && conf->aliases.count)
-		good = wrong(why, title, "aliases: they are of one domain");
+	if (!strcmp(title, DOMAIN_DEFAULT) && (conf->aliases.count || conf->masquerade.count))
+		good = wrong(why, title, "aliases and masquerade: they are of one domain");
 	if (strcmp(conf->unknown, DOMAIN_REJECT) != 0 && strcmp(conf->unknown, DOMAIN_DISCARD) != 0 &&
 		!rewrite_target_good(str_of(conf->unknown)))
 		good = wrong(why, title, "unknown: \"%s\" is not reject, discard or an address", conf->unknown);
