@@ -141,6 +141,9 @@ static void reply_outcome(struct smtp *s, const struct smtp_recipient *r, enum e
 	case ERR_TOO_BIG:
 		smtp_reply(s, "552 5.2.2 <" STR_FMT "> has no room", STR_ARG(r->address));
 		break;
+	case ERR_MISTAKE:
+		smtp_reply(s, "554 5.3.0 mail to <" STR_FMT "> cannot be kept in the queue", STR_ARG(r->address));
+		break;
 	default:
 		smtp_reply(s, "451 4.3.0 <" STR_FMT "> could not be delivered to now, try again", STR_ARG(r->address));
 	}
@@ -149,7 +152,7 @@ static void reply_outcome(struct smtp *s, const struct smtp_recipient *r, enum e
 /* For one reply to several: who has not got it for good is worse than who has, and who may get it yet is the worst. */
 static int badness(enum err e)
 {
-	return e == OK ? 0 : e == ERR_ABSENT || e == ERR_TOO_BIG ? 1 : 2;
+	return e == OK ? 0 : e == ERR_ABSENT || e == ERR_TOO_BIG || e == ERR_MISTAKE ? 1 : 2;
 }
 
 static enum err worse(enum err a, enum err b)

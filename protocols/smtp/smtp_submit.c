@@ -1,6 +1,6 @@
 /* smtp_submit.c - mail that our own people hand in (RFC 6409): its header is held back until it is whole, then goes on
- * without Bcc, which nobody but the envelope should know (RFC 5322, 3.6.3), and with the Date and Message-ID that it may
- * lack (RFC 6409, 8). Its From fields are looked at if the configuration wants them to be the account's, too. */
+ * without Bcc, which nobody but the envelope should know (RFC 5322, 3.6.3), and Return-Path, which is for the last server to
+ * write (RFC 5321, 4.4), and with the Date and Message-ID that it may lack (RFC 6409, 8). Its From fields are looked at if the configuration wants them to be the account's, too. */
 #include "core/log.h"
 #include "protocols/smtp/smtp_session.h"
 #include "storage/address.h"
@@ -35,9 +35,10 @@ void smtp_submit_begin(struct smtp *s)
 
 /* --- the header, whole ------------------------------------------------------------------------------------------- */
 
-static bool is_bcc(struct str name)
+static bool is_no_business_of_others(struct str name)
 {
-	return str_eq_nocase(name, STR("Bcc")) || str_eq_nocase(name, STR("Resent-Bcc"));
+	return str_eq_nocase(name, STR("Bcc")) || str_eq_nocase(name, STR("Resent-Bcc")) ||
+	       str_eq_nocase(name, STR("Return-Path"));
 }
 
 static bool says_who(struct str name)
@@ -89,7 +90,7 @@ static void release(struct smtp *s)
 	struct header_field field;
 
 	while (header_next(&walk, &field)) {
-		if (is_bcc(field.name))
+		if (is_no_business_of_others(field.name))
 			continue;
 		date &= !str_eq_nocase(field.name, STR("Date"));
 		id &= !str_eq_nocase(field.name, STR("Message-ID"));

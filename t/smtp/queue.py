@@ -1,50 +1,15 @@
 """queue.py - what SMTP puts into the queue: whom for, in whose name, with which wishes; and that nobody can put anything else
 there by what he says of himself, of the sender or of recipients."""
 
-import base64
 import itertools
 import os
 import re
-import socket
 
 import queue_files
 import tap
 from mail import texts
-from postern import PASSWORD, Server, wait_until
-
-HEADER = b"From: a@example.test\r\nDate: now\r\nMessage-ID: <1@x.test>\r\n"
-MESSAGE = HEADER + b"Subject: s\r\n\r\ntext\r\n"
-
-
-class Client:
-    """A connection, reply by reply."""
-
-    def __init__(self, server, role="smtp", account=None):
-        self.socket = socket.create_connection((server.host, server.ports[role]), timeout=60)
-        self.lines = self.socket.makefile("rb")
-        self.reply()
-        assert self.ask(b"LHLO client.test" if role == "lmtp" else b"EHLO client.test") == 250
-        if account:
-            login = base64.b64encode(f"\0{server.address(account)}\0{PASSWORD}".encode())
-            assert self.ask(b"AUTH PLAIN " + login) == 235
-
-    def reply(self):
-        while True:
-            self.line = self.lines.readline()
-            assert re.match(rb"\d{3}[ -]", self.line), self.line
-            if self.line[3:4] == b" ":
-                return int(self.line[:3])
-
-    def ask(self, command):
-        self.socket.sendall(command + b"\r\n")
-        return self.reply()
-
-    def send(self, sender, recipients, text=MESSAGE):
-        """sender and recipients with their parameters; answers the reply to the message."""
-        for command in [b"MAIL FROM:" + sender] + [b"RCPT TO:" + each for each in recipients] + [b"DATA"]:
-            assert self.ask(command) in (250, 354), (command, self.line)
-        self.socket.sendall(text + b".\r\n")
-        return self.reply()
+from postern import Server, wait_until
+from smtp_client import MESSAGE, Client
 
 
 def check_relayed(server, watch):
@@ -67,7 +32,6 @@ def check_forwards(server, watch):
     client = Client(server)
     assert client.send(b"<x@elsewhere.test> ENVID=e1", [b"<away@example.test> ORCPT=rfc822;away NOTIFY=FAILURE"]) == 250
     entry, = watch.new()
-    assert re.fullmatch(r"SRS0=.*=elsewhere\.test=x@example\.test", entry.envelope["sender"]), entry
     assert entry.envelope["envid"] == "e1" and entry.recipients[0]["orcpt"] == "rfc822;away", entry
     assert entry.recipients[0]["address"] == "me@far.test" and entry.recipients[0]["original"] == "away@example.test"
     assert entry.header.startswith(b"Delivered-To: away@example.test\nReceived: "), entry.header

@@ -23,6 +23,7 @@ C: Bcc: secret@example.test,
 C:  more@example.test
 C: Subject: one
 C: bcc : again@example.test
+C: Return-Path: <somebody@else.test>
 C: Resent-Bcc: third@example.test
 C: X-Bcc: this is no such field
 C:
