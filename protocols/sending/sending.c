@@ -54,6 +54,8 @@ static void item_place(struct sending *s, struct queue_item *item, uint32_t due_
 		calendar_put(&s->calendar, item, event_s);
 	} else {
 		calendar_put(&s->calendar, item, due_s < event_s ? due_s : event_s);
+		if (due_s < item->destination->soonest_s || item->destination->soonest_s <= sending_now_s(s))
+			item->destination->soonest_s = due_s;
 	}
 	calendar_set(s);
 }
@@ -131,19 +133,49 @@ void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose)
 
 /* --- the queue's listener --------------------------------------------------------------------------------------------- */
 
+static void destination_enter(struct queue_destination *d, struct queue_item *item)
+{
+	item->destination = d;
+	d->items++;
+	if (d->items == 1 || item->message->arrived_s < d->oldest_s)
+		d->oldest_s = item->message->arrived_s;
+}
+
 static void opened(void *user, struct queue_item *item, struct str address, struct str sender)
 {
 	struct sending *s = user;
 	struct queue_destination *d = destination_of(s, address, item->local, sender);
 
-	item->destination = d;
-	d->items++;
-	if (!d->oldest_s || item->message->arrived_s < d->oldest_s)
-		d->oldest_s = item->message->arrived_s;
+	destination_enter(d, item);
 	if (item->state == ITEM_HELD)
 		d->held++;
 	else
 		item_wait(s, item, sending_now_s(s), 0);
+}
+
+static void destination_left(struct sending *s, struct queue_destination *d, const struct queue_item *item)
+{
+	if (item->message->arrived_s == d->oldest_s && d->items > 1)
+		walk_at_leisure(s->walk);
+	d->items--;
+}
+
+void item_move(struct sending *s, struct queue_item *item, struct queue_destination *d)
+{
+	struct queue_destination *old = item->destination;
+
+	assert(item->state == ITEM_WAITS || item->state == ITEM_HELD);
+	if (item->state == ITEM_WAITS)
+		item_take(s, item);
+	destination_left(s, old, item);
+	destination_enter(d, item);
+	if (item->state == ITEM_HELD) {
+		old->held--;
+		d->held++;
+	} else {
+		item_wait(s, item, sending_now_s(s), 0);
+	}
+	destination_settle(old);
 }
 
 static void closed(void *user, struct queue_item *item)
@@ -160,7 +192,7 @@ static void closed(void *user, struct queue_item *item)
 		local_forget(s->w, item);
 	assert(!item->place && !item->next);
 	d->held -= item->state == ITEM_HELD;
-	d->items--;
+	destination_left(s, d, item);
 	item->destination = NULL;
 	destination_settle(d);
 }
@@ -246,18 +278,41 @@ struct sending *sending_new(struct worker *w)
 	for (unsigned i = 0; i < ROUNDS; i++)
 		TAILQ_INIT(&s->rounds[i]);
 	s->rates = rates_new(s);
+	s->walk = walk_new(s);
 	settings_take(s);
 	sweep(s);
 	queue_listen(w->queue, &listener, s);
 	return s;
 }
 
+/* Whether it may be that mail goes elsewhere now. */
+static bool are_hops_other(const struct conf *old, const struct conf *new)
+{
+	struct buf changes = { 0 };
+	struct str left, line;
+	bool other = false;
+
+	conf_diff(old, new, &changes);
+	for (left = buf_str(&changes); left.len && !other; left = str_cut(left, line.len, left.len)) {
+		ptrdiff_t end = str_find(left, '\n');
+
+		line = str_cut(left, 0, end < 0 ? left.len : (size_t)end + 1);
+		other = str_starts(line, STR("route")) || str_starts(line, STR("destination"));
+	}
+	buf_free(&changes);
+	return other;
+}
+
 void sending_reload(struct worker *w)
 {
 	struct sending *s = w->sending;
+	bool other = are_hops_other(s->snapshot, w->conf);
 
-	s->generation++;
 	settings_take(s);
+	if (!other)
+		return;
+	s->generation++;
+	walk_for_hops(s->walk);
 }
 
 void sending_stop(struct worker *w)
@@ -284,6 +339,7 @@ void sending_stop(struct worker *w)
 	calendar_free(&s->calendar);
 	table_free(&s->destinations);
 	rates_free(s->rates);
+	walk_free(s->walk);
 	arena_free(&s->scratch);
 	policies_free(s->policies, s->policy_count);
 	conf_unref(s->snapshot);

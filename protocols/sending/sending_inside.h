@@ -120,7 +120,8 @@ struct queue_destination {
 	const struct transport *transport; /* NULL: all is refused, with the hop's text */
 	uint64_t items, held;
 	uint32_t parcels; /* that know it */
-	uint32_t oldest_s; /* arrival of the oldest; as of the last walk, if that is gone since */
+	uint32_t oldest_s, soonest_s; /* arrival of the oldest, next_s of the first; too early if those are gone */
+	uint32_t walked_oldest_s, walked_soonest_s; /* of those that the walk met */
 
 	struct queue_item *due[RANKS]; /* rings by next and prev, the oldest first */
 	uint32_t ranks;                /* a bit for each that is not empty */
@@ -138,7 +139,7 @@ struct queue_destination {
 	enum standing standing;
 	bool refusing; /* what is due is refused, in the words of the last outcome */
 	bool moved;    /* an operator sent its items here: a reload leaves them */
-	bool retry_asked, retrying;
+	bool retry_asked, retrying; /* what waits here is due at once: from the next walk on, in this one */
 	struct timer timer; /* runs while it is left alone */
 	uint32_t until_s;   /* until when */
 	struct words *last; /* that was no success; NULL: none */
@@ -256,6 +257,19 @@ void parcel_tell(void *user, enum err e, struct queue_copy *copy); /* opened for
 /* It is closed: its owner need not remember its delivery any more. */
 void local_forget(struct worker *w, struct queue_item *item);
 
+/* --- orders.c --------------------------------------------------------------------------------------------------- */
+
+void item_retry(struct sending *s, struct queue_item *item); /* it waits: it is due now */
+
+/* --- walk.c ----------------------------------------------------------------------------------------------------- */
+
+struct walk;
+struct walk *walk_new(struct sending *s);
+void walk_free(struct walk *k);
+void walk_soon(struct walk *k); /* one more round: now, or when this one is over */
+void walk_at_leisure(struct walk *k); /* the same, but it has time */
+void walk_for_hops(struct walk *k); /* now, and next hops are looked for anew */
+
 /* --- rate.c ----------------------------------------------------------------------------------------------------- */
 
 struct rates;
@@ -292,7 +306,7 @@ struct sending {
 	TAILQ_HEAD(, parcel) parcels;
 	struct rates *rates;
 	struct arena scratch;
-	struct walk *walk; /* over all items, for orders (order.c) */
+	struct walk *walk;
 	const struct transport *smtp, *local, *pipe;
 	bool stopping;
 };
@@ -307,6 +321,7 @@ void item_wait(struct sending *s, struct queue_item *item, uint32_t since_s, uin
 /* The same, but what comes otherwise (a warning, the end) comes again at again_s. */
 void item_wait_again(struct sending *s, struct queue_item *item, uint32_t again_s);
 void item_take(struct sending *s, struct queue_item *item); /* out of calendar and list: ITEM_TRYING */
+void item_move(struct sending *s, struct queue_item *item, struct queue_destination *d); /* it waits, or is held */
 void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose); /* it is ITEM_TRYING: into the line */
 void sending_telling(struct sending *s); /* as many of the lines as may be */
 

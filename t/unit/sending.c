@@ -418,6 +418,250 @@ static void test_addresses(void)
 	end();
 }
 
+/* --- orders ------------------------------------------------------------------------------------------------------------------- */
+
+static size_t order(struct queue_item *item, enum sending_order what, const char *to)
+{
+	return sending_order(&w, item->message, what, str_of(to), NULL, NULL);
+}
+
+static struct destination_status status_of(const char *key)
+{
+	struct destination_status st = { 0 };
+
+	for (struct queue_destination *d = NULL; (d = sending_destination_after(&w, d));) {
+		sending_destination_status(&w, d, &st);
+		if (str_eq(st.key, str_of(key)))
+			return st;
+	}
+	return (struct destination_status){ 0 };
+}
+
+static void test_orders(void)
+{
+	struct queue_item *a, *b;
+	struct host *h;
+
+	begin(brief);
+	h = host_add("full.test", DEFERS, 0);
+	see_tries = true;
+	a = post("a@full.test");
+	run_until(10);
+	ok(order(a, ORDER_RETRY, "") == 1, "an item may be tried out of turn");
+	run_until(20);
+	ok(saw("try 0, try 10") && a->tries == 2, "and is");
+	ok(order(a, ORDER_HOLD, "") == 1 && order(a, ORDER_HOLD, "") == 0 && status_of("smtp:full.test").held == 1,
+		"held, once");
+	run_until(10 * DAY);
+	ok(seen_count == 2, "what is held is not tried, and not given up");
+	ok(order(a, ORDER_RELEASE, "") == 1, "released");
+	h->habit = GOOD;
+	run_until(10 * DAY + 1);
+	ok(!a->message || !strcmp(seen[seen_count - 1].what, "failed 1 4.4.7"), "what is over meanwhile is given up then");
+	from_now();
+	h->habit = DEFERS;
+	a = post("a@full.test");
+	b = post("b@full.test");
+	run_until(10);
+	ok(order(a, ORDER_DELETE, "") == 1 && order(b, ORDER_BOUNCE, "") == 1, "deleted, and sent back");
+	run_until(20);
+	ok(!a->message && !b->message && !strcmp(seen[seen_count - 1].what, "failed 1 5.0.0"), "both are gone, one is reported");
+	a = post("a@full.test");
+	host_add("mx.elsewhere.test", GOOD, 0);
+	run_until(30);
+	ok(order(a, ORDER_MOVE, "no[where") == 0 && order(a, ORDER_MOVE, "mx.elsewhere.test:2525") == 1, "moved");
+	run_until(40);
+	ok(!a->message, "what is moved is sent there");
+	ok(!sending_destination_after(&w, NULL) || status_of("smtp:full.test").items == 0, "and waits nowhere else");
+	end();
+}
+
+static void test_status(void)
+{
+	struct destination_status st;
+	struct queue_destination *d;
+	struct queue_item *first;
+	struct host *h;
+
+	begin(NULL);
+	h = host_add("dead.test", DEAD, 0);
+	first = post("a@dead.test");
+	run_until(10);
+	post("b@dead.test");
+	run_until(40);
+	st = status_of("smtp:dead.test");
+	ok(st.items == 2 && st.oldest_s == start_s && str_eq(st.reply, STR("nobody answers")) &&
+			st.next_s == start_s + 330,
+		"of a destination one sees how much waits, since when, until when, and the last words");
+	order(first, ORDER_DELETE, "");
+	run_until(100);
+	ok(status_of("smtp:dead.test").oldest_s == start_s + 10, "the oldest is looked for again when it is gone");
+	h->habit = GOOD;
+	for (d = NULL; (d = sending_destination_after(&w, d));)
+		sending_destination_retry(&w, d);
+	run_until(110);
+	ok(queue.closed == 2, "a destination may be tried before its time");
+	h->habit = DEFERS;
+	post("a@dead.test");
+	post("b@dead.test");
+	run_until(120);
+	h->habit = GOOD;
+	d = sending_destination_after(&w, NULL);
+	st = status_of("smtp:dead.test");
+	ok(st.deferred == 2 && st.next_s == start_s + 110 + 300, "when the next is due is known");
+	sending_destination_retry(&w, d);
+	run_until(130);
+	ok(queue.closed == 4, "and what waits there, each for itself, is tried as well (ETRN)");
+	end();
+}
+
+static void conf_with_route(const char *to)
+{
+	struct buf why = { 0 };
+	struct conf *new = conf_new(test_settings);
+
+	conf_add_title(new, "route", "all", &why);
+	conf_set(new, "route", "all", "recipients", "*", &why);
+	conf_set(new, "route", "all", "to", to, &why);
+	if (buf_len(&why))
+		printf("# " STR_FMT "\n", STR_ARG(buf_str(&why)));
+	buf_free(&why);
+	conf_unref(conf);
+	w.conf = conf = new;
+	sending_reload(&w);
+}
+
+static void test_reload(void)
+{
+	begin(NULL);
+	host_add("dead.test", DEAD, 0);
+	host_add("smart.test", GOOD, 0);
+	for (unsigned i = 0; i < 3000; i++)
+		post("a@dead.test");
+	run_until(100);
+	conf_with_route("smtp:[smart.test]:25");
+	run_until(200);
+	ok(queue.closed == 3000, "a route that is new moves what waits");
+	conf_with_route("reject:550 5.7.1 not from here");
+	post("a@dead.test");
+	run_until(210);
+	ok(seen_count == 1 && !strcmp(seen[0].what, "failed 1 5.7.1"), "and one that rejects sends it back in its own words");
+	end();
+}
+
+/* --- random histories ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t dice_state = 88172645463325252u;
+
+static unsigned dice(unsigned sides)
+{
+	dice_state ^= dice_state << 13;
+	dice_state ^= dice_state >> 7;
+	dice_state ^= dice_state << 17;
+	return (unsigned)(dice_state >> 33) % sides;
+}
+
+/* Each item is where its state says, and each that waits has a time. */
+static bool all_are_owned(void)
+{
+	const struct sending *s = w.sending;
+	size_t waiting = 0, placed = s->calendar.count;
+
+	for (size_t i = 0; i < queue.count; i++)
+		for (uint32_t k = 0; k < queue.messages[i]->count; k++) {
+			const struct queue_item *item = &queue.messages[i]->items[k];
+
+			if (!item->message)
+				continue;
+			waiting += item->state == ITEM_WAITS;
+			if (item->state == ITEM_WAITS && (!item->place || s->calendar.entries[item->place - 1].item != item))
+				return false;
+			if (item->state == ITEM_WAITS && item->next_s > now_s() && is_due(item))
+				return false;
+			if (item->state != ITEM_WAITS && item->place)
+				return false;
+		}
+	return waiting == placed && (!placed || timer_runs(&s->calendar_timer));
+}
+
+static void do_something(struct host *any[], unsigned any_count)
+{
+	struct queue_item *item = NULL;
+	struct queue_message *m;
+	char to[40] = "a@";
+
+	if (queue.count) {
+		m = queue.messages[dice((unsigned)queue.count)];
+		item = &m->items[dice(m->count)];
+	}
+	switch (dice(item && item->message ? 10 : 4)) {
+	case 0:
+		any[dice(any_count)]->habit = (enum habit)dice(DROPS + 1);
+		break;
+	case 1:
+	case 2:
+		m = message(dice(10) ? "you@here.test" : "", 1 + dice(5));
+		m->priority = (int8_t)((int)dice(19) - 9);
+		for (uint32_t i = 0; i < m->count; i++) {
+			memcpy(to + 2, any[dice(any_count)]->name, 16);
+			address(m, i, to);
+			m->items[i].notify = (uint8_t)dice(16);
+			m->items[i].local = !dice(10);
+		}
+		put(m);
+		break;
+	case 3:
+		reports_fail = !dice(5);
+		break;
+	case 4:
+		order(item, ORDER_HOLD, "");
+		break;
+	case 5:
+		order(item, ORDER_RELEASE, "");
+		break;
+	case 6:
+		order(item, ORDER_MOVE, "h1.test:25");
+		break;
+	case 7:
+		order(item, dice(4) ? ORDER_RETRY : ORDER_BOUNCE, "");
+		break;
+	default:
+		sending_destination_retry(&w, item->destination);
+	}
+}
+
+static void test_random(void)
+{
+	static char names[8][16];
+	struct host *any[8];
+	bool owned = true;
+	uint32_t at_s = 0;
+	uint64_t items = 0;
+
+	begin(NULL);
+	for (unsigned i = 0; i < 8; i++) {
+		snprintf(names[i], sizeof(names[i]), "h%u.test", i);
+		any[i] = host_add(names[i], GOOD, dice(100) * 1000);
+	}
+	for (unsigned i = 0; i < 2000 && owned; i++) {
+		do_something(any, 8);
+		at_s += dice(4) ? dice(60) : dice(20000);
+		run_until(at_s);
+		owned = all_are_owned();
+	}
+	ok(owned, "after any history each item that waits is in the calendar, and a timer runs for the first");
+	reports_fail = false;
+	for (size_t i = 0; i < queue.count; i++) {
+		items += queue.messages[i]->count;
+		sending_order(&w, queue.messages[i], ORDER_RELEASE, STR(""), NULL, NULL);
+	}
+	run_until(at_s + 7 * DAY);
+	ok(queue.closed == items && !queue_after(&queue, 0), "and a week later all are gone (%llu of %llu)",
+		(unsigned long long)queue.closed, (unsigned long long)items);
+	ok(w.sending->session_count == 0 && !sending_destination_after(&w, NULL), "with them sessions and destinations");
+	end();
+}
+
 int main(void)
 {
 	log_to(open("/dev/null", O_WRONLY));
@@ -442,5 +686,9 @@ int main(void)
 	test_recipients();
 	test_rates();
 	test_addresses();
+	test_orders();
+	test_status();
+	test_reload();
+	test_random();
 	return done();
 }
