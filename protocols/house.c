@@ -83,7 +83,8 @@ static enum err start(struct worker *w)
 		return e;
 	aliases_start(w);
 	dns_start(w);
-	return queue_start(w);
+	e = queue_start(w);
+	return e ? e : sending_start(w);
 }
 
 static void reload(struct worker *w, const struct conf *old)
@@ -92,6 +93,7 @@ static void reload(struct worker *w, const struct conf *old)
 	aliases_reload(w);
 	dns_reload(w);
 	queue_reload(w);
+	sending_reload(w);
 }
 
 static void (*told)(struct worker *w);
@@ -106,6 +108,7 @@ static void stopped(struct worker *w)
 static void stop(struct worker *w, void (*done)(struct worker *w))
 {
 	told = done;
+	sending_stop(w);
 	queue_stop(w);
 	dns_stop(w);
 	aliases_stop(w);

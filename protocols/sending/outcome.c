@@ -133,8 +133,11 @@ static void telling_add(struct telling *t, size_t i, bool ends)
 
 	if (!all)
 		all = arena_alloc(&p->memory, p->transaction.count * sizeof(*all));
-	all[t->report.count++] = (struct report_recipient){ p->transaction.recipients[i].recipient, p->outcomes[i],
+	all[t->report.count] = (struct report_recipient){ p->transaction.recipients[i].recipient, p->outcomes[i],
 		ends ? p->transaction.recipients[i].item : NULL };
+	if (t->report.action == REPORT_DELIVERED && p->destination->local)
+		all[t->report.count].outcome.reply = STR(""); /* that is for our log alone */
+	t->report.count++;
 	t->report.recipients = all;
 }
 
