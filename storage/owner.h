@@ -37,6 +37,7 @@ struct store {
 	struct holding *holdings_idle_first, *holdings_idle_last; /* unused ones, longest first */
 	size_t holdings_idle;
 	struct table domains; /* what is known of them for a few seconds */
+	struct table admins;  /* and of their administrators for a minute */
 
 	struct table mailboxes; /* by account and name */
 	struct table mailboxes_by_id;
@@ -61,6 +62,7 @@ enum {
 	CALL_PROOF,
 	CALL_KNOWN,
 	CALL_RECIPIENT,
+	CALL_ADMIN,
 	CALL_DELIVER,
 	CALL_STATUS,
 	CALL_LIST,
@@ -88,7 +90,7 @@ enum {
 };
 
 typedef void call_handler(struct worker *w, struct request *rq, struct str args);
-call_handler login_handle, salt_handle, proof_handle, known_handle, recipient_handle, deliver_handle, status_handle,
+call_handler admin_handle, login_handle, salt_handle, proof_handle, known_handle, recipient_handle, deliver_handle, status_handle,
 	list_handle, create_handle, delete_handle, rename_handle, subscribe_handle, select_handle, append_handle,
 	flags_handle, expunge_handle, copy_handle, domain_add_handle, domain_delete_handle, domain_list_handle,
 	account_change_handle, account_delete_handle, account_list_handle, name_handle, name_change_handle,
@@ -104,5 +106,6 @@ struct str domain_of(struct str address);
 /* Goes on knowing whether the domain is one of ours: OK, ERR_ABSENT. */
 void domain_ask(struct task *t, struct str domain, void (*step)(struct task *t, enum err e));
 void domain_ask_now(struct task *t, struct str domain, void (*step)(struct task *t, enum err e)); /* looks */
+void admins_free(struct store *st); /* store_admin.c */
 
 #endif

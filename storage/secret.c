@@ -3,7 +3,9 @@
 #include "core/log.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/sha.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -47,4 +49,14 @@ enum err secret_open(int directory, uint8_t secret[SECRET_BYTES])
 		return OK;
 	log_error("store", NULL, SECRET_FILE " is not %d bytes long: remove it, and another is made", SECRET_BYTES);
 	return ERR_NEVER;
+}
+
+void secret_for(const uint8_t secret[SECRET_BYTES], const char *purpose, uint8_t key[SECRET_BYTES])
+{
+	SHA256_CTX sha;
+
+	SHA256_Init(&sha);
+	SHA256_Update(&sha, purpose, strlen(purpose) + 1);
+	SHA256_Update(&sha, secret, SECRET_BYTES);
+	SHA256_Final(key, &sha);
 }

@@ -66,6 +66,7 @@ const struct call_type store_calls[] = {
 	[CALL_PROOF] = { "proof", proof_handle },
 	[CALL_KNOWN] = { "known", known_handle },
 	[CALL_RECIPIENT] = { "recipient", recipient_handle },
+	[CALL_ADMIN] = { "admin", admin_handle },
 	[CALL_DELIVER] = { "deliver", deliver_handle },
 	[CALL_STATUS] = { "status", status_handle },
 	[CALL_LIST] = { "list", list_handle },
@@ -92,6 +93,11 @@ const struct call_type store_calls[] = {
 	[EVENT_CHANGED] = { "changed", changed_handle },
 	[EVENT_CHANGED + 1] = { 0 },
 };
+
+void store_secret(const struct worker *w, const char *purpose, uint8_t key[SECRET_BYTES])
+{
+	secret_for(w->store->secret, purpose, key);
+}
 
 unsigned store_owner(const struct store *st, struct str address)
 {
@@ -131,6 +137,7 @@ static void store_free(struct store *st)
 	timer_stop(st->w->timers, &st->news_timer);
 	holdings_free(st);
 	domains_free(st);
+	admins_free(st);
 	forgets_free(st->forgets);
 	shareds_free(st->shareds);
 	deleted_stop(st->deleted);

@@ -14,6 +14,7 @@
 #include "storage/login.h"
 #include "storage/name_change.h"
 #include "storage/password.h"
+#include "storage/secret.h"
 #include "storage/selected.h"
 
 struct store_conf {
@@ -32,6 +33,9 @@ enum err store_start(struct worker *w);
 void store_reload(struct worker *w, const struct conf *old);
 void store_stop(struct worker *w, void (*done)(struct worker *w));
 enum err store_recover(const struct conf *conf, int directory);
+
+/* A key for this purpose alone, always the same in this store. */
+void store_secret(const struct worker *w, const char *purpose, uint8_t key[SECRET_BYTES]);
 
 /* --- who asks ------------------------------------------------------------------------------------------------ */
 
@@ -83,6 +87,10 @@ struct call *store_name(struct worker *w, struct str address, uint64_t size, nam
  * ERR_DENIED: not a domain of ours; ERR_TOO_BIG; ERR_AGAIN. canonical: the account, for store_deliver. */
 typedef void recipient_done(void *user, enum err e, struct str canonical);
 struct call *store_recipient(struct worker *w, struct str address, uint64_t size, recipient_done *done, void *user);
+
+/* The first administrator, by name, among the accounts of a domain of ours, whom a minute later another may follow. OK;
+ * ERR_ABSENT; ERR_AGAIN. */
+struct call *store_admin(struct worker *w, struct str domain, recipient_done *done, void *user);
 
 struct delivery {
 	struct str account; /* canonical, as store_recipient told it */

@@ -31,6 +31,11 @@ static const struct setting rows[] = {
 		0 },
 	{ "aliases_files", SETTING_LIST, "", NULL, NULL, offsetof(struct domain_conf, aliases_files),
 		"Files in the form of aliases(5), such as /etc/aliases, that hold for names of this domain.", 0 },
+	{ "srs", SETTING_BOOL, "yes", NULL, NULL, offsetof(struct domain_conf, srs),
+		"What names of the domain forward elsewhere leaves with a sender of this domain, whose bounces find "
+		"their "
+		"way back (SRS); else with the first sender, which many refuse.",
+		0 },
 	{ "masquerade", SETTING_LIST, "", NULL, NULL, offsetof(struct domain_conf, masquerade),
 		"Domains that become this one in senders' addresses when mail leaves; \".example.test\" is all below "
 		"it.",
@@ -189,7 +194,7 @@ static void *domains_make(const struct conf *conf)
 	const char *title;
 	struct str name;
 
-	ds->otherwise = (struct domain_conf){ .detail = "+", .unknown = DOMAIN_REJECT, .postmaster = "" };
+	ds->otherwise = (struct domain_conf){ .detail = "+", .unknown = DOMAIN_REJECT, .postmaster = "", .srs = true };
 	for (size_t i = 0; i < count; i++) {
 		dc = conf_titled(conf, &domain_settings, i, &title);
 		if (!strcmp(title, DOMAIN_DEFAULT)) {

@@ -17,6 +17,7 @@ struct domain_conf {
 	const char *postmaster;            /* where mail for the postmaster goes; "" : to an administrator */
 	struct setting_list senders;       /* "PATTERN as PATTERN": whom accounts of the domain may write as */
 	struct setting_list aliases_files; /* in the form of aliases(5) */
+	bool srs;                          /* what is forwarded leaves with a sender of this domain (srs.h) */
 	struct setting_list masquerade;    /* domains of senders that become this one when mail leaves */
 };
 #define DOMAIN_REJECT  "reject"

@@ -8,6 +8,7 @@
 #include "storage/route/relay.h"
 #include "storage/route/rewrite.h"
 #include "storage/route/route_inside.h"
+#include "storage/route/srs.h"
 #include <stdlib.h>
 
 #define LEVELS_MAX 20    /* of names that stand for names */
@@ -124,6 +125,29 @@ static void explain_hop(struct router *r, const struct want *n, const struct nex
 	buf_free(&key);
 }
 
+static struct str domain_of_address(struct str address)
+{
+	return str_cut(address, (size_t)(str_rfind(address, '@') + 1), address.len);
+}
+
+/* What is forwarded leaves with a sender of ours, so that others need not believe that we may send as somebody else; a
+ * bounce finds its way back (srs.h). */
+static void rewrite_sender(struct router *r, const struct want *n, struct route_leaf *l)
+{
+	struct str made, domain = domain_of_address(r->author);
+	uint8_t key[SECRET_BYTES];
+
+	if (!r->author.len || !n->ours.len || !domain_find(r->conf, n->ours)->srs || domain_is_named(r->conf, domain) ||
+		str_eq(domain, n->ours))
+		return;
+	store_secret(r->w, "srs", key);
+	if (srs_forward(&r->memory, (struct str){ (const char *)key, sizeof(key) }, r->q.sender, n->ours,
+		    worker_wall_ms(r->w) / 1000, &made))
+		return;
+	r->rewritten = true;
+	l->sender = made;
+}
+
 void route_remote(struct router *r, const struct want *n, bool relay)
 {
 	struct next_hop hop;
@@ -143,6 +167,8 @@ void route_remote(struct router *r, const struct want *n, bool relay)
 	l->forwarded = !relay;
 	l->relay = relay;
 	l->backup = relay_backs_up(r->conf, n->domain);
+	if (!relay && l->kind == ROUTE_REMOTE && !l->sender.len)
+		rewrite_sender(r, n, l);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------- */
@@ -163,9 +189,30 @@ static void dropped(void *user)
 	router_free(user);
 }
 
+static void finish(struct router *r);
+
+/* A sender of ours needs no other. */
+static void on_sender(void *user, enum err e, const struct stored_name *name)
+{
+	struct router *r = user;
+
+	(void)name;
+	r->call = NULL;
+	for (size_t i = 0; i < r->leaf_count && (!e || e == ERR_ABSENT); i++)
+		if (srs_is(r->leaves[i].sender))
+			r->leaves[i].sender = STR_NONE;
+	finish(r);
+}
+
 static void finish(struct router *r)
 {
 	struct route told;
+
+	if (r->rewritten) {
+		r->rewritten = false;
+		r->call = store_name(r->w, r->q.sender, 0, on_sender, r);
+		return;
+	}
 
 	if (!r->leaf_count) { /* circles lead nowhere; and who writes to himself alone gets nothing */
 		struct want n = { .address = r->q.address };
@@ -183,7 +230,7 @@ static void finish(struct router *r)
 
 /* --- one address after the other --------------------------------------------------------------------------------------- */
 
-void route_want(struct router *r, const struct want *by, struct str address, bool forwarded)
+struct want *route_want(struct router *r, const struct want *by, struct str address, bool forwarded)
 {
 	struct want *n = arena_new(&r->memory, struct want);
 
@@ -194,10 +241,12 @@ void route_want(struct router *r, const struct want *by, struct str address, boo
 		n->origin = by->origin;
 		n->skip_author = by->skip_author;
 		n->forwarded = by->forwarded;
+		n->ours = forwarded ? by->domain : by->ours;
 	}
 	n->forwarded |= forwarded;
 	n->next = r->wants;
 	r->wants = n;
+	return n;
 }
 
 /* Its forms: how it is found, and how it would be sent on. False: it is no address. */
@@ -238,15 +287,18 @@ static void read_detail(struct want *n)
 
 static bool is_rewritten(struct router *r, struct want *n)
 {
-	struct str to;
+	struct want *to_it;
 	const char *title;
+	struct str to;
 
 	if (!rewrite_address(r->conf, &r->memory, n->key, &to, &title))
 		return false;
 	route_explain(r, STR_FMT " is " STR_FMT ", as the rewrite \"%s\" says", STR_ARG(n->key), STR_ARG(to), title);
 	if (!n->forwarded && !n->origin.len)
 		n->origin = n->key;
-	route_want(r, n, to, false);
+	to_it = route_want(r, n, to, false);
+	if (!to_it->ours.len)
+		to_it->ours = n->domain;
 	return true;
 }
 
@@ -263,7 +315,7 @@ static bool look(struct router *r, struct want *n)
 		route_reject(r, n, "553 5.1.3 <" STR_FMT "> cannot be an address here", STR_ARG(n->address));
 		return true;
 	}
-	if (route_met(r, n->key)) {
+	if (route_met(r, n->plain ? str_of(arena_printf(&r->memory, "\\" STR_FMT, STR_ARG(n->key))) : n->key)) {
 		route_explain(r, STR_FMT " was met already", STR_ARG(n->key));
 		return true;
 	}
@@ -339,11 +391,17 @@ static struct str author_of(struct router *r, struct str sender)
 	return account_canonical(key, &r->memory, &canonical, NULL) ? key : canonical;
 }
 
+struct str route_first_domain(const struct router *r)
+{
+	const struct login_conf *login = conf_section(r->conf, &login_settings);
+
+	return *login->default_domain ? str_of(login->default_domain) : domain_first(r->conf);
+}
+
 /* <postmaster> alone is that of the first domain (RFC 5321, 4.5.1). */
 static struct str whole_address(struct router *r, struct str address)
 {
-	const struct login_conf *login = conf_section(r->conf, &login_settings);
-	struct str first = *login->default_domain ? str_of(login->default_domain) : domain_first(r->conf);
+	struct str first = route_first_domain(r);
 
 	if (!str_eq_nocase(address, STR("postmaster")) || !first.len)
 		return address;

@@ -107,6 +107,8 @@ bool route_name_told(struct router *r, struct want *n, enum err e, const struct 
 		return traced(r, n, e);
 	if (!e && detail && !strchr(n->conf->detail, '+'))
 		e = ERR_ABSENT; /* the owner left out what is part of the name in this domain */
+	if ((!e || e == ERR_ABSENT) && route_alias(r, n))
+		return true;
 	switch (e) {
 	case OK:
 		to_named(r, n, name);

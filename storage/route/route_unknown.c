@@ -1,7 +1,7 @@
 /* route_unknown.c - names of our domains that are not there. */
-#include "storage/login.h"
 #include "storage/route/rewrite.h"
 #include "storage/route/route_inside.h"
+#include "storage/route/srs.h"
 
 /* The forms in which mail was once sent on by way of us: user%elsewhere, elsewhere!user, "user@elsewhere". */
 static bool points_elsewhere(struct str local)
@@ -27,32 +27,6 @@ static bool name_before_detail(struct router *r, struct want *n)
 	return false;
 }
 
-static struct str first_domain(const struct router *r)
-{
-	const struct login_conf *login = conf_section(r->conf, &login_settings);
-
-	return *login->default_domain ? str_of(login->default_domain) : domain_first(r->conf);
-}
-
-/* Every domain has a postmaster (RFC 5321, 4.5.1): where its settings say, else the first domain's. */
-static bool to_postmaster(struct router *r, struct want *n)
-{
-	struct str first = first_domain(r);
-
-	if (!str_eq(n->local, STR("postmaster")))
-		return false;
-	if (n->conf->postmaster[0]) {
-		route_explain(r, "the domain's postmaster is %s", n->conf->postmaster);
-		route_want(r, n, str_of(n->conf->postmaster), true);
-		return true;
-	}
-	if (!first.len || str_eq(first, n->domain))
-		return false;
-	route_explain(r, "the postmaster is that of our first domain");
-	route_want(r, n, str_of(arena_printf(&r->memory, "postmaster@" STR_FMT, STR_ARG(first))), true);
-	return true;
-}
-
 static void to_rule(struct router *r, struct want *n)
 {
 	const char *rule = n->conf->unknown;
@@ -71,13 +45,85 @@ static void to_rule(struct router *r, struct want *n)
 	}
 }
 
+/* A bounce of what we forwarded goes back to who sent it first (srs.h). False: it is none. */
+static bool turned_back(struct router *r, struct want *n)
+{
+	struct str local = str_cut(n->address, 0, (size_t)str_rfind(n->address, '@')), to;
+	uint8_t key[SECRET_BYTES];
+	enum err e;
+
+	if (!srs_is(local))
+		return false;
+	store_secret(r->w, "srs", key);
+	e = srs_reverse(
+		&r->memory, (struct str){ (const char *)key, sizeof(key) }, local, worker_wall_ms(r->w) / 1000, &to);
+	if (e == ERR_MISTAKE)
+		return false;
+	if (!e) {
+		route_explain(r, STR_FMT " is the sender of what we forwarded", STR_ARG(n->address));
+		route_want(r, n, to, true);
+	} else {
+		route_explain(r, STR_FMT " %s", STR_ARG(n->address),
+			e == ERR_ABSENT ? "was the sender of what we forwarded, too long ago"
+					: "looks like the sender of what we forwarded, but is none");
+		route_reject(r, n, "550 5.1.1 <" STR_FMT "> is not known here%s", STR_ARG(n->address),
+			e == ERR_ABSENT ? " any more" : "");
+	}
+	return true;
+}
+
+/* Nobody of that domain is: then the first domain's. */
+static void to_first_postmaster(struct router *r, struct want *n)
+{
+	struct str first = route_first_domain(r);
+
+	if (!first.len || str_eq(first, n->domain)) {
+		to_rule(r, n);
+		return;
+	}
+	route_explain(r, "the postmaster is that of our first domain");
+	route_want(r, n, str_of(arena_printf(&r->memory, "postmaster@" STR_FMT, STR_ARG(first))), true);
+}
+
+static void on_admin(void *user, enum err e, struct str admin)
+{
+	struct router *r = user;
+
+	r->call = NULL;
+	if (!e) {
+		route_explain(r, "the postmaster is an administrator, " STR_FMT, STR_ARG(admin));
+		route_want(r, r->now, admin, true);
+	} else if (e == ERR_ABSENT) {
+		to_first_postmaster(r, r->now);
+	} else {
+		route_again(r, r->now);
+	}
+	route_go(r);
+}
+
+/* Every domain has a postmaster (RFC 5321, 4.5.1): whom its settings name, else its first administrator. False: somebody
+ * is being asked. */
+static bool to_postmaster(struct router *r, struct want *n)
+{
+	if (!n->conf->postmaster[0]) {
+		r->now = n;
+		r->call = store_admin(r->w, n->domain, on_admin, r);
+		return false;
+	}
+	route_explain(r, "the domain's postmaster is %s", n->conf->postmaster);
+	route_want(r, n, str_of(n->conf->postmaster), true);
+	return true;
+}
+
 bool route_unknown(struct router *r, struct want *n)
 {
 	if (name_before_detail(r, n))
 		return false;
 	if (r->q.login)
 		route_reject(r, n, "550 5.1.1 not an account here");
-	else if (!to_postmaster(r, n))
+	else if (str_eq(n->local, STR("postmaster")))
+		return to_postmaster(r, n);
+	else if (!turned_back(r, n))
 		to_rule(r, n);
 	return true;
 }

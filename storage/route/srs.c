@@ -47,6 +47,11 @@ static bool hash_is_right(struct str key, struct str text, struct str hash)
 	return !CRYPTO_memcmp(right, given, HASH_LETTERS);
 }
 
+bool srs_is(struct str address)
+{
+	return str_starts_nocase(address, STR("SRS0")) || str_starts_nocase(address, STR("SRS1"));
+}
+
 /* A local part without its quotes. */
 static struct str unquoted(struct arena *a, struct str local)
 {

@@ -13,6 +13,9 @@
 
 #define SRS_DAYS 21 /* that an address can be turned back */
 
+/* Whether a local part, or an address, looks like one. */
+bool srs_is(struct str address);
+
 /* sender: local@domain; domain: ours. The result lies in the arena. ERR_TOO_BIG: it would be too long for a mailbox. */
 enum err srs_forward(
 	struct arena *a, struct str key, struct str sender, struct str domain, int64_t now_s, struct str *out);

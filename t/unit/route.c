@@ -1,5 +1,7 @@
 /* The router: what an address comes to, by the names that are kept and what the configuration says. */
 #include "storage/route/route.h"
+#include "storage/route/aliases.h"
+#include "storage/route/srs.h"
 #include "t/store.h"
 
 static void set(const char *section, const char *title, const char *name, const char *value)
@@ -45,14 +47,26 @@ static void make_group(const char *address, const char *to, const char *owner, b
 		printf("# %s cannot be made: %s\n", address, err_text(got.e));
 }
 
-static void make_account(const char *address)
+static void make_somebody(const char *address, bool admin)
 {
-	struct account_change c = { .address = str_of(address), .password = STR("secret"), .create = true };
+	struct account_change c = {
+		.address = str_of(address), .password = STR("secret"), .create = true, .admin = admin
+	};
 
 	got_begin();
 	store_account_change(asker, &c, on_done, NULL);
 	if (got_end())
 		printf("# %s cannot be made: %s\n", address, err_text(got.e));
+}
+
+static void make_account(const char *address)
+{
+	make_somebody(address, false);
+}
+
+static void make_admin(const char *address)
+{
+	make_somebody(address, true);
 }
 
 static void make_domain(const char *domain)
@@ -74,6 +88,7 @@ static const char *const words[] = {
 };
 
 static size_t steps_told;
+static char last_sender[300];
 
 static void on_route(void *user, const struct route *route)
 {
@@ -87,8 +102,12 @@ static void on_route(void *user, const struct route *route)
 			buf_add_str(&got.text, l->address);
 		if (l->detail.len)
 			buf_printf(&got.text, " +" STR_FMT, STR_ARG(l->detail));
-		if (l->sender.len)
+		if (srs_is(l->sender))
+			buf_printf(&got.text, " SRS" STR_FMT,
+				STR_ARG(str_cut(l->sender, (size_t)str_rfind(l->sender, '@'), l->sender.len)));
+		else if (l->sender.len)
 			buf_printf(&got.text, " from " STR_FMT, STR_ARG(l->sender));
+		snprintf(last_sender, sizeof(last_sender), STR_FMT, STR_ARG(l->sender));
 		buf_printf(&got.text, "%s%s%s", l->forwarded ? " forwarded" : "", l->relay ? " relay" : "",
 			l->backup ? " backup" : "");
 	}
@@ -132,6 +151,8 @@ static enum err may_send(const char *account, const char *sender)
 
 static void configure(void)
 {
+	char aliases[64];
+
 	set("domain", "example.test", "aliases", "example.org");
 	set("domain", "example.test", "aliases",
 		"b\xc3\xbc"
@@ -144,6 +165,10 @@ static void configure(void)
 	set("domain", "plain.test", "detail", "");
 	set("domain", "minus.test", "detail", "-+");
 	set("domain", "round.test", "unknown", "*@round.test");
+	set("domain", "nosrs.test", "unknown", "*@far.test");
+	set("domain", "nosrs.test", "srs", "no");
+	snprintf(aliases, sizeof(aliases), "%s/aliases", scratch_path);
+	set("domain", "files.test", "aliases_files", aliases);
 	rewrite("sales", "sales-*@example.test", "*@crm.test");
 	rewrite("old", "*@old.test", "*@example.test");
 	rewrite("partner", "*@partner.test", "*@far.test");
@@ -190,6 +215,7 @@ static void test_aliases(void)
 	make(KIND_ALIAS, "al@example.test", "alice@example.test");
 	make(KIND_ALIAS, "al2@example.test", "al@example.test");
 	make(KIND_FORWARDER, "away@example.test", "Me@Far.test, alice@example.test");
+	make(KIND_FORWARDER, "away2@example.test", "me@far.test");
 	make(KIND_FORWARDER, "loop1@example.test", "loop2@example.test");
 	make(KIND_FORWARDER, "loop2@example.test", "loop1@example.org");
 	make(KIND_FORWARDER, "half@example.test", "half@example.test, alice@example.test");
@@ -197,7 +223,8 @@ static void test_aliases(void)
 	ok(means("al@example.test", "local alice@example.test forwarded"), "an alias");
 	ok(means("al+x@example.org", "local alice@example.test forwarded"), "by another name of the domain");
 	ok(means("al2@example.test", "local alice@example.test forwarded"), "an alias of an alias");
-	ok(means("away@example.test", "remote Me@far.test forwarded, local alice@example.test forwarded"),
+	ok(means("away@example.test",
+		   "remote Me@far.test SRS@example.test forwarded, local alice@example.test forwarded"),
 		"a forwarder, elsewhere and here, is nobody's relaying");
 	ok(means("loop1@example.test", "reject 550 5.4.6"), "what leads back to itself alone");
 	ok(means("half@example.test", "local alice@example.test forwarded"), "what leads elsewhere, too");
@@ -213,7 +240,7 @@ static void test_groups(void)
 	make_group("closed@example.test", "carol@example.test, bob@far.test", "alice@example.test", true, true);
 	make_group("selves@example.test", "carol@example.test", "", false, true);
 	ok(means("team@example.test", "local alice@example.test forwarded, local carol@example.test forwarded, "
-				      "remote bob@far.test forwarded"),
+				      "remote bob@far.test SRS@example.test forwarded"),
 		"a group");
 	ok(means("all@example.test", "local alice@example.test from boss@example.test forwarded, "
 				     "local carol@example.test from boss@example.test forwarded, "
@@ -244,11 +271,13 @@ static void test_rules(void)
 	make_domain("minus.test");
 	make_domain("byhand.test");
 	make_domain("round.test");
+	make_domain("nosrs.test");
 	make_account("list@minus.test");
 	make_account("list-owner@minus.test");
 	make_account("x@plain.test");
 	ok(means("any@catch.test", "local alice@example.test forwarded"), "a catch-all");
-	ok(means("Any+x@moved.test", "remote any+x@new.far.test forwarded"), "names that moved elsewhere");
+	ok(means("Any+x@moved.test", "remote any+x@new.far.test SRS@moved.test forwarded"),
+		"names that moved elsewhere");
 	ok(means("any@hole.test", "discard any@hole.test"), "a domain that throws away");
 	ok(means("any@round.test", "reject 550 5.4.6"), "a rule that leads to itself");
 	ok(means("x@plain.test", "local x@plain.test"), "a domain without details");
@@ -262,11 +291,13 @@ static void test_rules(void)
 
 static void test_table(void)
 {
-	ok(means("sales-eu@example.test", "remote eu@crm.test forwarded"), "a pattern of ours leads elsewhere");
-	ok(means("Sales-EU@example.org", "remote eu@crm.test forwarded"), "by any name of the domain");
+	ok(means("sales-eu@example.test", "remote eu@crm.test SRS@example.test forwarded"),
+		"a pattern of ours leads elsewhere");
+	ok(means("Sales-EU@example.org", "remote eu@crm.test SRS@example.test forwarded"), "by any name of the domain");
 	ok(means("alice+x@old.test", "local alice@example.test +x"), "a domain that is written anew");
 	ok(means("bob@partner.test", "remote bob@far.test relay"), "what is not ours is relayed all the same");
-	ok(means("bob@byhand.test", "remote bob@far.test forwarded"), "what a domain made by hand leads to is not");
+	ok(means("bob@byhand.test", "remote bob@far.test SRS@byhand.test forwarded"),
+		"what a domain made by hand leads to is not");
 	ok(means("grow-@example.test", "reject 550 5.4.6"), "what grows for ever has an end");
 	ok(means("itself@example.test", "reject 550 5.4.6"), "and what leads to itself");
 }
@@ -275,10 +306,76 @@ static void test_postmaster(void)
 {
 	ok(means("postmaster", "reject 550 5.1.1"), "no postmaster while there is nobody");
 	make(KIND_ALIAS, "postmaster@example.test", "alice@example.test");
+	make_admin("zoe@minus.test");
+	make_admin("yan@minus.test");
+	ok(means("postmaster@minus.test", "local yan@minus.test forwarded"), "a domain's first administrator");
+	make_admin("adam@minus.test");
+	ok(means("postmaster@minus.test", "local yan@minus.test forwarded"), "who is known for a while");
 	ok(means("postmaster", "local alice@example.test forwarded"), "<postmaster> is our first domain's");
 	ok(means("PostMaster@catch.test", "local alice@example.test forwarded"), "and that of domains without one");
 	ok(means("postmaster@hole.test", "local alice@example.test forwarded"), "or as the domain says");
 	ok(means("postmaster@far.test", "remote postmaster@far.test relay"), "others' are theirs");
+}
+
+/* What is forwarded bears a sender of ours, and a bounce to it goes back. */
+static void test_senders_rewritten(void)
+{
+	char sender[300], upper[300];
+
+	ok(means("away2@example.test", "remote me@far.test SRS@example.test forwarded"),
+		"a stranger's sender is rewritten");
+	snprintf(sender, sizeof(sender), "%s", last_sender);
+	ok(means_from(sender, "", "remote bob@far.test forwarded"), "its bounce goes back to him");
+	for (size_t i = 0; i <= strlen(sender); i++)
+		upper[i] = sender[i] >= 'a' && sender[i] <= 'z' ? (char)(sender[i] - 32) : sender[i];
+	ok(means_from(upper, "", "remote BOB@far.test forwarded"), "though others spoilt its letters");
+	sender[5] = sender[5] == 'a' ? 'b' : 'a';
+	ok(means_from(sender, "", "reject 550 5.1.1"), "what we did not make does not");
+	ok(means_from("srs0=nothing@example.test", "", "reject 550 5.1.1"), "nor what only begins so");
+	ok(means_from("away2@example.test", "", "remote me@far.test forwarded"), "no sender stays none");
+	ok(means_from("away2@example.test", "alice@example.org", "remote me@far.test forwarded"),
+		"one of ours stays, by any name of his domain");
+	ok(means_from("away2@example.test", "x@byhand.test", "remote me@far.test forwarded"),
+		"also of a domain that the configuration does not name");
+	ok(means_from("any@nosrs.test", "bob@far.test", "remote any@far.test forwarded"), "a domain may leave them");
+}
+
+static void test_aliases_files(void)
+{
+	char text[500], path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/aliases", scratch_path);
+	snprintf(text, sizeof(text),
+		"root: alice, ops@far.test\nalice: \\alice, copy@far.test\nlist: bob, alice\nowner-list: root\nbob: "
+	        "error:550 5.1.6 bob "
+		"moved\nprog: \"|/bin/true\"\nmixed: |/bin/true, alice\nlost: :include:/nonexistent/list\nempty:\n");
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		printf("# %s cannot be written\n", path);
+	close(fd);
+	aliases_start(asker);
+	make_domain("files.test");
+	make_account("alice@files.test");
+	ok(means("alice@files.test", "local alice@files.test forwarded, remote copy@far.test SRS@files.test forwarded"),
+		"a name that stands for itself and another");
+	ok(means("root+x@files.test",
+		   "local alice@files.test forwarded, remote copy@far.test SRS@files.test forwarded, "
+		   "remote ops@far.test SRS@files.test forwarded"),
+		"names that stand for names, whatever the detail");
+	ok(means("list@files.test", "reject 550 5.1.6 from owner-list@files.test forwarded, "
+				    "local alice@files.test from owner-list@files.test forwarded, "
+				    "remote copy@far.test from owner-list@files.test forwarded"),
+		"a list with an owner, and one who moved");
+	ok(means("prog@files.test", "reject 550 5.3.0"), "programs get nothing");
+	ok(means("mixed@files.test", "local alice@files.test forwarded, remote copy@far.test SRS@files.test forwarded"),
+		"but hinder nobody else");
+	ok(means("lost@files.test", "again 451 4.3.0"), "a list that cannot be read now");
+	ok(means("empty@files.test", "reject 550 5.1.1"), "a name for nobody");
+	ok(means("none@files.test", "reject 550 5.1.1"), "a name that is in none of them");
+	ok(login_is("alice@files.test", "local alice@files.test"), "a login is the account's");
+	ok(means("root@example.test", "reject 550 5.1.1"), "the file is that of its domain alone");
+	aliases_stop(asker);
 }
 
 static void test_logins(void)
@@ -385,6 +482,8 @@ int main(void)
 	test_rules();
 	test_table();
 	test_postmaster();
+	test_senders_rewritten();
+	test_aliases_files();
 	test_logins();
 	test_senders();
 	test_limits();
