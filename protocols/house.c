@@ -8,6 +8,7 @@
 #include "dns/resolve.h"
 #include "protocols/cli/commands.h"
 #include "protocols/cli/control.h"
+#include "protocols/cli/queue_slice.h"
 #include "protocols/imap/imap.h"
 #include "protocols/pop3/pop3.h"
 #include "protocols/sending/sending.h"
@@ -65,6 +66,7 @@ static const struct service *const services[] = {
 static const struct call_type *const calls[] = {
 	control_calls,
 	control_kick_calls,
+	slice_calls,
 	store_calls,
 	NULL,
 };

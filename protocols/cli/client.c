@@ -140,13 +140,12 @@ static enum err kind_of(const char *text)
 	return ERR_NEVER;
 }
 
-enum err client_ask(struct client *c, json_t *request, json_t **items, struct buf *why)
+enum err client_ask_each(struct client *c, json_t *request, client_take *take, void *user, struct buf *why)
 {
 	struct buf line = { 0 };
 	enum err e = ERR_KINDS;
 
 	lines_add_json(&line, request);
-	*items = json_array();
 	if (!send_all(c, buf_str(&line))) {
 		buf_printf(why, "%s", strerror(errno));
 		e = ERR_AGAIN;
@@ -158,7 +157,7 @@ enum err client_ask(struct client *c, json_t *request, json_t **items, struct bu
 		const char *said = json_string_value(json_object_get(line, "why"));
 
 		if (item)
-			json_array_append(*items, item);
+			take(user, item);
 		else
 			e = !line ? ERR_AGAIN : error ? kind_of(error) : OK;
 		if (error)
@@ -168,7 +167,18 @@ enum err client_ask(struct client *c, json_t *request, json_t **items, struct bu
 	return e;
 }
 
-int client_once(const char *conf_path, json_t *request, json_t **items)
+static void keep(void *user, const json_t *item)
+{
+	json_array_append(user, (json_t *)item);
+}
+
+enum err client_ask(struct client *c, json_t *request, json_t **items, struct buf *why)
+{
+	*items = json_array();
+	return client_ask_each(c, request, keep, *items, why);
+}
+
+int client_each(const char *conf_path, json_t *request, client_take *take, void *user)
 {
 	struct conf *conf = client_conf(conf_path);
 	struct client *c = NULL;
@@ -176,7 +186,6 @@ int client_once(const char *conf_path, json_t *request, json_t **items)
 	enum err e;
 	int status = EXIT_FAILED;
 
-	*items = NULL;
 	if (!conf) {
 		json_decref(request);
 		return EXIT_FAILED;
@@ -187,7 +196,7 @@ int client_once(const char *conf_path, json_t *request, json_t **items)
 			STR_ARG(buf_str(&why)));
 		status = e == ERR_ABSENT ? EXIT_NO_SERVER : EXIT_FAILED;
 		json_decref(request);
-	} else if ((e = client_ask(c, request, items, &why))) {
+	} else if ((e = client_ask_each(c, request, take, user, &why))) {
 		if (!buf_len(&why))
 			buf_printf(&why, "%s", err_text(e));
 		client_complain(STR_FMT, STR_ARG(str_trim(buf_str(&why))));
@@ -197,5 +206,18 @@ int client_once(const char *conf_path, json_t *request, json_t **items)
 	client_free(c);
 	conf_unref(conf);
 	buf_free(&why);
+	return status;
+}
+
+int client_once(const char *conf_path, json_t *request, json_t **items)
+{
+	int status;
+
+	*items = json_array();
+	status = client_each(conf_path, request, keep, *items);
+	if (status) {
+		json_decref(*items);
+		*items = NULL;
+	}
 	return status;
 }

@@ -20,10 +20,16 @@ void client_free(struct client *c); /* NULL is fine */
  * why gets what the server said of an error, which may be nothing. */
 enum err client_ask(struct client *c, json_t *request, json_t **items, struct buf *why);
 
+/* The same, but each item is given to `take` when it comes and kept by nobody: for answers without an end. */
+typedef void client_take(void *user, const json_t *item);
+enum err client_ask_each(struct client *c, json_t *request, client_take *take, void *user, struct buf *why);
+
 /* The configuration in conf_path; NULL: its errors were told. */
 struct conf *client_conf(const char *conf_path);
-/* Opens conf_path's server and asks one thing. What goes wrong is told; the status is the command's. */
+/* Opens conf_path's server and asks one thing. What goes wrong is told, and *items is NULL; the status is the
+ * command's. */
 int client_once(const char *conf_path, json_t *request, json_t **items);
+int client_each(const char *conf_path, json_t *request, client_take *take, void *user);
 
 /* "postern: ..." on standard error. */
 void client_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -36,6 +36,20 @@ const struct command cli_commands[] = {
 		"for others goes next. --from names who writes; --login asks whom it means as a login name. Exit status "
 		"1: none of it would be taken.",
 		route_run },
+	{ "queue",
+		"list [--json] [--limit N] [WHICH]\n"
+		"show [--json] ID\n"
+		"stats [--json] [--destination DESTINATION]\n"
+		"retry [WHICH]\n"
+		"hold|release|delete|bounce WHICH|--all\n"
+		"move HOST:PORT WHICH|--all",
+		"Shows what waits to leave and steers it. WHICH is any number of ids, or of --to ADDRESS|DOMAIN, --from "
+		"ADDRESS|DOMAIN (<> for reports), --older TIME, --destination DESTINATION as stats shows it, and --held, "
+		"which must all fit. retry tries now, hold keeps until release, delete removes without a word to the "
+		"sender, bounce sends back, move has another host take it. They tell how many recipients they "
+		"concerned; those being tried just then are left alone. stats tells of each destination how much "
+		"waits, for how long, when it is tried next and what was answered last.",
+		queue_run },
 	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
 		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
 		"domain with "

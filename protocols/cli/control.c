@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 static const struct control_request *const tables[] = { control_server_requests, control_account_requests,
-	control_name_requests, control_kick_requests, control_resolve_requests, control_route_requests, NULL };
+	control_name_requests, control_kick_requests, control_resolve_requests, control_route_requests,
+	control_queue_requests, NULL };
 
 json_t *control_json(struct str text)
 {
@@ -127,6 +128,16 @@ static void on_input(void *user, struct buf *in)
 	}
 }
 
+static void on_room(void *user)
+{
+	struct control *c = user;
+	void (*go_on)(struct control * c) = c->on_room;
+
+	c->on_room = NULL;
+	if (go_on)
+		go_on(c);
+}
+
 static void control_free(struct control *c)
 {
 	if (c->asked_master)
@@ -134,6 +145,7 @@ static void control_free(struct control *c)
 	call_cancel(c->waiting);
 	json_decref(c->request);
 	buf_free(&c->kick);
+	control_queue_free(c->queue);
 	session_close(c->worker, &c->session);
 	conn_free(c->conn);
 	free(c);
@@ -157,7 +169,7 @@ static void farewell(struct session *s, const char *why)
 
 static void control_open(struct worker *w, const struct service *service, int fd)
 {
-	static const struct conn_events events = { .on_input = on_input, .on_end = on_end };
+	static const struct conn_events events = { .on_input = on_input, .on_room = on_room, .on_end = on_end };
 	struct control *c = mem_new(struct control);
 
 	c->worker = w;

@@ -12,14 +12,16 @@
 struct control { /* made by control_open, ended by control_free alone */
 	struct session session;
 	struct worker *worker;
-	struct conn *conn;    /* ours */
-	json_t *request;      /* under way; NULL while input flows; ours */
-	struct call *waiting; /* the answer it rests for; ours */
-	bool asked_master;    /* or the master's answer */
-	unsigned next_worker; /* whom to ask next, when all are asked */
-	struct buf kick;      /* what each is asked by control_kick.c */
-	unsigned kicked;      /* sessions told to end so far */
-	bool leaving;         /* closes when the request under way is answered */
+	struct conn *conn;                  /* ours */
+	json_t *request;                    /* under way; NULL while input flows; ours */
+	struct call *waiting;               /* the answer it rests for; ours */
+	bool asked_master;                  /* or the master's answer */
+	unsigned next_worker;               /* whom to ask next, when all are asked */
+	struct buf kick;                    /* what each is asked by control_kick.c */
+	unsigned kicked;                    /* sessions told to end so far */
+	struct control_queue *queue;        /* of control_queue.c; NULL: no such request is under way; ours */
+	void (*on_room)(struct control *c); /* what goes on when there is room for output; NULL: nothing waits for it */
+	bool leaving;                       /* closes when the request under way is answered */
 };
 
 struct control_request {
@@ -33,6 +35,9 @@ extern const struct control_request control_name_requests[];    /* control_name.
 extern const struct control_request control_kick_requests[];    /* control_kick.c */
 extern const struct control_request control_resolve_requests[]; /* control_resolve.c */
 extern const struct control_request control_route_requests[];   /* control_route.c */
+extern const struct control_request control_queue_requests[];   /* control_queue.c */
+
+void control_queue_free(struct control_queue *q); /* NULL is fine */
 
 /* Ends the account's sessions everywhere, tells how many, and answers the request. */
 void control_kick_account(struct control *c, struct str name);
