@@ -50,6 +50,12 @@ const struct command cli_commands[] = {
 		"concerned; those being tried just then are left alone. stats tells of each destination how much "
 		"waits, for how long, when it is tried next and what was answered last.",
 		queue_run },
+	{ "trace", "[--since TIME] [--json] [--log FILE] ID\n[--since TIME] [--json] [--log FILE] ADDRESS",
+		"Follows a message through reception, routing, queue, delivery and mailbox: what the log has about it, in "
+		"plain words, and what the running server knows of it now. ID is one of the log or of the queue; with "
+		"an ADDRESS it is all mail from or to that. Looks through the configuration's log file, and FILE.1, "
+		"FILE.2 ... beside it, also while no server runs.",
+		trace_run },
 	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
 		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
 		"domain with "

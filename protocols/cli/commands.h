@@ -18,6 +18,7 @@ int clock_run(int argc, char **argv, const char *conf_path);
 int resolve_run(int argc, char **argv, const char *conf_path); /* resolve_command.c */
 int route_run(int argc, char **argv, const char *conf_path);   /* route_command.c */
 int queue_run(int argc, char **argv, const char *conf_path);   /* queue_command.c */
+int trace_run(int argc, char **argv, const char *conf_path);   /* trace_command.c */
 int domain_run(int argc, char **argv, const char *conf_path);  /* account_commands.c */
 int account_run(int argc, char **argv, const char *conf_path);
 int alias_run(int argc, char **argv, const char *conf_path); /* name_commands.c */

@@ -79,7 +79,7 @@ static bool take_words(struct asked *a, int argc, char **argv)
 		taken = 1;
 		if (!strncmp(argv[i], "--", 2))
 			taken = take_option(a, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
-		else if (a->id_count < IDS_MAX)
+		else
 			a->ids[a->id_count++] = argv[i];
 		if (!taken)
 			return false;
@@ -134,6 +134,7 @@ static void take_listed(void *user, const json_t *item)
 static int list(struct asked *a, const char *conf_path)
 {
 	struct listing l = { .json = a->json };
+	char size[QUEUE_TEXT_SIZE];
 	int status;
 
 	if (a->json)
@@ -149,9 +150,7 @@ static int list(struct asked *a, const char *conf_path)
 		queue_print_count(l.messages, "message", "messages");
 		printf(" to ");
 		queue_print_count(l.recipients, "recipient", "recipients");
-		printf(", ");
-		queue_print_size(l.bytes);
-		printf(" bytes\n");
+		printf(", %s bytes\n", queue_size_text(size, l.bytes));
 	}
 	return status ? status : l.partial ? EXIT_FAILED : EXIT_FINE;
 }
@@ -262,15 +261,15 @@ static void take_stats(void *user, const json_t *item)
 
 static void print_totals(const struct totals *t)
 {
+	char size[QUEUE_TEXT_SIZE];
 	json_t *d;
 	const char *name;
 
 	queue_print_count(json_integer_value(json_object_get(t->all, "messages")), "message", "messages");
 	printf(" to ");
 	queue_print_count(json_integer_value(json_object_get(t->all, "items")), "recipient", "recipients");
-	printf(", ");
-	queue_print_size(json_integer_value(json_object_get(t->all, "bytes")));
-	printf(" bytes, %lld held%s\n", (long long)json_integer_value(json_object_get(t->all, "held")),
+	printf(", %s bytes, %lld held%s\n", queue_size_text(size, json_integer_value(json_object_get(t->all, "bytes"))),
+		(long long)json_integer_value(json_object_get(t->all, "held")),
 		t->reading ? "; the queue is still being read" : "");
 	json_object_foreach(t->destinations, name, d) queue_print_destination(d);
 }
@@ -373,6 +372,10 @@ int queue_run(int argc, char **argv, const char *conf_path)
 
 	if (command_helped(argc, argv))
 		return EXIT_FINE;
+	if (argc > IDS_MAX) {
+		client_complain("queue takes at most %d words at a time", IDS_MAX);
+		return EXIT_USAGE;
+	}
 	while (i < count && strcmp(verbs[i].word, a.what))
 		i++;
 	if (i == count) {

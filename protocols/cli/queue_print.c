@@ -20,33 +20,36 @@ static void put(const char *text)
 		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
-void queue_print_span(json_int_t seconds)
+const char *queue_span_text(char text[QUEUE_TEXT_SIZE], json_int_t seconds)
 {
 	long long s = seconds < 0 ? 0 : seconds;
 
 	if (s < 60)
-		printf("%llds", s);
+		snprintf(text, QUEUE_TEXT_SIZE, "%llds", s);
 	else if (s < 3600)
-		printf("%lldm", s / 60);
+		snprintf(text, QUEUE_TEXT_SIZE, "%lldm", s / 60);
 	else if (s < 86400)
-		printf("%lldh%02lldm", s / 3600, s / 60 % 60);
+		snprintf(text, QUEUE_TEXT_SIZE, "%lldh%02lldm", s / 3600, s / 60 % 60);
 	else
-		printf("%lldd%lldh", s / 86400, s / 3600 % 24);
+		snprintf(text, QUEUE_TEXT_SIZE, "%lldd%lldh", s / 86400, s / 3600 % 24);
+	return text;
 }
 
-void queue_print_size(json_int_t bytes)
+const char *queue_size_text(char text[QUEUE_TEXT_SIZE], json_int_t bytes)
 {
 	static const char units[] = "KMGT";
-	double size = (double)bytes;
+	double size = (double)bytes / 1024;
 	unsigned i = 0;
 
-	if (bytes < 1024) {
-		printf("%lld", (long long)bytes);
-		return;
-	}
-	for (size /= 1024; size >= 1024 && i < 3; i++)
+	while (size >= 1024 && i < 3) {
 		size /= 1024;
-	printf("%.1f%c", size, units[i]);
+		i++;
+	}
+	if (bytes < 1024)
+		snprintf(text, QUEUE_TEXT_SIZE, "%lld", (long long)bytes);
+	else
+		snprintf(text, QUEUE_TEXT_SIZE, "%.1f%c", size, units[i]);
+	return text;
 }
 
 void queue_print_count(json_int_t count, const char *one, const char *many)
@@ -79,14 +82,13 @@ static void put_state(const json_t *r)
 {
 	const char *state = text(r, "state");
 	json_int_t tries = number(r, "tries");
+	char span[QUEUE_TEXT_SIZE];
 
 	if (!strcmp(state, "waits")) {
-		if (number(r, "in_s") <= 0) {
+		if (number(r, "in_s") <= 0)
 			printf("is to be tried now");
-		} else {
-			printf("next try in ");
-			queue_print_span(number(r, "in_s"));
-		}
+		else
+			printf("next try in %s", queue_span_text(span, number(r, "in_s")));
 	} else if (!strcmp(state, "trying")) {
 		printf("is being tried");
 	} else if (!strcmp(state, "ending")) {
@@ -129,13 +131,11 @@ static void put_sender(const json_t *m)
 void queue_print_message(const json_t *m)
 {
 	const json_t *recipients = json_object_get(m, "recipients");
+	char age[QUEUE_TEXT_SIZE], size[QUEUE_TEXT_SIZE];
 	json_int_t more = number(m, "more");
 
-	printf("%-12s  ", text(m, "id"));
-	queue_print_span(number(m, "age_s"));
-	printf("  ");
-	queue_print_size(number(m, "size"));
-	printf("  ");
+	printf("%-10s %8s %8s  ", text(m, "id"), queue_span_text(age, number(m, "age_s")),
+		queue_size_text(size, number(m, "size")));
 	put_sender(m);
 	putchar('\n');
 	for (size_t i = 0; i < json_array_size(recipients); i++)
@@ -168,11 +168,11 @@ static void put_time(const json_t *m, const char *name, const char *label)
 
 void queue_print_envelope(const json_t *m)
 {
+	char size[QUEUE_TEXT_SIZE];
+
 	printf("%-10s%s\n%-10s", "id", text(m, "id"), "sender");
 	put_sender(m);
-	printf("\n%-10s", "size");
-	queue_print_size(number(m, "size"));
-	putchar('\n');
+	printf("\n%-10s%s\n", "size", queue_size_text(size, number(m, "size")));
 	put_time(m, "arrived_s", "arrived");
 	put_row(m, "received", "session");
 	put_row(m, "peer", "from");
@@ -189,21 +189,19 @@ void queue_print_envelope(const json_t *m)
 
 void queue_print_destination(const json_t *d)
 {
+	char span[QUEUE_TEXT_SIZE];
+
 	put(text(d, "destination"));
 	printf("  ");
 	queue_print_count(number(d, "items"), "item", "items");
 	if (number(d, "held"))
 		printf(" (%lld held)", (long long)number(d, "held"));
-	if (json_object_get(d, "oldest_s")) {
-		printf(", oldest ");
-		queue_print_span(number(d, "oldest_age_s"));
-	}
+	if (json_object_get(d, "oldest_s"))
+		printf(", oldest %s", queue_span_text(span, number(d, "oldest_age_s")));
 	printf(", ");
 	queue_print_count(number(d, "sessions"), "session", "sessions");
-	if (number(d, "next_s")) {
-		printf(", next try in ");
-		queue_print_span(number(d, "in_s"));
-	}
+	if (number(d, "next_s"))
+		printf(", next try in %s", queue_span_text(span, number(d, "in_s")));
 	printf("; sent %lld, deferred %lld, refused %lld\n", (long long)number(d, "sent"),
 		(long long)number(d, "deferred"), (long long)number(d, "refused"));
 	put_reply(d, "    ");

@@ -10,7 +10,8 @@ void queue_print_recipient(const json_t *r);
 void queue_print_destination(const json_t *d);
 /* How many there are, in words and their plural: "1 message", "3 messages". */
 void queue_print_count(json_int_t count, const char *one, const char *many);
-void queue_print_size(json_int_t bytes);   /* "512", "14.2K" */
-void queue_print_span(json_int_t seconds); /* "45s", "2h13m", "3d4h" */
+#define QUEUE_TEXT_SIZE 24
+const char *queue_size_text(char text[QUEUE_TEXT_SIZE], json_int_t bytes);   /* "512", "14.2K" */
+const char *queue_span_text(char text[QUEUE_TEXT_SIZE], json_int_t seconds); /* "45s", "2h13m", "3d4h" */
 
 #endif
