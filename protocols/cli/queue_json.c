@@ -70,30 +70,47 @@ static json_t *notify_json(unsigned notify)
 	return j;
 }
 
+static void set_words(json_t *j, struct str status, struct str reply, struct str remote)
+{
+	set_text(j, "status", status);
+	set_text(j, "reply", reply);
+	set_text(j, "remote", remote);
+}
+
+/* When it is tried, and what was said last: of what is due and waits with all else for its destination, that is the
+ * destination's. */
+static void set_next(json_t *j, const struct worker *w, const struct queue_recipient *to, const struct queue_item *item,
+	const struct destination_status *d)
+{
+	bool due = item->state == ITEM_WAITS && item->next_s <= now_s(w), waits = due && d->next_s > now_s(w);
+	uint32_t next_s = waits ? d->next_s : item->next_s;
+
+	set_number(j, "tries", item->tries);
+	if (item->state == ITEM_WAITS) {
+		set_number(j, "next_s", next_s);
+		set_number(j, "in_s", (int64_t)next_s - now_s(w));
+	}
+	if (waits && !to->reply.len)
+		set_words(j, d->status, d->reply, d->remote);
+	set_text(j, "destination", d->key);
+	if (item->warned)
+		json_object_set_new(j, "warned", json_true());
+}
+
 json_t *queue_recipient_json(
 	struct worker *w, const struct queue_recipient *to, const struct queue_item *item, bool whole)
 {
 	json_t *j = json_pack("{s:o, s:s}", "address", control_json(to->address), "state", state_of(item));
-	struct destination_status status;
+	struct destination_status status = { .key = STR("") };
 
 	if (item && item->message) {
-		set_number(j, "tries", item->tries);
-		if (item->state == ITEM_WAITS) {
-			set_number(j, "next_s", item->next_s);
-			set_number(j, "in_s", (int64_t)item->next_s - now_s(w));
-		}
-		if (item->destination) {
+		if (item->destination)
 			sending_destination_status(w, item->destination, &status);
-			set_text(j, "destination", status.key);
-		}
-		if (item->warned)
-			json_object_set_new(j, "warned", json_true());
+		set_next(j, w, to, item, &status);
 	}
 	if (!str_eq(to->original, to->address))
 		set_text(j, "original", to->original);
-	set_text(j, "status", to->status);
-	set_text(j, "reply", to->reply);
-	set_text(j, "remote", to->remote);
+	set_words(j, to->status, to->reply, to->remote);
 	if (whole) {
 		json_object_set_new(j, "local", json_boolean(to->local));
 		set_text(j, "orcpt", to->orcpt);
