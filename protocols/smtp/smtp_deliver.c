@@ -192,15 +192,26 @@ static void log_target(const struct smtp *s, const struct smtp_target *t)
 	buf_free(&about);
 }
 
+/* A copy of all mail that could not be kept now keeps the message from everybody: it is wanted of all. */
+static enum err of_copies(const struct smtp *s)
+{
+	enum err e = OK;
+
+	for (size_t i = 0; i < s->target_count; i++)
+		if (s->recipients[s->targets[i].recipient].hidden && badness(s->targets[i].outcome) == 2)
+			e = s->targets[i].outcome;
+	return e;
+}
+
 void smtp_deliver_end(struct smtp *s)
 {
 	const struct smtp_recipient *loser = s->recipients;
-	enum err worst = OK;
+	enum err worst = OK, copies = of_copies(s);
 	size_t at = 0;
 
 	for (size_t i = 0; i < s->recipient_count; i++) { /* their targets lie in the same order */
 		const struct smtp_recipient *r = &s->recipients[i];
-		enum err e = r->looped ? ERR_NEVER : OK;
+		enum err e = r->looped ? ERR_NEVER : copies;
 
 		for (; at < s->target_count && s->targets[at].recipient == i; at++) {
 			struct smtp_target *t = &s->targets[at];
@@ -213,6 +224,8 @@ void smtp_deliver_end(struct smtp *s)
 			e = worse(e, t->outcome);
 			log_target(s, t);
 		}
+		if (r->hidden)
+			continue;
 		if (s->lmtp)
 			reply_outcome(s, r, e);
 		if (badness(e) > badness(worst)) {

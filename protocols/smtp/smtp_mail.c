@@ -3,6 +3,7 @@
  * of a message's fate has none, anybody may write. */
 #include "core/log.h"
 #include "protocols/smtp/smtp_session.h"
+#include "storage/route/masquerade.h"
 #include <stdio.h>
 
 enum next smtp_bad_path(struct smtp *s, enum err e, const char *syntax)
@@ -93,6 +94,8 @@ enum next smtp_cmd_mail(struct smtp *s, struct str rest)
 		return smtp_reply(s, "552 5.3.4 a message is at most %lld bytes", (long long)s->conf->message_max);
 	s->mail.envid = arena_str(&s->transaction, s->mail.envid);
 	s->sender = address_text(&s->transaction, &line.path);
+	if (smtp_relay_trusted(s))
+		s->sender = masquerade_address(s->snapshot, &s->transaction, s->sender);
 	if (!smtp_may_be_said(s->sender, s->mail.utf8))
 		return smtp_not_ascii(s);
 	snprintf(s->id, sizeof(s->id), "%s.%u", conn_id(s->conn), ++s->messages);

@@ -136,7 +136,8 @@ static enum next reply_refused(struct smtp *s)
 	log_info("smtp", s->id, "message refused from=<" STR_FMT "> peer=%s reason=\"%s\"", STR_ARG(s->sender),
 		conn_peer(s->conn), s->refused);
 	for (size_t i = 0; i < (s->lmtp ? s->recipient_count : 1); i++)
-		smtp_reply(s, "%s", s->refused);
+		if (!s->recipients[i].hidden)
+			smtp_reply(s, "%s", s->refused);
 	smtp_reset(s);
 	return mistake ? smtp_count(s) : DONE;
 }
@@ -146,6 +147,14 @@ static void draft_done(void *user, enum err e)
 	struct smtp *s = user;
 
 	refuse_draft(s, e);
+	if (s->refused)
+		smtp_resume(s, reply_refused(s));
+	else
+		smtp_copies(s);
+}
+
+void smtp_message_copied(struct smtp *s)
+{
 	if (s->refused)
 		smtp_resume(s, reply_refused(s));
 	else

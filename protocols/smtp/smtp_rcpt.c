@@ -110,11 +110,29 @@ static void keep_leaf(struct smtp *s, const struct route_leaf *leaf)
 		.forwarded = leaf->forwarded };
 }
 
-static enum next take(struct smtp *s)
+static void keep_leaves(struct smtp *s, const struct route *route)
+{
+	s->asked.targets = s->target_count;
+	for (size_t i = 0; i < route->count; i++)
+		keep_leaf(s, &route->leaves[i]);
+}
+
+static void keep_asked(struct smtp *s)
 {
 	s->target_count += s->asked.count;
 	s->recipients = grown(s->recipients, s->recipient_count, sizeof(*s->recipients));
 	s->recipients[s->recipient_count++] = s->asked;
+}
+
+void smtp_rcpt_keep(struct smtp *s, const struct route *route)
+{
+	keep_leaves(s, route);
+	keep_asked(s);
+}
+
+static enum next take(struct smtp *s)
+{
+	keep_asked(s);
 	smtp_enter(s, RCPTS);
 	return smtp_reply(s, "250 2.1.5 recipient <" STR_FMT ">", STR_ARG(s->asked.address));
 }
@@ -142,12 +160,10 @@ static enum next keep(struct smtp *s, const struct route *route)
 {
 	const struct route_leaf *backed = NULL;
 
-	s->asked.targets = s->target_count;
-	for (size_t i = 0; i < route->count; i++) {
-		keep_leaf(s, &route->leaves[i]);
-		if (route->leaves[i].relay)
+	keep_leaves(s, route);
+	for (size_t i = 0; i < route->count; i++)
+		if (route->leaves[i].relay && route->leaves[i].kind == ROUTE_REMOTE)
 			backed = &route->leaves[i];
-	}
 	if (!backed || smtp_relay_trusted(s))
 		return take(s);
 	s->waiting = smtp_backup_ask(s->worker, s->snapshot, backed->address, backup_done, s);

@@ -36,6 +36,7 @@ struct smtp_recipient {
 	unsigned notify;       /* enum queue_notify: when the sender is to be told */
 	struct str orcpt;      /* as the sender calls the recipient; "" if he does not say */
 	size_t targets, count; /* what his address means: so many from there on in the session's */
+	bool hidden;           /* a copy of all mail (copies.h), of which nobody hears */
 	bool looped;           /* he had the message before */
 };
 
@@ -105,7 +106,9 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	struct smtp_target *targets;
 	size_t target_count;
 	struct smtp_recipient asked; /* whom RCPT waits for */
-	struct smtp_dot dot;         /* of DATA */
+	const struct str *copies;    /* who gets the message besides, to be asked about when it is whole */
+	size_t copy_count, copies_asked;
+	struct smtp_dot dot; /* of DATA */
 	struct {
 		uint64_t left; /* bytes still to come */
 		bool last;
@@ -152,6 +155,7 @@ enum next smtp_not_ascii(struct smtp *s);
 
 /* smtp_rcpt.c */
 enum next smtp_cmd_rcpt(struct smtp *s, struct str rest);
+void smtp_rcpt_keep(struct smtp *s, const struct route *route); /* s->asked is a recipient, and these his targets */
 
 /* smtp_ask.c */
 enum next smtp_vrfy(struct smtp *s, struct str rest);
@@ -179,6 +183,11 @@ void smtp_message_keep(struct smtp *s, struct str piece);    /* of it, as it wil
 void smtp_message_checked(struct smtp *s);                   /* smtp_submit_asks was answered */
 void smtp_message_too_big(struct smtp *s);
 void smtp_message_drop(struct smtp *s);
+
+void smtp_message_copied(struct smtp *s); /* smtp_copies is through */
+
+/* smtp_copies.c */
+void smtp_copies(struct smtp *s); /* asks who else is to have the message; then smtp_message_copied */
 
 /* smtp_submit.c */
 void smtp_submit_begin(struct smtp *s);

@@ -1,11 +1,14 @@
-/* smtp_submit.c - mail that our own people hand in (RFC 6409): its header is held back until it is whole, then goes on
- * without Bcc, which nobody but the envelope should know (RFC 5322, 3.6.3), and Return-Path, which is for the last server to
- * write (RFC 5321, 4.4), and with the Date and Message-ID that it may lack (RFC 6409, 8). Its From fields are looked at if the configuration wants them to be the account's, too. */
+/* smtp_submit.c - mail that our own people hand in (RFC 6409), or machines of relay.networks.
+ * Its header is held back until it is whole. Of those who logged in it goes on without Bcc, which nobody but the envelope
+ * should know (RFC 5322, 3.6.3), and without Return-Path, which is for the last server to write (RFC 5321, 4.4), but with
+ * the Date and Message-ID that it may lack (RFC 6409, 8); its From fields are looked at if the configuration wants them to
+ * be the account's, too. Hosts become the domain that they belong to (masquerade.h) in both. */
 #include "core/log.h"
 #include "protocols/smtp/smtp_session.h"
 #include "storage/address.h"
 #include "storage/date.h"
 #include "storage/header.h"
+#include "storage/route/masquerade.h"
 
 #define HEADER_MAX (1u << 20) /* bytes of it */
 #define FROM_MAX   100        /* addresses in From and Sender fields */
@@ -30,7 +33,7 @@ void smtp_submit_drop(struct smtp *s)
 
 void smtp_submit_begin(struct smtp *s)
 {
-	s->submit.holds = s->account != NULL;
+	s->submit.holds = smtp_relay_trusted(s);
 }
 
 /* --- the header, whole ------------------------------------------------------------------------------------------- */
@@ -90,16 +93,17 @@ static void release(struct smtp *s)
 	struct header_field field;
 
 	while (header_next(&walk, &field)) {
-		if (is_no_business_of_others(field.name))
+		if (s->account && is_no_business_of_others(field.name))
 			continue;
 		date &= !str_eq_nocase(field.name, STR("Date"));
 		id &= !str_eq_nocase(field.name, STR("Message-ID"));
-		if (conf->from && says_who(field.name))
+		if (s->account && conf->from && says_who(field.name))
 			note_from(s, field.value);
-		buf_add_str(&out, field.whole);
+		masquerade_field(s->snapshot, &field, &out);
 	}
 	buf_add_str(&out, walk.left); /* the blank line */
-	add_missing(s, date, id, &missing);
+	if (s->account)
+		add_missing(s, date, id, &missing);
 	s->submit.holds = false;
 	if (buf_len(&missing))
 		smtp_message_keep(s, buf_str(&missing));

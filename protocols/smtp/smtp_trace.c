@@ -49,7 +49,7 @@ struct str smtp_received(struct smtp *s)
 	with(s, &out);
 	account(s, &out);
 	buf_printf(&out, " id %s", s->id);
-	if (s->recipient_count == 1)
+	if (s->recipient_count == 1 || s->recipients[1].hidden)
 		buf_printf(&out, "\n\tfor <" STR_FMT ">", STR_ARG(s->recipients[0].address));
 	tls_clause(s, &out);
 	buf_printf(&out, "; %s\n", date);
