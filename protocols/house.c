@@ -68,6 +68,7 @@ static const struct call_type *const calls[] = {
 	control_kick_calls,
 	slice_calls,
 	store_calls,
+	smtp_calls,
 	NULL,
 };
 

@@ -35,6 +35,7 @@ struct submission_conf {
 };
 extern const struct settings submission_settings; /* submission { } */
 
+extern const struct call_type smtp_calls[];
 extern const struct service smtp_service, submission_service, submissions_service, lmtp_service;
 
 /* How this server calls itself, also where it is the client: smtp.hostname, or the machine's name. */

@@ -113,6 +113,7 @@ static const struct command_row {
 	{ "NOOP", ANY, 0, cmd_noop },
 	{ "VRFY", ANY, 0, smtp_vrfy },
 	{ "EXPN", ANY, 0, smtp_expn },
+	{ "ETRN", HELLO, SMTP_ONLY, smtp_etrn },
 	{ "HELP", ANY, 0, cmd_help },
 	{ "QUIT", ANY, ALONE, cmd_quit },
 };
@@ -134,7 +135,7 @@ static enum next cmd_help(struct smtp *s, struct str rest)
 			buf_printf(&verbs, " %s", rows[i].verb);
 	smtp_reply(s, "214-2.0.0 commands:" STR_FMT, STR_ARG(buf_str(&verbs)));
 	buf_free(&verbs);
-	return smtp_reply(s, "214 2.0.0 they are explained in RFC 5321%s", s->lmtp ? " and RFC 2033" : "");
+	return smtp_reply(s, "214 2.0.0 they are explained in RFC 5321 and RFC %s", s->lmtp ? "2033" : "1985");
 }
 
 static enum next out_of_turn(struct smtp *s)

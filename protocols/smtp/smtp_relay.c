@@ -54,4 +54,6 @@ void smtp_trusted_offers(struct smtp *s)
 			last.second);
 	if (may & SMTP_MAY_URGE)
 		smtp_reply(s, "250-MT-PRIORITY");
+	if (smtp_relay_trusted(s) && !s->lmtp)
+		smtp_reply(s, "250-ETRN");
 }

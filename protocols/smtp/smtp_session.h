@@ -161,6 +161,9 @@ void smtp_rcpt_keep(struct smtp *s, const struct route *route); /* s->asked is a
 enum next smtp_vrfy(struct smtp *s, struct str rest);
 enum next smtp_expn(struct smtp *s, struct str rest);
 
+/* smtp_etrn.c */
+enum next smtp_etrn(struct smtp *s, struct str rest);
+
 /* smtp_auth.c */
 enum next smtp_auth_line(struct smtp *s, struct str line); /* what the client answers in the middle of AUTH */
 bool smtp_auth_required(const struct smtp *s);             /* here one logs in first, and he has not */

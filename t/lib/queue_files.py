@@ -11,6 +11,7 @@ import urllib.parse
 from postern import wait_until
 
 WAIT_S = 60
+HEAD = re.compile(rb"From [^\n]*\nX-Postern-Queue: 1 (\S+) bytes=(\d+) stored=(\d+) [^\n]*\n")
 
 
 def words(line):
@@ -53,7 +54,7 @@ def entries(server):
         with open(path, "rb") as file:
             data = file.read()
         at = 0
-        while head := re.compile(rb"From [^\n]*\nX-Postern-Queue: 1 (\S+) bytes=(\d+) stored=(\d+) [^\n]*\n").match(data, at):
+        while head := HEAD.match(data, at):
             envelope = head.end() + int(head[2])
             end = envelope + int(head[3])
             if len(data) < end:
@@ -64,17 +65,19 @@ def entries(server):
 
 
 class Watch:
-    """Tells what was put since it told last."""
+    """Tells what was put since it told last: what came from outside, or what the server wrote itself (reports)."""
 
-    def __init__(self, server):
-        self.server, self.seen = server, {entry.id for entry in entries(server)}
+    def __init__(self, server, reports=False):
+        self.server, self.reports, self.seen = server, reports, {entry.id for entry in entries(server)}
+
+    def found(self):
+        return [entry for entry in entries(self.server)
+                if entry.id not in self.seen and ("peer" in entry.envelope) != self.reports]
 
     def new(self, count=1):
         """So many new ones; more are an error."""
-        def found():
-            return [entry for entry in entries(self.server) if entry.id not in self.seen]
-        wait_until(lambda: len(found()) >= count, WAIT_S, f"{count} messages in the queue")
-        put = found()
-        assert len(put) == count, put
+        wait_until(lambda: len(self.found()) >= count, WAIT_S, f"{count} messages in the queue")
+        put = self.found()
+        assert len(put) == count, f"{len(put)} messages were put, not {count}; the last are {put[-3:]}"
         self.seen.update(entry.id for entry in put)
         return put

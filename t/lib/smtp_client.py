@@ -17,7 +17,7 @@ class Client:
     """A connection, reply by reply."""
 
     def __init__(self, server, role="smtp", account=None, source="127.0.0.1"):
-        self.socket = socket.create_connection((server.host, server.ports[role]), timeout=60, source_address=(source, 0))
+        self.socket = socket.create_connection((server.host, server.ports[role]), 60, (source, 0))
         self.lines = self.socket.makefile("rb")
         self.reply()
         assert self.ask(b"LHLO client.test" if role == "lmtp" else b"EHLO client.test") == 250

@@ -1,5 +1,5 @@
-"""backup.py - who may have mail sent on: listed networks anywhere, anybody to domains that we back up, if the recipient is on
-the list of those who are there, and in no other way."""
+"""backup.py - who may have mail sent on: listed networks anywhere, anybody to domains that we back up, if the recipient is
+on the list of those who are there, and in no other way."""
 
 import os
 
@@ -40,7 +40,8 @@ def write(path, text):
 with Server(users=1) as server:
     path = server.path("recipients")
     server.options["set"] = ["relay.hold true", f"relay.recipients {path}", "smtp.errors_max 1000",
-                             'domain.example.test.masquerade {".host.test"}', 'relay.networks {"127.0.0.2", "127.0.3.0/24"}',
+                             'domain.example.test.masquerade {".host.test"}',
+                             'relay.networks {"127.0.0.2", "127.0.3.0/24"}',
                              'relay.domains {"backup.test", "all.test", ".below.test"}']
     server.stop()
     server.start()
@@ -88,13 +89,25 @@ with Server(users=1) as server:
             assert rcpt(transaction(server, source=source), b"<a@far.test>") == (550, b"5.7.1")
     with tap.test("hosts of a listed network write as the domain they belong to, and nothing else is changed"):
         watch = queue_files.Watch(server)
-        text = b"From: Root <root@a.host.test>\r\nTo: root@far.test\r\nBcc: c@far.test\r\nSubject: a@a.host.test\r\n\r\na@a.host.test\r\n"
+        text = (b"From: Root <root@a.host.test>\r\nTo: root@far.test\r\nBcc: c@far.test\r\nSubject: a@a.host.test\r\n\r\n"
+                b"a@a.host.test\r\n")
         assert Client(server, source="127.0.0.2").send(b"<root@a.host.test>", [b"<a@far.test>"], text) == 250
         entry, = watch.new()
         assert entry.envelope["sender"] == "root@example.test", entry
         want = text.replace(b"\r\n", b"\n").replace(b"root@a.host.test", b"root@example.test", 1)
         assert entry.message.endswith(b"\n" + want), entry.message
         assert entry.fields() == ["Received", "From", "To", "Bcc", "Subject"], entry.fields()
+    with tap.test("what waits for a domain that we back up is tried at once for those who may ask, now and then (RFC 1985)"):
+        client = Client(server, source="127.0.0.2")
+        assert client.ask(b"ETRN backup.test") == 250
+        assert client.ask(b"ETRN Backup.test") == 458
+        assert client.ask(b"ETRN @all.test") == 250
+        assert client.ask(b"ETRN deep.below.test") == 250
+        assert client.ask(b"ETRN far.test") == 459
+        assert client.ask(b"ETRN example.test") == 459
+        assert Client(server).ask(b"ETRN deep.below.test") == 459
+        server.clock("+60s")
+        assert client.ask(b"ETRN backup.test") == 250
     with tap.test("by LMTP the same holds"):
         assert rcpt(transaction(server, role="lmtp", source="127.0.0.2"), b"<a@far.test>") == (250, b"2.1.5")
         assert rcpt(transaction(server, role="lmtp"), b"<a@far.test>") == (550, b"5.7.1")

@@ -1,5 +1,5 @@
-"""queue.py - what SMTP puts into the queue: whom for, in whose name, with which wishes; and that nobody can put anything else
-there by what he says of himself, of the sender or of recipients."""
+"""queue.py - what SMTP puts into the queue: whom for, in whose name, with which wishes; and that nobody can put anything
+else there by what he says of himself, of the sender or of recipients."""
 
 import itertools
 import os
@@ -15,11 +15,13 @@ from smtp_client import MESSAGE, Client
 def check_relayed(server, watch):
     client = Client(server, "submission", "test0000")
     text = b"Return-Path: <evil@example.test>\r\n" + MESSAGE
+    first = b"<b@far.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;B+2Bx@far.test"
     assert client.send(b"<test0000@example.test> RET=HDRS ENVID=QQ+2B1 MT-PRIORITY=-3 BY=3600;NT",
-                       [b"<b@far.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;B+2Bx@far.test", b"<c@[192.0.2.1]>"], text) == 250
+                       [first, b"<c@[192.0.2.1]>"], text) == 250
     entry, = watch.new()
     envelope = entry.envelope
-    assert envelope["sender"] == envelope["account"] == "test0000@example.test" and envelope["peer"] == "127.0.0.1", entry
+    assert envelope["sender"] == envelope["account"] == "test0000@example.test", entry
+    assert envelope["peer"] == "127.0.0.1", entry
     assert envelope["envid"] == "QQ+2B1" and envelope["ret"] == "hdrs" and envelope["priority"] == "-3", entry
     assert [r["address"] for r in entry.recipients] == ["b@far.test", "c@[192.0.2.1]"], entry
     assert entry.recipients[0]["orcpt"] == "rfc822;B+2Bx@far.test", entry
@@ -35,12 +37,13 @@ def check_forwards(server, watch):
     assert entry.envelope["envid"] == "e1" and entry.recipients[0]["orcpt"] == "rfc822;away", entry
     assert entry.recipients[0]["address"] == "me@far.test" and entry.recipients[0]["original"] == "away@example.test"
     assert entry.header.startswith(b"Delivered-To: away@example.test\nReceived: "), entry.header
-    assert client.send(b"<x@elsewhere.test>", [b"<away@example.test>"], b"Delivered-To: away@example.test\r\n" + MESSAGE) == 554
+    again = b"Delivered-To: away@example.test\r\n" + MESSAGE
+    assert client.send(b"<x@elsewhere.test>", [b"<away@example.test>"], again) == 554
     assert b"5.4.6" in client.line
 
 
 def check_group(server, watch):
-    """A list answers for its mail: the sender is its owner, and what the first sender wished is over (RFC 3461, 5.2.7)."""
+    """A list answers for its mail: its sender is the owner, whose wishes count from there on (RFC 3461, 5.2.7.3)."""
     client = Client(server)
     assert client.send(b"<x@elsewhere.test> ENVID=e2 RET=FULL", [b"<team@example.test> NOTIFY=FAILURE ORCPT=rfc822;t",
                                                                b"<test0001@example.test>"]) == 250
@@ -55,20 +58,22 @@ def envelope_bytes():
     """What might end a line, a word or a field, or be taken for something else."""
     for byte in [*range(0x21), 0x7f, 0x80, 0x85, 0xa0, 0xff, *b"%=;:<>\"\\(),"]:
         yield bytes([byte])
-    yield from (b"\r\n", b"\n.\n", b"\r\nX-Evil: 1", b"\nX-Postern-To: 0 address=evil@far.test", b"%0AX-Evil: 1", b"%0D%0A",
-                b"+0D+0AX-Evil:+201", b" evil=1", b"\xc2\x85", b"\xe2\x80\xa8", b"=0A", b"\\\r\n ", b"\\\n")
+    yield from (b"\r\n", b"\n.\n", b"\r\nX-Evil: 1", b"\nX-Postern-To: 0 address=evil@far.test", b"%0AX-Evil: 1",
+                b"%0D%0A", b"+0D+0AX-Evil:+201", b" evil=1", b"\xc2\x85", b"\xe2\x80\xa8", b"=0A", b"\\\r\n ", b"\\\n")
 
 
 PLACES = {
     "EHLO": (b"EHLO client%s.test",),
-    "MAIL": (b"MAIL FROM:<test%s0000@example.test>", b'MAIL FROM:<"test%s"@example.test>', b"MAIL FROM:<a@example%s.test>",
-             b"MAIL FROM:<> ENVID=a%sb", b"MAIL FROM:<> AUTH=a%sb", b"MAIL FROM:<> SMTPUTF8 ENVID=a%sb", b"MAIL FROM:<>%s",
+    "MAIL": (b"MAIL FROM:<test%s0000@example.test>", b'MAIL FROM:<"test%s"@example.test>', b"MAIL FROM:<>%s",
+             b"MAIL FROM:<a@example%s.test>", b"MAIL FROM:<> ENVID=a%sb", b"MAIL FROM:<> AUTH=a%sb",
+             b"MAIL FROM:<> SMTPUTF8 ENVID=a%sb",
              b"MAIL FROM:<test%s0000@example.test> SMTPUTF8", b"MAIL FROM:<> BY=10;N%s", b"MAIL FROM:<> RET=FULL%s"),
-    "RCPT": (b"RCPT TO:<b%sc@far.test>", b'RCPT TO:<"b%sc"@far.test>', b"RCPT TO:<b@far%s.test>", b"RCPT TO:<b@[192.0.2.1%s]>",
-             b"RCPT TO:<b@far.test> ORCPT=rfc822;b%sc", b"RCPT TO:<b@far.test> ORCPT=utf-8;b%sc", b"RCPT TO:<b@far.test> NOTIFY=NEVER%s",
+    "RCPT": (b"RCPT TO:<b%sc@far.test>", b'RCPT TO:<"b%sc"@far.test>', b"RCPT TO:<b@far%s.test>",
+             b"RCPT TO:<b@[192.0.2.1%s]>", b"RCPT TO:<b@far.test> ORCPT=rfc822;b%sc",
+             b"RCPT TO:<b@far.test> ORCPT=utf-8;b%sc", b"RCPT TO:<b@far.test> NOTIFY=NEVER%s",
              b"RCPT TO:<@a%s.test:b@far.test>", b"RCPT TO:<test0001+%s@example.test> NOTIFY=SUCCESS"),
 }
-DEFAULTS = {"EHLO": b"EHLO client.test", "MAIL": b"MAIL FROM:<>", "RCPT": b"RCPT TO:<b@far.test>"}
+DEFAULTS = {"EHLO": b"EHLO client.test", "MAIL": b"MAIL FROM:<test0000@example.test>", "RCPT": b"RCPT TO:<b@far.test>"}
 
 
 def inject(client, place, command):
@@ -88,6 +93,7 @@ def inject(client, place, command):
 
 def check_injection(server, watch):
     client = Client(server, "submission", "test0000")
+    reports = queue_files.Watch(server, reports=True)
     taken = 0
     for place, forms in PLACES.items():
         for form, evil in itertools.product(forms, envelope_bytes()):
@@ -101,9 +107,13 @@ def check_injection(server, watch):
             assert not re.search(r"[\x00-\x1f\x7f]", text), entry
         for line in entry.header.split(b"\n")[:-1]:
             assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line), entry.header
+    wait_until(reports.found, 60, "reports of those who were delivered to")
+    for entry in reports.found():
+        assert entry.fields() == reports.found()[0].fields(), entry.header
+        assert not re.search(rb"^(X-)?[Ee]vil|[\x00-\x08\x0b-\x1f\x7f]", entry.message, re.M), entry.message
 
 
-with Server(users=4, workers=2, set=["relay.hold true", "smtp.errors_max 1000", "limits.exempt {\"127.0.0.0/8\"}"]) as server:
+with Server(users=4, workers=2, set=["relay.hold true", "smtp.errors_max 1000"]) as server:
     server.command("forwarder", "add", "away@example.test", "me@far.test")
     server.command("group", "add", "team@example.test", "--owner", "test0002@example.test", "test0001@example.test",
                    "one@far.test", "gone@example.test")
@@ -132,6 +142,6 @@ with Server(users=4, workers=2, set=["relay.hold true", "smtp.errors_max 1000", 
             entry, = watch.new()
             assert [r["address"] for r in entry.recipients] == ["test0003@example.test"], entry
             assert "local" in entry.recipients[0], entry
-        assert len(texts(server, "test0002")) == 2
+        assert sum(b"Subject: s\r\n" in text for text in texts(server, "test0002")) >= 2
         os.rmdir(inbox)
 tap.done()

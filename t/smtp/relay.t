@@ -167,6 +167,18 @@ S3: 250 *
 S3: 550 5.1.1 *
 S3: 250 *
 
+# what waits for a domain is tried anew for those who may relay, for domains that we back up (RFC 1985, 5)
+C3: RSET
+S3: 250 *
+C3: ETRN example.test
+S3: 459 *
+C3: ETRN
+S3: 501 *
+C3: ETRN #queue
+S3: 501 *
+C3: ETRN [192.0.2.1]
+S3: 501 *
+
 # until he begins anew (RFC 3207, 4.2)
 C3: STARTTLS
 S3: 220 *

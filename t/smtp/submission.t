@@ -12,6 +12,7 @@ C: EHLO client.test
 S.. 250-DELIVERBY
 S: 250-FUTURERELEASE 2592000 20*T*Z
 S: 250-MT-PRIORITY
+S: 250-ETRN
 S: 250-HELP
 S.. 250 *
 C\: MAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n
