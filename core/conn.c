@@ -164,6 +164,8 @@ void conn_free(struct conn *c)
 	if (!c)
 		return;
 	conn_halt(c);
+	if (c->leaving.le_prev)
+		LIST_REMOVE(c, leaving);
 	if (c->conns->telling == c)
 		c->conns->telling = NULL;
 	buf_free(&c->in);
@@ -187,6 +189,15 @@ void conn_close(struct conn *c)
 	conn_make_due(c);
 	if (!c->blocked)
 		conn_make_dirty(c);
+}
+
+void conn_leave(struct conn *c)
+{
+	LIST_INSERT_HEAD(&c->conns->leaving, c, leaving);
+	if (c->ended)
+		conn_make_due(c); /* if its end was told already */
+	else
+		conn_close(c);
 }
 
 struct buf *conn_out(struct conn *c)
@@ -356,6 +367,7 @@ struct conns *conns_new(struct worker *w)
 	cs->number = first_number();
 	LIST_INIT(&cs->dirty);
 	LIST_INIT(&cs->due);
+	LIST_INIT(&cs->leaving);
 	ev_prepare_init(&cs->before_sleep, conn_before_sleep);
 	ev_set_priority(&cs->before_sleep, EV_MINPRI); /* after all who write in theirs */
 	cs->before_sleep.data = cs;
@@ -380,6 +392,8 @@ void conns_free(struct conns *cs)
 {
 	if (!cs)
 		return;
+	while (!LIST_EMPTY(&cs->leaving))
+		conn_free(LIST_FIRST(&cs->leaving));
 	assert(!cs->count);
 	ev_prepare_stop(cs->worker->loop, &cs->before_sleep);
 	ev_idle_stop(cs->worker->loop, &cs->next_turn);

@@ -48,6 +48,9 @@ struct conn *conn_connect(struct worker *w, const struct ip *to, uint16_t port, 
 	const struct conn_events *ev, void *user);
 void conn_free(struct conn *c);  /* at once, unsent output is lost; NULL is fine */
 void conn_close(struct conn *c); /* sends what waits (10 s at most), then on_end(CONN_CLOSED) alone */
+/* It is nobody's any more: sends what waits, as conn_close does, waits for the other side to end it, which it does after
+ * SMTP's QUIT, and frees itself. No event comes. */
+void conn_leave(struct conn *c);
 
 void conn_write(struct conn *c, const void *bytes, size_t len);
 void conn_write_str(struct conn *c, struct str s);

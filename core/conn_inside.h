@@ -20,7 +20,7 @@
 #include <ev.h>
 #include <sys/queue.h>
 
-#define CONN_BYTES_AIM 400 /* memory of an idle connection in clear text, all in all */
+#define CONN_BYTES_AIM 416 /* memory of an idle connection in clear text, all in all */
 #define CONN_ID_BYTES  24
 
 LIST_HEAD(conn_list, conn);
@@ -29,7 +29,7 @@ struct conns {
 	struct worker *worker;
 	ev_prepare before_sleep; /* flushes the dirty */
 	ev_idle next_turn;       /* attends to the due; runs while there are any, so that the loop does not sleep */
-	struct conn_list dirty, due;
+	struct conn_list dirty, due, leaving;
 	struct conn *telling; /* whose user's function runs just now; NULL: none, or it freed the connection */
 	struct buf spare;     /* CONN_IN_MAX of memory, lent to the connection being read */
 	const struct proxy_header *introduced; /* conns_introduce */
@@ -55,7 +55,7 @@ struct conn {
 	int64_t limit_ms;   /* when connecting, handshake or closing must be through; 0: none is under way */
 	int64_t idle_ms;    /* 0: never */
 	int64_t active_ms;  /* when something last moved */
-	LIST_ENTRY(conn) dirty, due;
+	LIST_ENTRY(conn) dirty, due, leaving; /* the last: conn_leave */
 	uint8_t read_on, write_on; /* the poll bits that reading and writing wait for: TLS may cross them */
 	bool resting : 1;          /* conn_rest */
 	bool full : 1;             /* out was over CONN_OUT_MAX and is not yet below its half */

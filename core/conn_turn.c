@@ -3,7 +3,8 @@
  * then.
  *
  * The end: conn_close -> output sent -> close_notify, FIN -> (lingering: input thrown away until the peer's FIN, since
- * closing a socket with unread input resets it, and the peer might lose our last words) -> on_end. */
+ * closing a socket with unread input resets it, and the peer might lose our last words) -> on_end. One that is left
+ * (conn_leave) lingers for the peer's FIN without a FIN of ours. */
 #include "core/conn_inside.h"
 #include "core/counter.h"
 #include "core/log.h"
@@ -259,7 +260,7 @@ static void shut(struct conn *c)
 
 	if (c->ssl && !c->shaking)
 		tls_close(c->ssl);
-	if (shutdown(c->io.fd, SHUT_WR) < 0 || c->eof) {
+	if (c->eof || (!c->leaving.le_prev && shutdown(c->io.fd, SHUT_WR) < 0)) {
 		conn_end(c, CONN_CLOSED, NULL);
 		return;
 	}
@@ -405,6 +406,10 @@ void conn_before_sleep(struct ev_loop *loop, ev_prepare *prepare, int revents)
 
 static void attend(struct conn *c)
 {
+	if (c->ended && c->leaving.le_prev) {
+		conn_free(c);
+		return;
+	}
 	if (c->ended) {
 		c->events->on_end(c->user, c->why);
 		return;

@@ -13,6 +13,7 @@
 #include "protocols/pop3/pop3.h"
 #include "protocols/sending/sending.h"
 #include "protocols/smtp/smtp.h"
+#include "protocols/smtp_client/smtp_client.h"
 #include "storage/journal.h"
 #include "storage/queue/queue.h"
 #include "storage/route/aliases.h"
@@ -45,6 +46,7 @@ static const struct settings *const settings[] = {
 	&smtp_settings,
 	&submission_settings,
 	&relay_settings,
+	&smtp_client_settings,
 	&imap_settings,
 	&pop3_settings,
 	NULL,

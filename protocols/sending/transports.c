@@ -48,7 +48,7 @@ enum err sending_start(struct worker *w)
 {
 	struct sending *s = sending_new(w);
 
-	s->smtp = &absent_transport;
+	s->smtp = &smtp_transport;
 	s->local = &local_transport;
 	s->pipe = &absent_transport;
 	return OK;

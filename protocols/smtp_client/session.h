@@ -1,0 +1,166 @@
+/* session.h - one session with another host, as the files of this folder share it.
+ *
+ *   FINDING -> CONNECTING -> GREETING -> HELLO -> (SECURING -> HELLO) -> (LOGIN) -> READY <-> transaction -> OVER
+ *      ^                                                    |                 PREPARING -> ENVELOPE -> BODY -> DOT
+ *      +--- the next address, the next host ----------------+
+ *
+ * What goes wrong before READY is noted (client_trouble) and the next address tried (client_next); when there is none
+ * sending hears the last trouble. What goes wrong in a transaction is told of its recipients, and the session is over.
+ * Always: (1) a connection is counted at its address (sending_may_connect) for as long as it is there; (2) the timer
+ * `limit` runs while the other side is to do something, but in BODY, where conn_idle watches; (3) a session that is over
+ * has no connection and is freed in a later turn, so functions go on safely after client_over. */
+#ifndef PROTOCOLS_SMTP_CLIENT_SESSION_H
+#define PROTOCOLS_SMTP_CLIENT_SESSION_H
+
+#include "core/arena.h"
+#include "core/conn.h"
+#include "core/network.h"
+#include "core/worker.h"
+#include "protocols/sending/transport.h"
+#include "protocols/smtp_client/command.h"
+#include "protocols/smtp_client/smtp_client.h"
+#include "protocols/smtp_client/wire.h"
+
+#define CLIENT_HOSTS_MAX     20 /* of a domain that are looked at, the best first */
+#define CLIENT_ADDRESSES_MAX 10 /* that are tried in a session, of all hosts together */
+
+enum stage {
+	FINDING,    /* hosts or addresses are asked for, or nothing was done yet */
+	CONNECTING, /* also TLS before the greeting */
+	GREETING,   /* the first words are awaited */
+	HELLO,      /* the reply to EHLO or LHLO, HELO, STARTTLS: client_hello knows */
+	SECURING,   /* TLS begins after STARTTLS */
+	LOGIN,
+	READY,     /* between transactions */
+	PREPARING, /* the message is looked at before anything is said */
+	ENVELOPE,  /* replies to RSET, MAIL, RCPT and DATA */
+	BODY,      /* content is being sent */
+	DOT,       /* all is sent: the last replies are awaited */
+	OVER,
+};
+
+struct client_host {
+	uint16_t preference;
+	struct str name;
+};
+
+struct client { /* made by transport.open, ended by client_over or transport.end */
+	struct worker *worker;
+	struct sending_session *sending;
+	const struct next_hop *hop;
+	struct conf *snapshot; /* ours */
+	const struct smtp_client_conf *conf;
+	bool lmtp;
+	enum stage stage;                /* only client_enter changes it */
+	struct timer limit;              /* of what the other side is to do */
+	struct call *waiting;            /* for the DNS, or for a turn of the loop; ours */
+	void (*later)(struct client *c); /* what runs then */
+	struct conn *conn;               /* ours; NULL: none */
+	bool heard;                      /* something has come over it */
+	struct buf words;                /* the reply being looked at */
+	struct buf remote;               /* "mx.far.test [192.0.2.1]" */
+
+	/* hosts.c: where to */
+	struct arena places;
+	struct client_host *hosts;
+	size_t host_count, host_at; /* host_at: the one being tried, counted from 1 */
+	struct ip *addresses;       /* of that host */
+	size_t address_count, address_at;
+	unsigned tried; /* addresses */
+	uint16_t port;
+	char address[INET6_ADDRSTRLEN]; /* that is counted; "" : none */
+	bool clear;                     /* TLS failed with this address: without, this time */
+	struct {
+		bool there, theirs;
+		enum outcome_kind kind;
+		struct buf status, reply, remote;
+	} trouble;
+
+	/* hello.c and auth.c */
+	enum { SAID_NOTHING, SAID_EHLO, SAID_HELO, SAID_STARTTLS } said;
+	struct extensions can;
+	struct login *login; /* AUTH under way; ours */
+	bool logged_in;
+
+	/* transaction.c */
+	unsigned done;         /* transactions that came to their end */
+	bool parting;          /* it said 421 */
+	bool unclean;          /* a transaction was begun and not ended: RSET first */
+	struct transaction *t; /* sending's; NULL: none */
+	struct command_terms terms;
+	bool reset, chunked;   /* how this one is done: RSET first; BDAT, not DATA */
+	bool spoilt;           /* MAIL was refused */
+	size_t sent, answered; /* commands, from RSET or MAIL to DATA */
+	struct client_rcpt {   /* those that RCPT names; malloc'd */
+		size_t place;  /* in t */
+		bool accepted;
+	} * rcpts;
+	size_t rcpt_count, accepted_count;
+	size_t told_at; /* LMTP: the first whose reply may come next */
+	size_t chunks;  /* BDAT, but the last, that have no reply yet */
+
+	/* body.c */
+	struct body *body; /* ours; NULL: none */
+	bool reading;      /* on_piece is to run */
+};
+
+/* --- smtp_client.c ------------------------------------------------------------------------------------------------ */
+
+extern const struct conn_events client_events;
+
+void client_enter(struct client *c, enum stage stage, int64_t limit_ms); /* limit_ms 0: no timer */
+void client_expect(struct client *c, int64_t limit_ms);
+void client_say(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* In a later turn; c->waiting is it. */
+void client_later(struct client *c, void (*run)(struct client *c));
+/* Ready for a transaction: takes one, or idles. */
+void client_ready(struct client *c);
+void client_drop_conn(struct client *c);
+/* Says QUIT if it may, tells sending, and frees it in a later turn. A transaction must be ended before. */
+void client_over(struct client *c);
+/* The connection is of no more use, or the host of none: goes on as the stage wants it. status is of our own words. */
+void client_lost(struct client *c, const char *status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* --- hosts.c ------------------------------------------------------------------------------------------------------- */
+
+void client_find(struct client *c);
+void client_next(struct client *c);  /* the next address, the next host, or nobody is reached */
+void client_again(struct client *c); /* the same address again */
+/* Notes what went wrong. One for now outweighs one for good: the host may yet be reached. reply NULL: the words are ours. */
+void client_trouble(struct client *c, enum outcome_kind kind, const char *status, const struct reply *reply,
+	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* --- hello.c ------------------------------------------------------------------------------------------------------- */
+
+void client_opened(struct client *c);
+void client_secured(struct client *c);
+void client_greeted(struct client *c, const struct reply *r);
+void client_hello_reply(struct client *c, const struct reply *r);
+void client_insecure(struct client *c, const char *why); /* TLS failed */
+
+/* --- auth.c -------------------------------------------------------------------------------------------------------- */
+
+void client_log_in(struct client *c);
+void client_login_reply(struct client *c, const struct reply *r);
+void login_free(struct login *l); /* NULL is fine */
+
+/* --- transaction.c ------------------------------------------------------------------------------------------------- */
+
+void transaction_begin(struct client *c, struct transaction *t);
+void transaction_go(struct client *c); /* the body is looked at: the envelope */
+void transaction_reply(struct client *c, const struct reply *r);
+void transaction_refuse(
+	struct client *c, const char *status, const char *text); /* by ourselves; nothing was said yet */
+void transaction_sent(struct client *c);                         /* all content is said */
+void transaction_lost(struct client *c, const char *status, const char *text);
+void transaction_end(struct client *c); /* sending has it back; called again once nothing is read any more */
+
+/* --- body.c -------------------------------------------------------------------------------------------------------- */
+
+/* Looks at the message if it must be changed for this host, then transaction_go; or refuses it. */
+void body_prepare(struct client *c);
+void body_begin(struct client *c); /* after 354, or with BDAT at once */
+void body_more(struct client *c);  /* there is room */
+void body_free(struct client *c);
+
+#endif
