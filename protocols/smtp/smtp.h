@@ -13,6 +13,7 @@
 #ifndef PROTOCOLS_SMTP_H
 #define PROTOCOLS_SMTP_H
 
+#include "core/call.h"
 #include "core/service.h"
 
 struct smtp_conf {
