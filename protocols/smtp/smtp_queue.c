@@ -6,6 +6,7 @@
 #include "protocols/smtp/smtp_session.h"
 #include "storage/queue/queue.h"
 #include "storage/route/relay.h"
+#include "storage/route/srs.h"
 #include <stdlib.h>
 
 /* --- which targets ----------------------------------------------------------------------------------------------- */
@@ -86,8 +87,7 @@ static bool beyond_ascii(struct str text)
  * rewritten (SRS) is the one who said them. */
 static bool is_list(const struct smtp_target *t)
 {
-	return t->sender.len && !str_starts_nocase(t->sender, STR("SRS0=")) &&
-	       !str_starts_nocase(t->sender, STR("SRS1="));
+	return t->sender.len && !srs_is(t->sender);
 }
 
 static void fill_recipients(struct smtp_put *p, struct queue_envelope *e, struct queue_recipient *recipients)

@@ -34,6 +34,7 @@ def check_forwards(server, watch):
     client = Client(server)
     assert client.send(b"<x@elsewhere.test> ENVID=e1", [b"<away@example.test> ORCPT=rfc822;away NOTIFY=FAILURE"]) == 250
     entry, = watch.new()
+    assert re.fullmatch(r"SRS0=.*=elsewhere\.test=x@example\.test", entry.envelope["sender"]), entry
     assert entry.envelope["envid"] == "e1" and entry.recipients[0]["orcpt"] == "rfc822;away", entry
     assert entry.recipients[0]["address"] == "me@far.test" and entry.recipients[0]["original"] == "away@example.test"
     assert entry.header.startswith(b"Delivered-To: away@example.test\nReceived: "), entry.header
