@@ -11,6 +11,7 @@
 #include "protocols/cli/queue_slice.h"
 #include "protocols/imap/imap.h"
 #include "protocols/pop3/pop3.h"
+#include "protocols/sending/pipe_command.h"
 #include "protocols/sending/sending.h"
 #include "protocols/smtp/smtp.h"
 #include "protocols/smtp_client/smtp_client.h"
@@ -43,6 +44,7 @@ static const struct settings *const settings[] = {
 	&rewrite_settings,
 	&copy_settings,
 	&route_settings,
+	&pipe_settings,
 	&smtp_settings,
 	&submission_settings,
 	&relay_settings,

@@ -40,7 +40,7 @@ with tap.test("the sample is a configuration"):
 with tap.test("the sample is one too with every setting uncommented, but for what one alone cannot have"):
     text = re.sub(r"(?m)^(\s*)#(?=[^ #\n])", r"\1", committed("postern.conf"))
     assert re.search(r"(?m)^directory = ", text) and re.search(r"(?m)^\tfail_delay = ", text)
-    text = re.sub(r'(?ms)^(certificate|rewrite) "example.test" \{.*?^\}\n', "", text)  # empty ones are none
+    text = re.sub(r'(?ms)^(certificate|rewrite|pipe) "example.test" \{.*?^\}\n', "", text)  # empty ones are none
     assert check(text, status=0) == "f: fine\n"
 
 commands = re.findall(r"(?m)^  (\w+) ", run("help"))

@@ -1,0 +1,28 @@
+/* pipe_command.h - a program of the configuration that takes mail: its command line and what its exit status means.
+ *   pipe "archive" { command = { "/usr/local/bin/archive", "--from", "%{sender}", "%{recipient}" }, timeout = 5m }
+ *   route "archive" { recipients = { "*@archive.example.test" }, to = "pipe:archive" }
+ * There is no shell: each text is one argument, whatever stands for its %{...}. An address that begins with "-" is written
+ * with its local part in quotes, which is the same address and no option. */
+#ifndef PROTOCOLS_PIPE_COMMAND_H
+#define PROTOCOLS_PIPE_COMMAND_H
+
+#include "core/program.h"
+#include "core/settings.h"
+#include "protocols/sending/transport.h"
+
+struct pipe_conf {
+	struct setting_list command;
+	int64_t timeout_ms;
+};
+extern const struct settings pipe_settings; /* pipe "NAME" { } */
+
+/* The arguments for one recipient, NULL behind the last; all lies in the arena. */
+const char *const *pipe_arguments(const struct pipe_conf *conf, struct arena *a, const struct queue_envelope *envelope,
+	struct str recipient, uint64_t size);
+
+/* What its end means (sysexits.h): 0 delivered; 75, a signal, too long, could not be started: deferred; the rest is refused.
+ * Its output is the reply; an enhanced status code at the front of it counts if it is of the same class. Texts lie in
+ * the arena. */
+void pipe_outcome(const struct program_end *end, struct arena *a, struct outcome *o);
+
+#endif
