@@ -102,6 +102,7 @@ __attribute__((unused)) static void restart(unsigned count)
 
 __attribute__((unused)) static void queue_test_begin(unsigned count)
 {
+	shm = shm_new(sizeof(workers) / sizeof(workers[0]), counter_count()); /* for a restart with more */
 	test_begin(count);
 	conf_set_text("queue", "segment", "64K");
 	queues_begin();

@@ -8,19 +8,18 @@
 #define MEMORY 262 /* bytes of the queue's memory for a message of one recipient: a million take 250 MiB */
 
 static struct worker *w = &workers[0];
-static unsigned many, put_done;
+static unsigned many, begun, put_done;
 
 static void on_many_put(void *user, enum err e, uint64_t id)
 {
 	(void)user;
 	(void)id;
-	put_done += !e;
+	*(e ? &begun : &put_done) += e ? -1u : 1; /* refused while the journal is full: again */
 }
 
 static void put_many(void)
 {
 	static char body[1500];
-	unsigned begun = 0;
 
 	memset(body, 'x', sizeof(body));
 	for (size_t i = 79; i < sizeof(body); i += 80)
@@ -49,22 +48,21 @@ static void put_many(void)
 	}
 }
 
-static int64_t now_us(void)
+/* CLOCK_THREAD_CPUTIME_ID: what the loop itself took, however busy the machine is. */
+static int64_t now_us(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static uint64_t opened_many, first_opened_at_us;
+static uint64_t opened_many;
 
 static void many_opened(void *user, struct queue_item *item, struct str address, struct str sender)
 {
 	(void)user, (void)item, (void)sender;
 	opened_many += address.len > 10;
-	if (!first_opened_at_us)
-		first_opened_at_us = (uint64_t)now_us();
 }
 
 int main(void)
@@ -80,26 +78,26 @@ int main(void)
 	queues_begin();
 	queues_read();
 	queue_listen(w->queue, &listener, NULL);
-	begun_us = now_us();
+	begun_us = now_us(CLOCK_MONOTONIC);
 	put_many();
-	printf("# put messages=%u ms=%lld\n", many, (long long)(now_us() - begun_us) / 1000);
+	printf("# put messages=%u ms=%lld\n", many, (long long)(now_us(CLOCK_MONOTONIC) - begun_us) / 1000);
 	ok(queue_totals(w->queue).messages == many, "many messages are put");
 	queues_end();
 	malloc_trim(0);
 	opened_many = 0;
 	start(1);
 	before = mallinfo2().uordblks + mallinfo2().hblkhd;
-	begun_us = now_us();
+	begun_us = now_us(CLOCK_MONOTONIC);
 	queue_start(w);
 	queue_listen(w->queue, &listener, NULL);
 	while (queue_totals(w->queue).reading) {
-		int64_t turn_us = now_us();
+		int64_t turn_us = now_us(CLOCK_THREAD_CPUTIME_ID);
 
 		turn_worker(w);
-		turn_us = now_us() - turn_us;
+		turn_us = now_us(CLOCK_THREAD_CPUTIME_ID) - turn_us;
 		longest_us = turn_us > longest_us ? turn_us : longest_us;
 	}
-	printf("# read messages=%u ms=%lld longest_turn_us=%lld\n", many, (long long)(now_us() - begun_us) / 1000,
+	printf("# read messages=%u ms=%lld longest_turn_us=%lld\n", many, (long long)(now_us(CLOCK_MONOTONIC) - begun_us) / 1000,
 		(long long)longest_us);
 	ok(opened_many == many, "all are found after a start");
 	before = mallinfo2().uordblks + mallinfo2().hblkhd - before;
