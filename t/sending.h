@@ -475,13 +475,21 @@ struct call *report_send(struct worker *worker, const struct report *r, store_do
 
 /* --- time -------------------------------------------------------------------------------------------------------------------- */
 
-/* Whatever a turn of the worker does. */
-static void turn(void)
+static int64_t still_ms; /* what the clock shows; it stands still but for jumps, however slow the machine is */
+
+static void clock_stands(void)
 {
 	timers_turn(w.timers);
+	timers_shift(w.timers, still_ms - worker_wall_ms(&w));
+}
+
+static void turn(void)
+{
+	clock_stands();
 	timers_run(w.timers);
 	calls_turn(w.calls);
 	close_now();
+	clock_stands();
 }
 
 static void settle(void)
@@ -494,21 +502,20 @@ static void settle(void)
 /* From event to event until so many seconds after the start. */
 __attribute__((unused)) static void run_until(uint32_t at_s)
 {
-	settle();
-	for (;;) {
-		int64_t left_ms = (int64_t)(start_s + at_s) * 1000 - worker_wall_ms(&w), next_ms = timers_next_ms(w.timers);
+	int64_t end_ms = (int64_t)(start_s + at_s) * 1000;
 
-		if (left_ms <= 0)
-			return;
-		timers_shift(w.timers, next_ms >= 0 && next_ms < left_ms ? next_ms : left_ms);
-		settle();
+	for (settle(); still_ms < end_ms; settle()) {
+		int64_t next_ms = timers_next_ms(w.timers);
+
+		still_ms += next_ms < 0 || still_ms + next_ms > end_ms ? end_ms - still_ms : next_ms > 0 ? next_ms : 1;
 	}
 }
 
-/* The next whole second is the start. */
+/* What is seen is counted from here. */
 static void from_now(void)
 {
-	timers_shift(w.timers, 1000 - worker_wall_ms(&w) % 1000);
+	still_ms += 1000 - still_ms % 1000;
+	clock_stands();
 	start_s = now_s();
 	seen_count = 0;
 }
@@ -536,6 +543,7 @@ static void begin(const char *const *values)
 	counter_use(shm_counters(w.shm, 0));
 	w.timers = timers_new();
 	w.calls = calls_new(&w);
+	still_ms = worker_wall_ms(&w);
 	host_count = 0;
 	see_tries = reports_fail = false;
 	queue = (struct queue){ 0 };

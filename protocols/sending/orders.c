@@ -13,14 +13,21 @@ struct queue_destination *sending_destination_after(struct worker *w, const stru
 	return d ? TAILQ_NEXT(d, all) : TAILQ_FIRST(&w->sending->all);
 }
 
+uint32_t destination_oldest_s(const struct queue_destination *d)
+{
+	return walk_knows(d->sending->walk, d) ? d->walked_oldest_s : d->oldest_s;
+}
+
 /* 0: it is being tried. */
 static uint32_t next_s(const struct queue_destination *d)
 {
+	uint32_t soonest_s = walk_knows(d->sending->walk, d) ? d->walked_soonest_s : d->soonest_s;
+
 	if (timer_runs(&d->timer))
 		return d->until_s;
-	if (d->due_count || d->session_count > d->idle || d->soonest_s <= sending_now_s(d->sending))
+	if (d->due_count || d->session_count > d->idle || soonest_s <= sending_now_s(d->sending))
 		return 0;
-	return d->soonest_s;
+	return soonest_s;
 }
 
 void sending_destination_status(struct worker *w, const struct queue_destination *d, struct destination_status *out)
@@ -30,7 +37,7 @@ void sending_destination_status(struct worker *w, const struct queue_destination
 		.items = d->items,
 		.held = d->held,
 		.sessions = d->session_count,
-		.oldest_s = d->items ? d->oldest_s : 0,
+		.oldest_s = d->items ? destination_oldest_s(d) : 0,
 		.next_s = next_s(d),
 		.status = d->last ? d->last->outcome.status : STR(""),
 		.reply = d->last ? d->last->outcome.reply : STR(""),
@@ -53,8 +60,7 @@ static void wake(struct queue_destination *d)
 void sending_destination_retry(struct worker *w, struct queue_destination *d)
 {
 	wake(d);
-	d->retry_asked = true;
-	walk_soon(w->sending->walk);
+	walk_retry(w->sending->walk, d);
 }
 
 /* --- items ---------------------------------------------------------------------------------------------------------- */

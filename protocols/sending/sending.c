@@ -44,18 +44,26 @@ void item_take(struct sending *s, struct queue_item *item)
 	item->state = ITEM_TRYING;
 }
 
+static void soonest_add(uint32_t *soonest_s, uint32_t due_s, uint32_t now_s)
+{
+	if (due_s < *soonest_s || *soonest_s <= now_s)
+		*soonest_s = due_s;
+}
+
 /* Puts it where it belongs, out of a parcel or at its opening. */
 static void item_place(struct sending *s, struct queue_item *item, uint32_t due_s, uint32_t event_s)
 {
+	struct queue_destination *d = item->destination;
+
 	item->state = ITEM_WAITS;
 	if (due_s <= sending_now_s(s)) {
-		due_add(item->destination, item);
-		destination_consider(item->destination);
+		due_add(d, item);
+		destination_consider(d);
 		calendar_put(&s->calendar, item, event_s);
 	} else {
 		calendar_put(&s->calendar, item, due_s < event_s ? due_s : event_s);
-		if (due_s < item->destination->soonest_s || item->destination->soonest_s <= sending_now_s(s))
-			item->destination->soonest_s = due_s;
+		soonest_add(&d->soonest_s, due_s, sending_now_s(s));
+		soonest_add(&d->walked_soonest_s, due_s, sending_now_s(s));
 	}
 	calendar_set(s);
 }
@@ -135,10 +143,18 @@ void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose)
 
 static void destination_enter(struct queue_destination *d, struct queue_item *item)
 {
+	uint32_t arrived_s = item->message->arrived_s;
+
+	if (walk_knows(d->sending->walk, d)) {
+		d->oldest_s = d->walked_oldest_s;
+		d->soonest_s = d->walked_soonest_s;
+	}
 	item->destination = d;
 	d->items++;
-	if (d->items == 1 || item->message->arrived_s < d->oldest_s)
-		d->oldest_s = item->message->arrived_s;
+	if (d->items == 1 || arrived_s < d->oldest_s)
+		d->oldest_s = arrived_s;
+	if (arrived_s < d->walked_oldest_s)
+		d->walked_oldest_s = arrived_s;
 }
 
 static void opened(void *user, struct queue_item *item, struct str address, struct str sender)
@@ -155,7 +171,7 @@ static void opened(void *user, struct queue_item *item, struct str address, stru
 
 static void destination_left(struct sending *s, struct queue_destination *d, const struct queue_item *item)
 {
-	if (item->message->arrived_s == d->oldest_s && d->items > 1)
+	if (item->message->arrived_s == destination_oldest_s(d) && d->items > 1)
 		walk_at_leisure(s->walk);
 	d->items--;
 }
@@ -272,6 +288,7 @@ struct sending *sending_new(struct worker *w)
 	s->w = w;
 	w->sending = s;
 	TAILQ_INIT(&s->all);
+	TAILQ_INIT(&s->sessions);
 	TAILQ_INIT(&s->idle);
 	TAILQ_INIT(&s->retiring);
 	TAILQ_INIT(&s->parcels);
@@ -325,9 +342,8 @@ void sending_stop(struct worker *w)
 		return;
 	s->stopping = true;
 	queue_listen(w->queue, &nobody, NULL);
-	TAILQ_FOREACH (d, &s->all, all)
-		for (struct sending_session *ss; (ss = TAILQ_FIRST(&d->sessions));)
-			session_end_ours(ss);
+	for (struct sending_session *ss; (ss = TAILQ_FIRST(&s->sessions));)
+		session_end_ours(ss);
 	while ((p = TAILQ_FIRST(&s->parcels)))
 		parcel_free(p);
 	while ((d = TAILQ_FIRST(&s->all)))

@@ -121,7 +121,8 @@ struct queue_destination {
 	uint64_t items, held;
 	uint32_t parcels; /* that know it */
 	uint32_t oldest_s, soonest_s; /* arrival of the oldest, next_s of the first; too early if those are gone */
-	uint32_t walked_oldest_s, walked_soonest_s; /* of those that the walk met */
+	uint32_t walked_oldest_s, walked_soonest_s; /* the same of those that a walk met */
+	uint32_t walked, retry_round; /* in this round of it; in that one what waits here is due at once */
 
 	struct queue_item *due[RANKS]; /* rings by next and prev, the oldest first */
 	uint32_t ranks;                /* a bit for each that is not empty */
@@ -139,7 +140,6 @@ struct queue_destination {
 	enum standing standing;
 	bool refusing; /* what is due is refused, in the words of the last outcome */
 	bool moved;    /* an operator sent its items here: a reload leaves them */
-	bool retry_asked, retrying; /* what waits here is due at once: from the next walk on, in this one */
 	struct timer timer; /* runs while it is left alone */
 	uint32_t until_s;   /* until when */
 	struct words *last; /* that was no success; NULL: none */
@@ -160,6 +160,7 @@ enum session_state {
 
 struct sending_session {
 	TAILQ_ENTRY(sending_session) link;      /* of its destination's */
+	TAILQ_ENTRY(sending_session) all;
 	TAILQ_ENTRY(sending_session) idle_link; /* of all that idle, or retire */
 	struct queue_destination *destination;
 	struct hop *hop;
@@ -260,6 +261,7 @@ void local_forget(struct worker *w, struct queue_item *item);
 /* --- orders.c --------------------------------------------------------------------------------------------------- */
 
 void item_retry(struct sending *s, struct queue_item *item); /* it waits: it is due now */
+uint32_t destination_oldest_s(const struct queue_destination *d);
 
 /* --- walk.c ----------------------------------------------------------------------------------------------------- */
 
@@ -268,7 +270,10 @@ struct walk *walk_new(struct sending *s);
 void walk_free(struct walk *k);
 void walk_soon(struct walk *k); /* one more round: now, or when this one is over */
 void walk_at_leisure(struct walk *k); /* the same, but it has time */
-void walk_for_hops(struct walk *k); /* now, and next hops are looked for anew */
+void walk_for_hops(struct walk *k);   /* now, and next hops are looked for anew */
+void walk_retry(struct walk *k, struct queue_destination *d); /* now, and what waits for this one is due */
+/* Whether the last round is over and met it, so that its walked_... hold. */
+bool walk_knows(const struct walk *k, const struct queue_destination *d);
 
 /* --- rate.c ----------------------------------------------------------------------------------------------------- */
 
@@ -299,7 +304,7 @@ struct sending {
 	TAILQ_HEAD(, queue_destination) all;
 	TAILQ_HEAD(, queue_destination) rounds[ROUNDS];
 	unsigned turn; /* the round served last */
-	struct sending_sessions idle, retiring;
+	struct sending_sessions sessions, idle, retiring;
 	uint32_t session_count, standing_count[STANDINGS]; /* sessions, of all and of those that stand so */
 	struct line lines[PURPOSES];
 	unsigned telling; /* parcels that are not for sending */

@@ -57,6 +57,7 @@ static void session_open_to(struct queue_destination *d)
 	ss->state = SESSION_OPENING;
 	ss->since_ms = sending_now_ms(s);
 	TAILQ_INSERT_TAIL(&d->sessions, ss, link);
+	TAILQ_INSERT_TAIL(&s->sessions, ss, all);
 	d->session_count++;
 	d->opening++;
 	s->session_count++;
@@ -76,6 +77,7 @@ static void session_gone(struct sending_session *ss)
 
 	set_state(ss, SESSION_BUSY); /* in no list */
 	TAILQ_REMOVE(&d->sessions, ss, link);
+	TAILQ_REMOVE(&s->sessions, ss, all);
 	d->session_count--;
 	s->session_count--;
 	s->standing_count[d->standing]--;
@@ -352,12 +354,10 @@ void sending_pump(struct sending *s)
 /* Whoever takes so long is doubted before he is done. */
 void sessions_sweep(struct sending *s)
 {
-	struct queue_destination *d;
 	struct sending_session *ss;
 
-	TAILQ_FOREACH (d, &s->all, all)
-		TAILQ_FOREACH (ss, &d->sessions, link)
-			if ((ss->state == SESSION_BUSY || ss->state == SESSION_OPENING) &&
-				sending_now_ms(s) - ss->since_ms > SLOW_MS)
-				destination_stands(d, STANDING_DOUBTFUL);
+	TAILQ_FOREACH (ss, &s->sessions, all)
+		if ((ss->state == SESSION_BUSY || ss->state == SESSION_OPENING) &&
+			sending_now_ms(s) - ss->since_ms > SLOW_MS)
+			destination_stands(ss->destination, STANDING_DOUBTFUL);
 }

@@ -13,6 +13,7 @@
 struct walk {
 	struct sending *sending;
 	struct timer timer;
+	uint32_t round;    /* its number, from 1 */
 	uint64_t after;    /* the message looked at last; 0: none */
 	bool running;      /* in the midst of a round */
 	bool again;        /* another is to follow it */
@@ -90,46 +91,46 @@ static void open_message(struct walk *k, struct queue_message *m)
 
 static void begin(struct walk *k)
 {
-	struct queue_destination *d;
-
 	k->running = true;
 	k->again = false;
 	k->after = 0;
+	k->round++;
 	k->hops = k->hops_asked;
 	k->hops_asked = false;
-	TAILQ_FOREACH (d, &k->sending->all, all) {
-		d->walked_oldest_s = d->walked_soonest_s = UINT32_MAX;
-		d->retrying = d->retry_asked;
-		d->retry_asked = false;
-	}
 }
 
 static void finish(struct walk *k)
 {
-	struct queue_destination *d;
-
 	k->running = false;
-	TAILQ_FOREACH (d, &k->sending->all, all) {
-		if (d->walked_oldest_s != UINT32_MAX)
-			d->oldest_s = d->walked_oldest_s;
-		if (d->walked_soonest_s != UINT32_MAX)
-			d->soonest_s = d->walked_soonest_s;
-		d->retrying = false;
-	}
 	if (k->again)
 		go_on(k, 0);
 }
 
-static void look_at(struct sending *s, struct queue_item *item)
+static void look_at(struct walk *k, struct queue_item *item)
 {
 	struct queue_destination *d = item->destination;
 
+	if (d->walked != k->round) {
+		d->walked = k->round;
+		d->walked_oldest_s = d->walked_soonest_s = UINT32_MAX;
+	}
+	if (item->state == ITEM_WAITS && d->retry_round == k->round && !is_due(item))
+		item_retry(k->sending, item);
 	if (item->message->arrived_s < d->walked_oldest_s)
 		d->walked_oldest_s = item->message->arrived_s;
-	if (item->state == ITEM_WAITS && d->retrying && !is_due(item))
-		item_retry(s, item);
 	if (item->state == ITEM_WAITS && item->next_s < d->walked_soonest_s)
 		d->walked_soonest_s = item->next_s;
+}
+
+bool walk_knows(const struct walk *k, const struct queue_destination *d)
+{
+	return !k->running && k->round && d->walked == k->round;
+}
+
+void walk_retry(struct walk *k, struct queue_destination *d)
+{
+	d->retry_round = k->round + 1;
+	walk_soon(k);
 }
 
 static void step(void *user)
@@ -149,7 +150,7 @@ static void step(void *user)
 		k->after = m->id;
 		for (uint32_t at = 0; at < m->count; at++)
 			if (m->items[at].message && m->items[at].destination)
-				look_at(s, &m->items[at]);
+				look_at(k, &m->items[at]);
 		if (k->hops)
 			open_message(k, m);
 	}
