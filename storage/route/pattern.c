@@ -15,12 +15,16 @@ struct pattern_entry {
 
 /* --- one ----------------------------------------------------------------------------------------------------------- */
 
-static bool is_seen(struct str s) /* nothing in it that a line of text would not show */
+/* A local part that any address may have, were there an x for the star. */
+static bool is_local(struct arena *a, const struct pattern *p)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
-			return false;
-	return true;
+	struct str text = str_of(arena_printf(
+		a, STR_FMT "%s" STR_FMT "@x.test", STR_ARG(p->before), p->star ? "x" : "", STR_ARG(p->after)));
+	struct address_path path;
+
+	return str_find(p->before, '\0') < 0 && str_find(p->after, '\0') < 0 &&
+	       !address_mailbox(a, text, ADDRESS_UTF8, &path) && str_starts(text, path.local) &&
+	       text.p[path.local.len] == '@';
 }
 
 static enum err local_read(struct arena *a, struct str local, struct pattern *p)
@@ -35,9 +39,7 @@ static enum err local_read(struct arena *a, struct str local, struct pattern *p)
 	p->star = star >= 0 || !local.len;
 	p->before = star >= 0 ? str_cut(local, 0, (size_t)star) : local;
 	p->after = star >= 0 ? str_cut(local, (size_t)star + 1, local.len) : STR("");
-	if (local.len > ADDRESS_LOCAL_MAX || !is_seen(local) || str_find(p->after, '*') >= 0)
-		return ERR_MISTAKE;
-	return OK;
+	return is_local(a, p) && str_find(p->after, '*') < 0 ? OK : ERR_MISTAKE;
 }
 
 static enum err domain_read(struct arena *a, struct str domain, struct pattern *p)
