@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "protocols/smtp/smtp_callout.h"
 #include "storage/route/relay.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -265,10 +266,13 @@ struct call *smtp_backup_ask(
 	struct worker *w, const struct conf *conf, struct str address, store_done *done, void *user)
 {
 	const struct relay_conf *relay = conf_section(conf, &relay_settings);
-	struct question *q = question_new(address, done, user);
+	struct question *q;
 	bool fresh = state.known && worker_wall_ms(w) < state.looked_ms + LOOK_MS &&
 	             !strcmp(state.path, relay->recipients);
 
+	if (!*relay->recipients)
+		return smtp_callout(w, conf, address, done, user);
+	q = question_new(address, done, user);
 	if (fresh && !state.busy) {
 		q->later = call_later(w, tell_later, q);
 		return q->handle;
