@@ -112,11 +112,12 @@ static void release(struct sending *s, struct queue_item *item)
 
 static void let_go(struct sending *s, struct queue_item *item)
 {
-	if (item->state == ITEM_HELD)
-		item->destination->held--;
-	else
+	if (item->state != ITEM_HELD) {
 		item_take(s, item);
-	item->state = ITEM_TRYING;
+		return;
+	}
+	item->destination->held--;
+	queue_unhold(s->w->queue, item);
 }
 
 static void delete(struct sending *s, struct queue_item *item)

@@ -236,6 +236,13 @@ static struct pending *pending_new(struct queue_item *item, const struct queue_c
 	return p;
 }
 
+void queue_unhold(struct queue *q, struct queue_item *item)
+{
+	assert(item->message && item->state == ITEM_HELD);
+	q->totals.held--;
+	item->state = ITEM_TRYING;
+}
+
 void queue_change(struct queue *q, struct queue_item *item, const struct queue_change *c)
 {
 	assert(item->message && item->state != ITEM_CLOSING);

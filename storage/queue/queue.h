@@ -168,6 +168,8 @@ struct queue_change {
 /* In memory at once (but for closing), in the files soon: many of one turn are one entry. Nobody need wait. If the disk does
  * not take it, it is tried again until it does, and the item is not tried meanwhile. */
 void queue_change(struct queue *q, struct queue_item *item, const struct queue_change *c);
+/* A held item is ITEM_TRYING from now on, in memory alone. */
+void queue_unhold(struct queue *q, struct queue_item *item);
 
 /* --- reading -------------------------------------------------------------------------------------------------------- */
 
