@@ -7,7 +7,7 @@
  *   smtp_relay.c  who may send on         smtp_queue.c    the rest: into the queue
  *   smtp_data.c   the two ways it comes   smtp_trace.c    what is written in front of it
  *   smtp_backup.c, smtp_callout.c         smtp_copies.c   who has it besides
- *                 who is known elsewhere
+ *                 who is known elsewhere  smtp_expanded.c what is told of lists
  * The rest works on bytes alone: smtp_parse.c reads command lines, smtp_parameter.c what MAIL and RCPT say besides,
  * smtp_dot.c finds the end of DATA, smtp_watch.c looks for loops. */
 #ifndef PROTOCOLS_SMTP_H

@@ -236,6 +236,7 @@ void smtp_deliver_end(struct smtp *s)
 	if (!s->lmtp)
 		reply_outcome(s, loser, worst);
 	if (worst == OK) {
+		smtp_expanded(s);
 		counter_add(&smtp_messages, 1);
 		counter_add(&smtp_bytes, draft_size(s->draft)->wire);
 		s->errors = 0; /* who brings mail may err again */

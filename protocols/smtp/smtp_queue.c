@@ -6,7 +6,6 @@
 #include "protocols/smtp/smtp_session.h"
 #include "storage/queue/queue.h"
 #include "storage/route/relay.h"
-#include "storage/route/srs.h"
 #include <stdlib.h>
 
 /* --- which targets ----------------------------------------------------------------------------------------------- */
@@ -83,11 +82,15 @@ static bool beyond_ascii(struct str text)
 	return false;
 }
 
-/* What a group's owner answers for is told to him alone, by his own wishes: none (RFC 3461, 5.2.7.3). A sender that was only
- * rewritten (SRS) is the one who said them. */
-static bool is_list(const struct smtp_target *t)
+/* What a group's owner answers for is told to him alone, by his own wishes: none (RFC 3461, 5.2.7.3). A sender that was
+ * only rewritten (SRS) is the one who said them. Success of one of several is told to nobody (5.2.7.2). */
+static unsigned notify_of(const struct smtp *s, const struct smtp_target *t)
 {
-	return t->sender.len && !srs_is(t->sender);
+	unsigned notify = s->recipients[t->recipient].notify;
+
+	if (!smtp_expands(s, t))
+		return notify;
+	return smtp_is_list(t) ? 0 : notify == NOTIFY_SUCCESS ? NOTIFY_NEVER : notify & ~(unsigned)NOTIFY_SUCCESS;
 }
 
 static void fill_recipients(struct smtp_put *p, struct queue_envelope *e, struct queue_recipient *recipients)
@@ -105,8 +108,8 @@ static void fill_recipients(struct smtp_put *p, struct queue_envelope *e, struct
 			.address = t->address,
 			.local = t->kind != ROUTE_REMOTE,
 			.original = str_eq(t->address, r->address) ? STR("") : r->address,
-			.orcpt = is_list(t) ? STR("") : r->orcpt,
-			.notify = is_list(t) ? 0 : r->notify };
+			.orcpt = smtp_is_list(t) ? STR("") : r->orcpt,
+			.notify = notify_of(s, t) };
 		e->utf8_needed |= beyond_ascii(t->address);
 	}
 	e->recipients = recipients;
@@ -117,7 +120,7 @@ static void fill_envelope(struct smtp_put *p, struct queue_envelope *e)
 	const struct smtp *s = p->smtp;
 	const struct relay_conf *relay = conf_section(s->snapshot, &relay_settings);
 	const struct smtp_target *t = p->targets[0];
-	bool list = is_list(t);
+	bool list = smtp_is_list(t);
 
 	*e = (struct queue_envelope){ .sender = sender_of(t),
 		.id = str_of(s->id),

@@ -213,4 +213,9 @@ void smtp_deliver_drop(struct smtp *s);
 void smtp_queue(struct smtp *s); /* puts what cannot be delivered at once into the queue, then says smtp_deliver_end */
 void smtp_queue_drop(struct smtp *s);
 
+/* smtp_expanded.c */
+bool smtp_is_list(const struct smtp_target *t);                       /* a group's, which answers for its mail itself */
+bool smtp_expands(const struct smtp *s, const struct smtp_target *t); /* he is one of several that a name stands for */
+void smtp_expanded(const struct smtp *s); /* reports on success to such names, when all is in the queue */
+
 #endif

@@ -40,6 +40,17 @@ with Server(users=4, workers=2) as server:
         assert b"Original-Envelope-Id: ee1\r\n" in report, report
         assert b"Original-Recipient: rfc822; oo+o@example.test\r\n" in report, report
         assert b"test0002" not in report, report
+    with tap.test("of a name that stands for several he is told that it did, of a list that it has it (5.2.7)"):
+        server.command("group", "add", "owned@example.test", "--owner", "test0003@example.test", "test0002@example.test")
+        for name, action in ("team", b"expanded"), ("owned", b"delivered"):
+            to = f"<{name}@example.test> NOTIFY=SUCCESS ORCPT=rfc822;{name}".encode()
+            assert client.send(b"<test0000@example.test> ENVID=" + name.encode(), [to], sent(5)) == 250
+            wait_for(server, "test0000", b"Original-Envelope-Id: " + name.encode())
+            report = next(text for text in texts(server, "test0000") if b"Envelope-Id: " + name.encode() in text)
+            assert b"Action: " + action in report and b"Final-Recipient: rfc822; " + name.encode() in report, report
+            assert b"Original-Recipient: rfc822; " + name.encode() in report and b"test0002" not in report, report
+        wait_for(server, "test0002", b"Subject: message 5\r\n")
+        assert sum(b"Action: " in text for text in texts(server, "test0000")) == 3
     with tap.test("what is held for its author comes when it is time, and not before"):
         assert client.send(b"<test0000@example.test> HOLDFOR=3600", [b"<test0001@example.test>"], sent(2)) == 250
         server.clock("+3000s")
