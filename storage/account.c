@@ -16,7 +16,7 @@ struct line {
 struct parse {
 	struct account_settings *s;
 	struct arena *arena;
-	struct buf to;
+	struct buf to, rest;
 };
 
 const char *account_kind_word(enum account_kind kind)
@@ -68,6 +68,12 @@ static enum err to_take(struct str value, struct buf *to)
 	return e ? ERR_NEVER : OK;
 }
 
+static void rest_take(struct str line, struct buf *rest)
+{
+	buf_add_str(rest, line);
+	buf_add_char(rest, '\n');
+}
+
 static enum err line_take(const struct line *l, struct str text, struct parse *p)
 {
 	struct account_settings *s = p->s;
@@ -91,7 +97,7 @@ static enum err line_take(const struct line *l, struct str text, struct parse *p
 	else if (str_eq(l->name, STR("skip_author")))
 		s->skip_author = str_eq(l->value, STR("true"));
 	else
-		s->rest = str_of(arena_printf(p->arena, STR_FMT STR_FMT "\n", STR_ARG(s->rest), STR_ARG(text)));
+		rest_take(text, &p->rest);
 	return OK;
 }
 
@@ -119,8 +125,18 @@ enum err account_settings_parse(struct str text, struct arena *a, struct account
 		}
 	}
 	s->to = arena_str(a, buf_str(&p.to));
+	s->rest = arena_str(a, buf_str(&p.rest));
 	buf_free(&p.to);
+	buf_free(&p.rest);
 	return e;
+}
+
+/* Whatever bytes it is of. */
+static void print_line(const char *name, struct str value, struct buf *out)
+{
+	buf_printf(out, "%s = ", name);
+	buf_add_str(out, value);
+	buf_add_char(out, '\n');
 }
 
 void account_name_print(const struct account_settings *s, struct buf *out)
@@ -129,27 +145,24 @@ void account_name_print(const struct account_settings *s, struct buf *out)
 
 	buf_printf(out, "kind = %s\n", account_kind_word(s->kind));
 	if (s->owner.len)
-		buf_printf(out, "owner = " STR_FMT "\n", STR_ARG(s->owner));
+		print_line("owner", s->owner, out);
 	if (s->members_only)
 		buf_printf(out, "members_only = true\n");
 	if (s->skip_author)
 		buf_printf(out, "skip_author = true\n");
-	while (members_next(&left, &member)) {
-		buf_add_str(out, STR("to = "));
-		buf_add_str(out, member);
-		buf_add_char(out, '\n');
-	}
+	while (members_next(&left, &member))
+		print_line("to", member, out);
 }
 
 void account_settings_print(const struct account_settings *s, struct buf *out)
 {
 	buf_printf(out, "version = %d\n", VERSION);
 	if (s->kind == KIND_ACCOUNT)
-		buf_printf(out, "password = " STR_FMT "\n", STR_ARG(s->password));
+		print_line("password", s->password, out);
 	else
 		account_name_print(s, out);
 	if (s->scram_sha_256.len)
-		buf_printf(out, "scram-sha-256 = " STR_FMT "\n", STR_ARG(s->scram_sha_256));
+		print_line("scram-sha-256", s->scram_sha_256, out);
 	if (s->admin)
 		buf_printf(out, "admin = true\n");
 	buf_add_str(out, s->rest);

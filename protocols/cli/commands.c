@@ -58,8 +58,7 @@ const struct command cli_commands[] = {
 		trace_run },
 	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
 		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
-		"domain with "
-		"accounts is not deleted.",
+		"domain with accounts or other names is not deleted.",
 		domain_run },
 	{ "account",
 		"add USER@DOMAIN [--admin] [--password TEXT | --password-stdin | --hash HASH]\n"

@@ -5,7 +5,7 @@
 
 #include "storage/route/alias_line.h"
 
-#define ALIAS_FILE_BYTES_MAX (32u << 20) /* of a file, and of all that it includes */
+#define ALIAS_FILE_BYTES_MAX (16u << 20) /* of a file, and of all that it includes */
 #define ALIAS_INCLUDES_MAX   1000        /* files included, each time they are named */
 #define ALIAS_DEPTH_MAX      5           /* files included by included ones */
 #define ALIAS_COMPLAINTS_MAX 20          /* lines logged at a reading; the rest is counted */

@@ -81,11 +81,12 @@ static bool is_quoted(struct str text)
 
 static struct str unquoted(struct arena *a, struct str text)
 {
-	char *plain = arena_alloc(a, text.len + 1);
+	char *plain;
 	size_t len = 0;
 
 	if (!is_quoted(text))
 		return text;
+	plain = arena_alloc(a, text.len);
 	for (size_t i = 1; i + 1 < text.len; i++) {
 		if (text.p[i] == '\\' && i + 2 < text.len)
 			i++;

@@ -49,7 +49,8 @@ struct fits { /* any, or what one of these patterns fits */
 
 struct copy {
 	struct fits senders, recipients;
-	const struct setting_list *to;
+	struct str *to, *compared; /* as they are written, and as they are compared */
+	size_t count;
 };
 
 struct copies {
@@ -67,6 +68,28 @@ static void fits_make(struct copies *cs, const struct setting_list *list, struct
 			f->count++;
 }
 
+static struct str compared(struct arena *a, struct str address)
+{
+	struct str made;
+
+	return address.len && !idn_address(a, address, &made) ? made : address;
+}
+
+static void copy_make(struct copies *cs, const struct copy_conf *conf, struct copy *c)
+{
+	struct arena *a = &cs->memory;
+
+	fits_make(cs, &conf->senders, &c->senders);
+	fits_make(cs, &conf->recipients, &c->recipients);
+	c->count = conf->to.count;
+	c->to = arena_alloc(a, c->count * sizeof(*c->to) + 1);
+	c->compared = arena_alloc(a, c->count * sizeof(*c->to) + 1);
+	for (size_t i = 0; i < c->count; i++) {
+		c->to[i] = str_of(conf->to.items[i]);
+		c->compared[i] = compared(a, c->to[i]);
+	}
+}
+
 static void *copies_make(const struct conf *conf)
 {
 	struct copies *cs = mem_new(struct copies);
@@ -75,11 +98,8 @@ static void *copies_make(const struct conf *conf)
 	cs->list = arena_alloc(&cs->memory, cs->count * sizeof(*cs->list) + 1);
 	for (size_t i = 0; i < cs->count; i++) {
 		const char *title;
-		const struct copy_conf *c = conf_titled(conf, &copy_settings, i, &title);
 
-		fits_make(cs, &c->senders, &cs->list[i].senders);
-		fits_make(cs, &c->recipients, &cs->list[i].recipients);
-		cs->list[i].to = &c->to;
+		copy_make(cs, conf_titled(conf, &copy_settings, i, &title), &cs->list[i]);
 	}
 	return cs;
 }
@@ -117,29 +137,36 @@ static bool fits_one(const struct fits *f, const struct str *addresses, size_t c
 
 /* --- asking ------------------------------------------------------------------------------------------------------------ */
 
-static struct str compared(struct arena *a, struct str address)
+static bool among(struct str address, const struct str *list, size_t count)
 {
-	struct str made;
-
-	return address.len && !idn_address(a, address, &made) ? made : address;
-}
-
-static bool among(struct arena *a, struct str address, const struct str *list, size_t count)
-{
-	struct str made = compared(a, address);
-
 	for (size_t i = 0; i < count; i++)
-		if (str_eq(compared(a, list[i]), made))
+		if (str_eq(list[i], address))
 			return true;
 	return false;
+}
+
+struct finding {
+	struct str *to, *compared;
+	size_t count;
+};
+
+static void find(const struct copy *c, const struct str *recipients, size_t count, struct finding *f)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		if (among(c->compared[i], recipients, count) || among(c->compared[i], f->compared, f->count))
+			continue;
+		f->to[f->count] = c->to[i];
+		f->compared[f->count++] = c->compared[i];
+	}
 }
 
 size_t copies_find(const struct conf *conf, struct arena *a, struct str sender, const struct str *recipients,
 	size_t count, const struct str **to)
 {
 	const struct copies *cs = copies_of(conf);
-	struct str *made, *found, from;
-	size_t found_count = 0, most = 0;
+	struct finding found = { 0 };
+	struct str *made, from;
+	size_t most = 0;
 
 	*to = NULL;
 	if (!cs->count)
@@ -149,20 +176,15 @@ size_t copies_find(const struct conf *conf, struct arena *a, struct str sender, 
 	for (size_t i = 0; i < count; i++)
 		made[i] = compared(a, recipients[i]);
 	for (size_t i = 0; i < cs->count; i++)
-		most += cs->list[i].to->count;
-	found = arena_alloc(a, most * sizeof(*found) + 1);
+		most += cs->list[i].count;
+	found.to = arena_alloc(a, most * sizeof(*found.to) + 1);
+	found.compared = arena_alloc(a, most * sizeof(*found.to) + 1);
 	for (size_t i = 0; i < cs->count; i++) {
 		const struct copy *c = &cs->list[i];
 
-		if (!fits(&c->senders, from) || !fits_one(&c->recipients, made, count))
-			continue;
-		for (size_t k = 0; k < c->to->count; k++) {
-			struct str one = str_of(c->to->items[k]);
-
-			if (!among(a, one, made, count) && !among(a, one, found, found_count))
-				found[found_count++] = one;
-		}
+		if (fits(&c->senders, from) && fits_one(&c->recipients, made, count))
+			find(c, made, count, &found);
 	}
-	*to = found;
-	return found_count;
+	*to = found.to;
+	return found.count;
 }

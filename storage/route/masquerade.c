@@ -79,23 +79,41 @@ static const struct masks *masks_of(const struct conf *conf)
 
 /* --- domains and addresses ------------------------------------------------------------------------------------------------ */
 
-struct str masquerade_domain(const struct conf *conf, struct str domain)
+static const struct mask *mask_of(const struct conf *conf, struct str name)
 {
 	const struct masks *m = masks_of(conf);
-	const struct mask *mask = NULL;
-	struct arena a = { 0 };
-	struct str name;
+	const struct mask *mask = mask_find(m, name);
+	struct str left = name;
 	ptrdiff_t dot;
 
-	if (!m->by_name.count || domain.len > DOMAIN_BYTES_MAX || idn_domain(&a, domain, &name)) {
-		arena_free(&a);
-		return domain;
-	}
-	mask = mask_find(m, name);
-	for (struct str left = name; !mask && !domain_is_named(conf, name) && (dot = str_find(left, '.')) >= 0;) {
+	if (mask)
+		return mask;
+	while (!mask && (dot = str_find(left, '.')) >= 0) {
 		mask = mask_find(m, str_cut(left, (size_t)dot, left.len));
 		left = str_cut(left, (size_t)dot + 1, left.len);
 	}
+	return mask && !domain_is_named(conf, name) ? mask : NULL;
+}
+
+/* A header may hold very many: those of ASCII cost no memory. */
+struct str masquerade_domain(const struct conf *conf, struct str domain)
+{
+	char lower[DOMAIN_BYTES_MAX];
+	const struct mask *mask = NULL;
+	struct arena a = { 0 };
+	struct str name;
+	bool ascii = true;
+
+	if (!masks_of(conf)->by_name.count || domain.len > DOMAIN_BYTES_MAX)
+		return domain;
+	for (size_t i = 0; i < domain.len; i++) {
+		lower[i] = ascii_lower(domain.p[i]);
+		ascii &= (unsigned char)lower[i] < 0x80;
+	}
+	if (ascii)
+		mask = mask_of(conf, (struct str){ lower, domain.len });
+	else if (!idn_domain(&a, domain, &name))
+		mask = mask_of(conf, name);
 	arena_free(&a);
 	return mask ? mask->to : domain;
 }

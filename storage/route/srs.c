@@ -55,11 +55,12 @@ bool srs_is(struct str address)
 /* A local part without its quotes. */
 static struct str unquoted(struct arena *a, struct str local)
 {
-	char *text = arena_alloc(a, local.len + 1);
+	char *text;
 	size_t len = 0;
 
 	if (!local.len || local.p[0] != '"')
 		return local;
+	text = arena_alloc(a, local.len);
 	for (size_t i = 1; i + 1 < local.len; i++) {
 		if (local.p[i] == '\\' && i + 2 < local.len)
 			i++;

@@ -1,6 +1,6 @@
 /* Settings of accounts and other names, of any bytes: what is understood of them is printed, and understood the same. */
-#include "core/log.h"
 #include "storage/account.h"
+#include "core/log.h"
 #include "storage/members.h"
 #include <assert.h>
 #include <fcntl.h>
