@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define TURN_US    2000 /* that looking through messages may take of a turn */
+#define TURN_US    1000 /* that looking through messages may take of a turn */
 #define LOOK_EVERY 32   /* messages between looks at the clock */
 #define OPEN_MAX   16   /* messages read for a slice */
 #define LISTED_MAX 50   /* recipients of one message in a list */
