@@ -50,6 +50,7 @@ void outcome_keep(struct arena *a, struct outcome *out, const struct outcome *o)
 	out->status = arena_str(a, status_of(o));
 	out->reply = arena_str(a, cut(o->reply));
 	out->remote = arena_str(a, o->remote);
+	out->session = arena_str(a, o->session);
 	out->diagnostic_type = arena_str(a, type);
 }
 
@@ -93,6 +94,8 @@ static void log_fate(const struct parcel *p, size_t i, const char *fate, uint32_
 		STR_ARG(r->recipient->address), STR_ARG(p->copy->envelope.sender), STR_ARG(p->destination->key));
 	if (o->remote.len)
 		buf_printf(&line, " remote=\"" STR_FMT "\"", STR_ARG(o->remote));
+	if (o->session.len)
+		buf_printf(&line, " session=" STR_FMT, STR_ARG(o->session));
 	buf_printf(&line, " tries=%u delay_s=%u", p->purpose == PURPOSE_SEND ? r->item->tries + 1u : r->item->tries,
 		sending_now_s(p->sending) - r->item->message->arrived_s);
 	if (next_s)

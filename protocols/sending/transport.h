@@ -44,6 +44,7 @@ struct outcome {
 	struct str reply;  /* the other side's words with their code, lines joined by "\n", or ours without one */
 	struct str remote; /* "mx.far.test [192.0.2.1]"; "" : nobody answered */
 	struct str diagnostic_type; /* "smtp" if reply is the other side's, else "x-postern" */
+	struct str session;         /* the id under which it is logged; "" : none */
 };
 
 /* The session is ready: one, or NULL: there is none now. It is the session's until sending_done. */

@@ -19,7 +19,8 @@ static void tell(
 		.status = status,
 		.reply = reply,
 		.remote = buf_str(&c->remote),
-		.diagnostic_type = theirs ? STR("smtp") : STR("x-postern") };
+		.diagnostic_type = theirs ? STR("smtp") : STR("x-postern"),
+		.session = str_of(c->conn ? conn_id(c->conn) : NULL) };
 
 	if (!c->t->recipients[place].told)
 		sending_tell(c->sending, c->t, place, &o);

@@ -65,6 +65,8 @@ def relayed(server, sink):
         assert has(lines, f"^{queue} an operator has it tried at once")
         assert has(lines, f"^{queue} handed on for a@far.test to .*: 250 ") and "is in the queue" not in printed, printed
         assert trace(server, lines[2][0])[0] == lines, "by the session's id it is another story"
+        session = re.search(r"(?:relayed|passed|delivered) to=<a@far\.test> .* session=(\S+)", server.log())[1]
+        assert has(lines, f"^{session} connects to 127.0.0.1, 127.0.0.1, port {sink.port}"), printed
     with tap.test("the same as JSON"):
         found = json.loads(server.command("trace", "--json", "a@far.test"))
         assert [line["id"] for line in found["lines"]] == [identity for identity, _ in lines] and found["queue"] == []

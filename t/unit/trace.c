@@ -15,8 +15,8 @@ static const struct {
 		"recipient refused", "to{a@b.test}peer{192.0.2.1}" },
 	{ "a line may have no field", TIME "info core - server is ready", "server is ready", "" },
 	{ "or no words", TIME "info core - a=b", "", "a{b}" },
-	{ "words in quotes may hold blanks and quotes",
-		TIME "info smtp - x reply=\"450 \"a b\" c d\" next=1", "x", "reply{450 \"a b\" c d}next{1}" },
+	{ "words in quotes may hold blanks and quotes", TIME "info smtp - x reply=\"450 \"a b\" c d\" next=1", "x",
+		"reply{450 \"a b\" c d}next{1}" },
 	{ "and need not end", TIME "info smtp - x reply=\"450 cut", "x", "reply{450 cut}" },
 	{ "an address may be quoted", TIME "info smtp - x to=<\"a b>c\"@d.test> y=z", "x", "to{\"a b>c\"@d.test}y{z}" },
 	{ "an empty one is nobody", TIME "info smtp - x from=<> y=", "x", "from{}y{}" },
@@ -49,9 +49,9 @@ static const struct {
 	const char *line, *words;
 } sentences[] = {
 	{ "info smtp 1-2f.1 queued from=<a@b.test> to=<x@y.test> as=<z@y.test> queue=q0-1 size=96 peer=192.0.2.1",
-		"taken from a@b.test for x@y.test, that is z@y.test, 96 bytes, by 192.0.2.1: waits as q0-1" },
+		"taken from a@b.test for x@y.test, that is z@y.test, 96 bytes: waits as q0-1" },
 	{ "info smtp 1-2f.1 delivered from=<> to=<x@y.test> uid=17 size=96 peer=192.0.2.1",
-		"taken from <> for x@y.test, 96 bytes, by 192.0.2.1: in the INBOX as message 17" },
+		"taken from <> for x@y.test, 96 bytes: in the INBOX as message 17" },
 	{ "info sending q0-1 deferred to=<x@y.test> tries=2 next_s=0 status=4.2.0 reply=\"450 4.2.0 later\"",
 		"not delivered to x@y.test yet, try 2, next at 1970-01-01T00:00:00Z: 450 4.2.0 later" },
 	{ "info sending q0-1 relayed to=<x@y.test> remote=\"mx [192.0.2.9]\" reply=\"250 ok\"",
