@@ -365,23 +365,21 @@ static void end_well(struct parcel *p, size_t i, struct telling *delivered, stru
 	change(p->sending, item, FATE_ENDED, &p->outcomes[i]);
 }
 
-static void learn(struct parcel *p, bool alive, const struct outcome *fault)
+/* A session that ends between two messages has done what it could: nothing is learned of the host. */
+static void learn(struct parcel *p, bool alive, bool untold, const struct outcome *fault)
 {
-	struct queue_destination *d = p->destination;
-
 	if (alive)
-		destination_succeeded(d, p->slow);
-	else if (fault)
-		destination_failed(d, fault);
+		destination_succeeded(p->destination, p->slow);
+	else if (fault || (untold && p->first))
+		destination_failed(p->destination, fault);
 }
 
 void parcel_finish(struct parcel *p)
 {
 	struct telling *failed = telling_new(p, REPORT_FAILED);
 	struct telling *delivered = telling_new(p, REPORT_DELIVERED), *relayed = telling_new(p, REPORT_RELAYED);
-	static const struct outcome broke = { .kind = OUTCOME_DEFERRED };
 	const struct outcome *fault = NULL;
-	bool alive = false;
+	bool alive = false, untold = false;
 
 	p->reports++; /* ours, until all are under way */
 	for (size_t i = 0; i < p->transaction.count; i++) {
@@ -389,7 +387,7 @@ void parcel_finish(struct parcel *p)
 		struct outcome *o = &p->outcomes[i];
 
 		if (!r->told) {
-			fault = fault ? fault : &broke;
+			untold = true;
 			item_wait(p->sending, r->item, p->since_s, 0);
 			continue;
 		}
@@ -413,7 +411,7 @@ void parcel_finish(struct parcel *p)
 			end_well(p, i, delivered, relayed);
 		}
 	}
-	learn(p, alive, fault);
+	learn(p, alive, untold, fault);
 	telling_send(failed, failed_told);
 	telling_send(delivered, told);
 	telling_send(relayed, told);

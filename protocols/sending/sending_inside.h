@@ -230,6 +230,7 @@ struct parcel { /* a message open, with some of its items */
 	struct outcome *outcomes;
 	uint32_t since_s; /* when it was made */
 	bool slow;        /* it took long */
+	bool first;       /* of its session's */
 	unsigned reports; /* under way */
 	struct telling *tellings;
 };

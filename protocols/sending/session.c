@@ -246,6 +246,7 @@ void sending_done(struct sending_session *ss, struct transaction *t)
 	assert(p && t == &p->transaction && ss->state == SESSION_BUSY);
 	ss->parcel = NULL;
 	p->session = NULL;
+	p->first = ss->messages == 1;
 	p->slow = sending_now_ms(p->sending) - ss->since_ms > SLOW_MS;
 	parcel_finish(p);
 }
