@@ -8,7 +8,8 @@ from mail import fetch_all, flags_of, texts
 from postern import PASSWORD, Server
 
 tap.need("curl")
-TEXT = b"From: a@example.test\r\nTo: test0000@example.test\r\nSubject: by curl\r\n\r\nFrom curl,\r\n.with a dot.\r\n"
+TEXT = (b"From: test0000@example.test\r\nTo: test0000@example.test\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n"
+        b"Message-ID: <curl@example.test>\r\nSubject: by curl\r\n\r\nFrom curl,\r\n.with a dot.\r\n")
 
 
 def curl(*options, body=None, status=0):
@@ -23,15 +24,15 @@ with Server(users=1) as server:
     login = ["--user", f"{to}:{PASSWORD}"]
     trust = ["--cacert", server.certificate]
     with tap.test("curl sends"):
-        curl(f"smtp://{host}:{ports['smtp']}/client.test", "--mail-from", "a@example.test", "--mail-rcpt", to, "-T", "-",
+        curl(f"smtp://{host}:{ports['smtp']}/client.test", "--mail-from", to, "--mail-rcpt", to, "-T", "-",
              body=TEXT)
     with tap.test("curl sends over TLS"):
-        curl(f"smtps://localhost:{ports['submissions']}/client.test", *trust, *login, "--mail-from", "a@example.test",
+        curl(f"smtps://localhost:{ports['submissions']}/client.test", *trust, *login, "--mail-from", to,
              "--mail-rcpt", to, "-T", "-", body=TEXT)
     for mechanism in ("PLAIN", "LOGIN"):
         with tap.test(f"curl sends by STARTTLS, logged in by {mechanism}"):
             curl(f"smtp://localhost:{ports['submission']}/client.test", *trust, *login, "--ssl-reqd", "--login-options",
-                 f"AUTH={mechanism}", "--mail-from", "a@example.test", "--mail-rcpt", to, "-T", "-", body=TEXT)
+                 f"AUTH={mechanism}", "--mail-from", to, "--mail-rcpt", to, "-T", "-", body=TEXT)
     with tap.test("what it sent is there"):
         got = texts(server, "test0000")
         assert len(got) == 4 and all(text.endswith(TEXT) for text in got), got

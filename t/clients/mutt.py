@@ -47,7 +47,7 @@ with Server(users=2) as server:
     with tap.test("mutt sends by STARTTLS, logged in as it likes best"), tempfile.TemporaryDirectory() as home:
         settings = (f"set smtp_url=smtp://test0000%40example.test@localhost:{server.ports['submission']}/ "
                     f"smtp_pass={PASSWORD} ssl_force_tls=yes certificate_file={server.certificate} ssl_verify_host=no "
-                    "copy=no from=a@example.test")
+                    "copy=no from=test0000@example.test")
         subprocess.run(["mutt", "-n", "-F", "/dev/null", "-e", settings, "-s", "By mutt: gr\u00fc\u00dfe", "--",
                         server.address("test0001")], input="Hello.\n", text=True, check=True, timeout=60,
                        capture_output=True, env={**os.environ, "HOME": home, "LANG": "C.UTF-8"})

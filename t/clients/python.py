@@ -29,7 +29,7 @@ def smtplib_sends(server):
 def smtplib_sends_over_tls(server):
     with smtplib.SMTP_SSL("localhost", server.ports["submissions"], context=tls(server)) as smtp:
         smtp.login(server.address("test0000"), PASSWORD)
-        assert smtp.sendmail(SENDER, [server.address("test0000")], message(3)) == {}
+        assert smtp.sendmail(server.address("test0000"), [server.address("test0000")], message(3)) == {}
 
 
 def smtplib_sends_utf8(server):
@@ -90,7 +90,7 @@ def tls_begins_in_the_middle(server):
             smtp.ehlo()
             smtp.user, smtp.password = user, PASSWORD
             assert smtp.auth(mechanism.upper(), getattr(smtp, f"auth_{mechanism}"))[0] == 235
-            assert smtp.sendmail(SENDER, [user], message(6)) == {}
+            assert smtp.sendmail(user, [user], message(6)) == {}
     with imaplib.IMAP4("localhost", server.ports["imap"]) as imap:
         done(imap.starttls(tls(server)))
         done(imap.login(user, PASSWORD))

@@ -12,7 +12,7 @@ tap.need("swaks")
 
 
 def swaks(server, role, *options, status=0):
-    run = subprocess.run(["swaks", "--server", f"{server.host}:{server.ports[role]}", "--from", "a@example.test",
+    run = subprocess.run(["swaks", "--server", f"{server.host}:{server.ports[role]}", "--from", server.address("test0000"),
                           "--to", server.address("test0000"), "--ehlo", "client.test", *options], capture_output=True,
                          text=True, timeout=120, stdin=subprocess.DEVNULL)
     assert run.returncode == status, run.stdout + run.stderr

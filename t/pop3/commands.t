@@ -72,13 +72,15 @@ S.. .
 server lmtp
 C3: LHLO client.test
 S3.. 250 *
-C3\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
+C3\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 35 LAST\r\nSubject: top\r\n\r\none\r\n.two\r\n\r\nfour\r\n
 S3: 250 *
 S3: 250 *
 S3: 250 *
+C3\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 35 LAST\r\nSubject: top\r\n\r\none\r\n.two\r\n\r\nfour\r\n
 S3: 250 *
-S3: 354 *
-C3\: Subject: top\r\n\r\none\r\n..two\r\n\r\nfour\r\n.\r\n
+S3: 250 *
+S3: 250 *
+C3\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 35 LAST\r\nSubject: top\r\n\r\none\r\n.two\r\n\r\nfour\r\n
 S3: 250 *
 S3: 250 *
 S3: 250 *

@@ -3,13 +3,15 @@ options --workers 2
 server lmtp
 C: LHLO client.test
 S.. 250 *
-C\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n
+C\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 21 LAST\r\nSubject: one\r\n\r\none\r\n
 S: 250 *
 S: 250 *
 S: 250 *
+C\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 21 LAST\r\nSubject: one\r\n\r\none\r\n
 S: 250 *
-S: 354 *
-C\: Subject: one\r\n\r\none\r\n.\r\n
+S: 250 *
+S: 250 *
+C\: MAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nBDAT 21 LAST\r\nSubject: one\r\n\r\none\r\n
 S: 250 *
 S: 250 *
 S: 250 *
