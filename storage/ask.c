@@ -100,12 +100,20 @@ static void forget(struct worker *w, unsigned to, struct name name, bool late)
 		timer_start(w->timers, &f->soon_timer, FORGET_SOON_MS, forget_soon, f);
 }
 
-/* Names of a life count up from 1: none of them reaches this bit. */
-#define LASTING (UINT64_C(1) << 63)
+/* Names of a life count up from 1: none of them reaches these bits. */
+#define LASTING  (UINT64_C(1) << 63)
+#define ARRIVING (UINT64_C(1) << 62)
 
 struct name name_lasting(uint64_t message, uint32_t recipient)
 {
 	return (struct name){ message, LASTING | recipient };
+}
+
+struct name name_arriving(struct worker *w)
+{
+	struct name name = name_next(w);
+
+	return (struct name){ name.life, LASTING | ARRIVING | name.number };
 }
 
 bool name_lasts(struct name name)
@@ -191,13 +199,21 @@ static void tell(struct asked *k, enum err e, struct str answer)
 	asked_free(k);
 }
 
+/* Whether somebody will ask for it again: he says when not. */
+static bool is_kept(const struct asked *k, enum err e)
+{
+	if (k->name.number & ARRIVING)
+		return e == ERR_AGAIN && k->handle;
+	return name_lasts(k->name);
+}
+
 static void answered(void *user, enum err e, struct str answer)
 {
 	struct asked *k = user;
 	struct unpack u = unpack_of(answer);
 
 	k->call = NULL;
-	if (k->named && !name_lasts(k->name))
+	if (k->named && !is_kept(k, e))
 		forget(k->w, k->to, k->name, e == ERR_AGAIN);
 	if (!e && k->fresh && k->handle && shared_wait(k->w, unpack_u64(&u), k))
 		buf_add_str(&k->answer, answer);

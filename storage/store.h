@@ -98,7 +98,7 @@ struct delivery {
 	struct str
 		trace; /* header lines in stored form (LF) put before the message: Return-Path, Delivered-To, Received */
 	struct draft *draft; /* ended; lives until done */
-	struct name name;    /* by name_next, one per recipient; or by name_lasting */
+	struct name name;    /* by name_arriving, one per recipient; or by name_lasting */
 };
 /* OK: durable, and its UID in INBOX. ERR_ABSENT, ERR_TOO_BIG, ERR_AGAIN. */
 typedef void deliver_done(void *user, enum err e, uint32_t uid);
@@ -108,6 +108,8 @@ struct call *store_deliver(struct worker *w, const struct delivery *d, deliver_d
  * holds, by the message's id and the recipient's number. Its owner remembers it until store_forget says that it will not be,
  * to the slot that store_owner_of named (or until too many others are remembered). */
 struct name name_lasting(uint64_t message, uint32_t recipient);
+/* Of a delivery that the queue goes on with if it fails for now (ERR_AGAIN): what was done all the same is not done again. */
+struct name name_arriving(struct worker *w);
 bool name_lasts(struct name name);
 unsigned store_owner_of(const struct worker *w, struct str account);
 void store_forget(struct worker *w, unsigned owner, struct name name);

@@ -110,7 +110,7 @@ static void tell_all(struct transport_session *t, enum err e)
 
 static struct name name_of(const struct queue_copy *c, const struct queue_recipient *r)
 {
-	return name_lasting(c->id, r->number);
+	return r->tried.life ? r->tried : name_lasting(c->id, r->number);
 }
 
 static void deliver_more(struct transport_session *t);
@@ -157,7 +157,7 @@ static void deliver_more(struct transport_session *t)
 
 void local_forget(struct worker *w, struct queue_item *item)
 {
-	if (item->place)
+	if (item->place) /* one tried before it came here was named otherwise: that name makes room for others in time */
 		store_forget(w, item->place - 1, name_lasting(item->message->id, item->number));
 	item->place = 0;
 }

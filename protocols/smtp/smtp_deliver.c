@@ -22,14 +22,13 @@ static void delivered(void *user, enum err e, uint32_t uid);
 static void deliver(struct smtp *s, struct smtp_target *t)
 {
 	struct str sender = t->sender.len ? t->sender : s->sender;
-	struct delivery d = {
-		.account = t->address, .sender = sender, .draft = s->draft, .name = name_next(s->worker)
-	};
+	struct delivery d = { .account = t->address, .sender = sender, .draft = s->draft };
 	struct buf trace = { 0 };
 
 	buf_printf(&trace, "Return-Path: <" STR_FMT ">\nDelivered-To: " STR_FMT "\n" STR_FMT, STR_ARG(sender),
 		STR_ARG(smtp_delivered_to(s, t)), STR_ARG(s->received));
 	d.trace = buf_str(&trace);
+	d.name = t->name = name_arriving(s->worker);
 	t->call = store_deliver(s->worker, &d, delivered, t);
 	buf_free(&trace);
 }

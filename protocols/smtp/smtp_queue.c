@@ -109,7 +109,8 @@ static void fill_recipients(struct smtp_put *p, struct queue_envelope *e, struct
 			.local = t->kind != ROUTE_REMOTE,
 			.original = str_eq(t->address, r->address) ? STR("") : r->address,
 			.orcpt = smtp_is_list(t) ? STR("") : r->orcpt,
-			.notify = notify_of(s, t) };
+			.notify = notify_of(s, t),
+			.tried = t->name };
 		e->utf8_needed |= beyond_ascii(t->address);
 	}
 	e->recipients = recipients;

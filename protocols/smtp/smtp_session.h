@@ -54,6 +54,7 @@ struct smtp_target { /* a leaf of a recipient's route: where the message goes fo
 	enum err outcome;
 	uint32_t uid;               /* in the account's INBOX */
 	struct call *call;          /* its delivery; NULL when answered */
+	struct name name;           /* of that */
 	const struct smtp_put *put; /* by which it came into the queue */
 };
 

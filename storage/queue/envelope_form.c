@@ -195,6 +195,9 @@ static void print_recipient(struct buf *out, size_t number, const struct queue_r
 	word_add(out, "address", r->address);
 	if (r->local)
 		buf_add_str(out, STR(" local"));
+	if (r->tried.life)
+		buf_printf(out, " tried=%llx-%llx", (unsigned long long)r->tried.life,
+			(unsigned long long)r->tried.number);
 	notify_add(out, r->notify);
 	word_add(out, "orcpt", r->orcpt);
 	word_add(out, "original", r->original);
@@ -359,6 +362,14 @@ static bool read_envelope_word(struct str key, struct str value, struct queue_en
 	return true;
 }
 
+static bool name_of(struct str value, struct name *name)
+{
+	ptrdiff_t dash = str_find(value, '-');
+
+	return dash > 0 && str_hex(str_cut(value, 0, (size_t)dash), &name->life) &&
+	       str_hex(str_cut(value, (size_t)dash + 1, value.len), &name->number);
+}
+
 static bool read_recipient(struct str line, uint32_t number, struct queue_recipient *r, struct arena *a)
 {
 	struct str key, value;
@@ -374,6 +385,8 @@ static bool read_recipient(struct str line, uint32_t number, struct queue_recipi
 			good = text_of(value, a, &r->address);
 		else if (str_eq(key, STR("local")))
 			r->local = true;
+		else if (str_eq(key, STR("tried")))
+			good = name_of(value, &r->tried);
 		else if (str_eq(key, STR("notify")))
 			good = notify_of(value, &r->notify);
 		else if (str_eq(key, STR("orcpt")))

@@ -55,6 +55,7 @@ struct queue_recipient {
 	struct str original; /* as the sender wrote it; "": the same */
 	struct str orcpt;    /* "rfc822;" and xtext (RFC 3461, 4.2), as it came; "" without */
 	unsigned notify;     /* of enum queue_notify */
+	struct name tried;   /* local: a delivery that may have been made before (name_arriving); life 0: none */
 	/* Told by queue_open alone: what the last try brought. */
 	struct str status, reply,
 		remote; /* "4.2.2"; the other side's words, lines joined by "\n"; its host and address */

@@ -148,7 +148,10 @@ static void test_envelope(void)
 			.original = STR("Bob <b=o>@alias.test"),
 			.orcpt = STR("rfc822;b+3Db@x"),
 			.notify = NOTIFY_SUCCESS | NOTIFY_DELAY },
-		{ .address = STR("d\xc3\xb6rte@example.test"), .local = true, .notify = NOTIFY_NEVER },
+		{ .address = STR("d\xc3\xb6rte@example.test"),
+			.local = true,
+			.notify = NOTIFY_NEVER,
+			.tried = { UINT64_MAX, 0xc000000000000001 } },
 	};
 	struct queue_envelope e = { .sender = STR(""),
 		.id = STR("0-2f.1"),
@@ -188,7 +191,9 @@ static void test_envelope(void)
 	for (unsigned i = 0; i < 2; i++)
 		same &= str_eq(f->recipients[i].address, to[i].address) && f->recipients[i].number == i &&
 		        str_eq(f->recipients[i].original, to[i].original) && f->recipients[i].local == to[i].local &&
-		        str_eq(f->recipients[i].orcpt, to[i].orcpt) && f->recipients[i].notify == to[i].notify;
+		        str_eq(f->recipients[i].orcpt, to[i].orcpt) && f->recipients[i].notify == to[i].notify &&
+		        f->recipients[i].tried.life == to[i].tried.life &&
+		        f->recipients[i].tried.number == to[i].tried.number;
 	ok(same, "with its recipients");
 	ok(str_eq(read_copy(c), STR("Received: x\n" TEXT ">From me\n")) && c->header == 28 &&
 			c->wire == c->stored + 5 - 1,
