@@ -3,6 +3,12 @@
 #include "storage/address.h"
 #include "storage/members.h"
 
+/* Whether the addresses given are all that there will be. */
+static bool replaces(const struct name_change *c)
+{
+	return c->how == NAME_SET && c->kind != KIND_GROUP;
+}
+
 static enum err change_list(const struct name_change *c, struct str list, struct arena *a, struct str *changed)
 {
 	struct buf given = { 0 }, out = { 0 };
@@ -11,7 +17,7 @@ static enum err change_list(const struct name_change *c, struct str list, struct
 	if (!e && c->how == NAME_MEMBER_DELETE)
 		e = members_remove(list, buf_str(&given), &out);
 	else if (!e)
-		e = members_add(list, buf_str(&given), &out);
+		e = members_add(replaces(c) ? STR_NONE : list, buf_str(&given), &out);
 	*changed = arena_str(a, buf_str(&out));
 	buf_free(&given);
 	buf_free(&out);

@@ -7,7 +7,7 @@
 
 enum name_how {
 	NAME_ADD,           /* ERR_EXISTS: there is something of this name, of whatever kind */
-	NAME_SET,           /* another owner and other rules of a group */
+	NAME_SET,           /* another owner and other rules of a group; other addresses of the rest */
 	NAME_MEMBER_ADD,    /* those that are not in it yet */
 	NAME_MEMBER_DELETE, /* ERR_ABSENT: one is not in it */
 };

@@ -136,10 +136,12 @@ static void handle_show(struct control *c)
 
 const struct control_request control_name_requests[] = {
 	{ "alias-add", handle_add },
+	{ "alias-set", handle_set },
 	{ "alias-delete", handle_delete },
 	{ "alias-show", handle_show },
 	{ "alias-list", handle_list },
 	{ "forwarder-add", handle_add },
+	{ "forwarder-set", handle_set },
 	{ "forwarder-delete", handle_delete },
 	{ "forwarder-show", handle_show },
 	{ "forwarder-list", handle_list },

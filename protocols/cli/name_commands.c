@@ -8,6 +8,7 @@
 
 #define TO_BYTES_MAX 30000 /* of addresses in one order: a request is a line of at most 64 KiB */
 #define TO_MAX       500
+#define FORWARD_MAX  100 /* all in one order */
 
 /* What each may be told to do. */
 static const struct verb {
@@ -17,9 +18,11 @@ static const struct verb {
 	unsigned to_max; /* 0: none */
 } verbs[] = {
 	{ "alias", "add", "alias-add", false, 1, 1 },
+	{ "alias", "set", "alias-set", false, 1, 1 },
 	{ "alias", "delete", "alias-delete", false, 0, 0 },
 	{ "alias", "show", "alias-show", false, 0, 0 },
-	{ "forwarder", "add", "forwarder-add", false, 1, TO_MAX },
+	{ "forwarder", "add", "forwarder-add", false, 1, FORWARD_MAX },
+	{ "forwarder", "set", "forwarder-set", false, 1, FORWARD_MAX },
 	{ "forwarder", "delete", "forwarder-delete", false, 0, 0 },
 	{ "forwarder", "show", "forwarder-show", false, 0, 0 },
 	{ "group", "add", "group-add", true, 0, UINT_MAX },

@@ -65,7 +65,9 @@ static bool check(const void *settings, const char *title, struct buf *why)
 }
 
 const struct settings pipe_settings = { "pipe", true, sizeof(struct pipe_conf), rows,
-	"A program that takes mail; a route says which: to = \"pipe:NAME\".", check };
+	"A program that takes mail; a route says which: to = \"pipe:NAME\". How many run at a time is said by "
+	"`destination`.",
+	check };
 
 /* --- arguments ------------------------------------------------------------------------------------------------------------ */
 

@@ -30,6 +30,15 @@ def orders(server, running):
         server.command("forwarder", "add", name("away"), "a@far.test", "B@Far.Test")
         assert server.command("forwarder", "show", name("away")) == "kind = forwarder\nto = a@far.test\nto = B@far.test\n"
         assert "not USER@DOMAIN" in server.command("forwarder", "add", name("x"), "nonsense", fails=True)
+    with tap.test(f"both are set to stand for others {how}"):
+        server.command("account", "add", name("carol"), "--password", "secret")
+        server.command("alias", "set", name("al"), name("carol"))
+        assert server.command("alias", "show", name("al")) == f"kind = alias\nto = {name('carol')}\n"
+        server.command("alias", "set", name("al"), name("alice"))
+        server.command("account", "delete", name("carol"))
+        server.command("forwarder", "set", name("away"), "c@far.test")
+        assert server.command("forwarder", "show", name("away")) == "kind = forwarder\nto = c@far.test\n"
+        assert "no such name" in server.command("forwarder", "set", name("al"), "c@far.test", fails=True)
     with tap.test(f"a group is made, gets members and loses them {how}"):
         server.command("group", "add", name("team"), "--owner", name("alice"), "--members-only", name("alice"))
         server.command("group", "member-add", name("team"), "bob@far.test", name("ALICE"), "carol@far.test")
