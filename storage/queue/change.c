@@ -131,6 +131,8 @@ static void on_applied(void *user, enum err e)
 	while ((p = pendings_take(&f->list))) {
 		struct queue_message *m = p->ends ? NULL : queue_find(f->q, p->id);
 
+		if (m)
+			copies_tell(f->q, m, (struct str){ p->line, p->len - 1 });
 		if (m && m->segment == p->segment && p->number < m->count)
 			record_lines(record_of(m))[p->number] = p->texts ? p->at : 0;
 		pending_free(p);
@@ -142,9 +144,12 @@ static void on_applied(void *user, enum err e)
 
 static void write_one(struct writing *x, struct pending *p)
 {
+	uint64_t at;
+
 	p->segment = p->item->message->segment;
 	p->segment->references++;
-	p->at = (uint32_t)writing_state(x, p->segment, (struct str){ p->line, p->len });
+	at = writing_state(x, p->segment, (struct str){ p->line, p->len });
+	p->at = at > UINT32_MAX ? 0 : (uint32_t)at;
 }
 
 /* Not now: its message is on its way elsewhere, or a put is about to end it. */

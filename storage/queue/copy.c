@@ -1,7 +1,8 @@
 /* copy.c - a message open for reading: its envelope, then its bytes.
  * What is in the page cache is read at once (preadv2 with RWF_NOWAIT), all else in the files lane. An open that comes
  * before the bytes are in the file waits for them. A copy has its segment's file, which is not removed meanwhile; where its
- * message is moved to does not matter to it. */
+ * message is moved to does not matter to it. Copies of a message of many recipients share one envelope: the first takes it
+ * apart, others wait for that, and what becomes of recipients meanwhile is told all of them. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/queue/fate_form.h"
@@ -16,8 +17,19 @@
 
 #define WARM_MAX (64u << 10) /* bytes of an envelope that may be read and taken apart in the loop */
 
+#define SHARED_MIN 16 /* recipients from which on an envelope is shared */
+
 struct line { /* where the last line of an item is */
 	uint32_t number, at;
+};
+
+struct parsed { /* an envelope taken apart; the lane's until it is told */
+	unsigned references;
+	struct arena arena;
+	struct buf bytes; /* postmark and envelope */
+	struct queue_envelope envelope;
+	struct queue_recipient *recipients;
+	struct envelope_head head;
 };
 
 struct copying {
@@ -27,16 +39,15 @@ struct copying {
 	struct queue_segment *segment; /* NULL: not known yet */
 	uint64_t offset;
 	uint32_t prefix;
-	struct queue_recipient *recipients;
-	struct arena arena;
-	struct buf bytes; /* postmark and envelope */
+	struct parsed *parsed; /* NULL: not yet */
 
 	/* opening */
 	struct call *handle; /* NULL: cancelled, or done */
 	struct call *telling;
 	queue_open_done *done;
 	void *user;
-	bool opening, waits; /* waits: for its bytes to be in the file */
+	bool waits; /* for its bytes to be in the file, or for another that takes the envelope apart */
+	bool ready; /* the envelope is whole */
 	struct line *lines;
 	size_t line_count;
 	char mbox[QUEUE_PATH_SIZE], state[QUEUE_PATH_SIZE];
@@ -50,12 +61,21 @@ struct copying {
 	bool has_piece;
 
 	struct job job;
-	bool running, freed;
+	bool running, freed, shares; /* shares: an envelope that another took apart */
 	int fd;
 	enum err e;
 };
 
 /* --- the end --------------------------------------------------------------------------------------------------------- */
+
+static void parsed_unref(struct parsed *p)
+{
+	if (!p || --p->references)
+		return;
+	arena_free(&p->arena);
+	buf_free(&p->bytes);
+	free(p);
+}
 
 static void copying_free(struct copying *c)
 {
@@ -73,8 +93,7 @@ static void copying_free(struct copying *c)
 	if (c->segment)
 		segment_copy_closed(c->segment);
 	call_cancel(c->telling);
-	arena_free(&c->arena);
-	buf_free(&c->bytes);
+	parsed_unref(c->parsed);
 	buf_free(&c->piece);
 	free(c->lines);
 	free(c);
@@ -92,7 +111,6 @@ static void open_end(struct copying *c, enum err e)
 	queue_open_done *done = c->done;
 	void *user = c->user;
 
-	c->opening = false;
 	c->handle = NULL;
 	if (!handle) {
 		copying_free(c);
@@ -117,35 +135,43 @@ static void tell_later(void *user, enum err e, struct str answer)
 /* --- the envelope ---------------------------------------------------------------------------------------------------- */
 
 /* Takes the envelope apart. ERR_NEVER: it is not what was written there. */
-static enum err take_envelope(struct copying *c)
+static enum err take_envelope(const struct copying *c)
 {
-	struct queue_copy *copy = &c->copy;
-	struct envelope_head h;
+	struct parsed *p = c->parsed;
+	struct envelope_head *h = &p->head;
 
-	if (envelope_form_head(buf_str(&c->bytes), &h) != ENVELOPE_WELL || h.id != copy->id || h.prefix != c->prefix ||
-		!envelope_form_read(buf_str(&c->bytes), &h, &copy->envelope, &c->arena)) {
+	if (envelope_form_head(buf_str(&p->bytes), h) != ENVELOPE_WELL || h->id != c->copy.id ||
+		h->prefix != c->prefix || !envelope_form_read(buf_str(&p->bytes), h, &p->envelope, &p->arena)) {
 		log_error("queue", NULL, "a message is not where it should be path=%s offset=%llu", c->mbox,
 			(unsigned long long)c->offset);
 		return ERR_NEVER;
 	}
-	c->recipients = (struct queue_recipient *)copy->envelope.recipients; /* in our arena */
-	copy->stored = h.stored;
-	copy->wire = h.wire;
-	copy->header = h.header;
+	p->recipients = (struct queue_recipient *)p->envelope.recipients; /* in our arena */
 	return OK;
 }
 
-static void take_line(struct copying *c, int fd, const struct line *l)
+static void recipient_tell(struct parsed *p, uint32_t number, const struct fate *f)
 {
-	struct queue_recipient *r;
+	if (number >= p->envelope.count)
+		return;
+	p->recipients[number].status = f->status;
+	p->recipients[number].reply = f->reply;
+	p->recipients[number].remote = f->remote;
+}
+
+static void take_lines(const struct copying *c)
+{
+	int fd = openat(c->q->w->directory, c->state, O_RDONLY | O_CLOEXEC);
 	struct fate f;
 
-	if (l->number >= c->copy.envelope.count || !fate_read_at(fd, l->at, c->copy.id, l->number, &f, &c->arena))
-		return;
-	r = &c->recipients[l->number];
-	r->status = f.status;
-	r->reply = f.reply;
-	r->remote = f.remote;
+	for (size_t i = 0; fd >= 0 && i < c->line_count; i++) {
+		const struct line *l = &c->lines[i];
+
+		if (fate_read_at(fd, l->at, c->copy.id, l->number, &f, &c->parsed->arena))
+			recipient_tell(c->parsed, l->number, &f);
+	}
+	if (fd >= 0)
+		close(fd);
 }
 
 static enum err read_all(int fd, uint64_t at, size_t len, struct buf *out)
@@ -169,20 +195,29 @@ static enum err read_all(int fd, uint64_t at, size_t len, struct buf *out)
 static void open_work(struct job *job)
 {
 	struct copying *c = container_of(job, struct copying, job);
-	int directory = c->q->w->directory, state;
 
-	if (c->fd < 0)
-		c->fd = openat(directory, c->mbox, O_RDONLY | O_CLOEXEC);
-	c->e = c->fd < 0 ? err_errno("open %s", c->mbox) : read_all(c->fd, c->offset, c->prefix, &c->bytes);
+	c->e = OK;
+	if (c->fd < 0 && (c->fd = openat(c->q->w->directory, c->mbox, O_RDONLY | O_CLOEXEC)) < 0)
+		c->e = err_errno("open %s", c->mbox);
+	if (c->e || c->shares)
+		return;
+	c->e = read_all(c->fd, c->offset, c->prefix, &c->parsed->bytes);
 	if (!c->e)
 		c->e = take_envelope(c);
-	if (c->e || !c->line_count)
-		return;
-	state = openat(directory, c->state, O_RDONLY | O_CLOEXEC);
-	for (size_t i = 0; state >= 0 && i < c->line_count; i++)
-		take_line(c, state, &c->lines[i]);
-	if (state >= 0)
-		close(state);
+	if (!c->e && c->line_count)
+		take_lines(c);
+}
+
+/* It is whole: its copy tells it, and others may share it. */
+static void envelope_ready(struct copying *c)
+{
+	const struct parsed *p = c->parsed;
+
+	c->ready = true;
+	c->copy.envelope = p->envelope;
+	c->copy.stored = p->head.stored;
+	c->copy.wire = p->head.wire;
+	c->copy.header = p->head.header;
 }
 
 static void open_worked(struct job *job)
@@ -194,6 +229,10 @@ static void open_worked(struct job *job)
 		c->segment->fd = c->fd;
 	else if (c->fd != c->segment->fd && c->fd >= 0)
 		close(c->fd);
+	if (!c->e)
+		envelope_ready(c);
+	if (c->copy.message)
+		copies_go_on(c->q, record_of(c->copy.message));
 	open_end(c, c->e);
 }
 
@@ -215,36 +254,62 @@ static void lines_take(struct copying *c, struct record *r)
 
 static bool read_now(struct copying *c)
 {
-	struct iovec part = { buf_room(&c->bytes, c->prefix), c->prefix };
+	struct buf *bytes = &c->parsed->bytes;
+	struct iovec part = { buf_room(bytes, c->prefix), c->prefix };
 
 	if (c->segment->fd < 0 || c->line_count || c->prefix > WARM_MAX ||
 		preadv2(c->segment->fd, &part, 1, (off_t)c->offset, RWF_NOWAIT) != (ssize_t)c->prefix)
 		return false;
-	buf_added(&c->bytes, c->prefix);
+	buf_added(bytes, c->prefix);
 	return true;
+}
+
+/* Another copy that has the envelope, or is about to. */
+static struct copying *other_of(const struct copying *c)
+{
+	const struct queue_message *m = c->copy.message;
+
+	for (struct copying *o = c->q->copies; o && m->count >= SHARED_MIN && m->users > 1; o = o->next)
+		if (o != c && o->copy.message == m && (o->ready || (o->running && !o->shares)))
+			return o;
+	return NULL;
+}
+
+static void in_lane(struct copying *c, void (*work)(struct job *job), void (*done)(struct job *job))
+{
+	c->fd = c->segment->fd;
+	c->running = true;
+	c->job = (struct job){ work, done, NULL };
+	lane_add(c->q->w->files, &c->job);
 }
 
 static void open_go(struct copying *c)
 {
 	struct record *r = record_of(c->copy.message);
+	struct copying *other = other_of(c);
 
-	c->waits = false;
+	c->waits = other && !other->ready;
+	if (c->waits)
+		return;
 	c->segment = r->m.segment;
 	segment_copy_opened(c->segment);
 	c->offset = r->offset;
 	c->prefix = r->prefix;
 	segment_path(c->segment, ".mbox", c->mbox);
 	segment_path(c->segment, ".state", c->state);
-	lines_take(c, r);
-	if (read_now(c)) {
-		c->e = take_envelope(c);
-		c->telling = call_later(c->q->w, tell_later, c);
+	c->shares = other != NULL;
+	c->parsed = other ? other->parsed : mem_new(struct parsed);
+	c->parsed->references++;
+	if (!other)
+		lines_take(c, r);
+	if (other ? c->segment->fd < 0 : !read_now(c)) {
+		in_lane(c, open_work, open_worked);
 		return;
 	}
-	c->fd = c->segment->fd;
-	c->running = true;
-	c->job = (struct job){ open_work, open_worked, NULL };
-	lane_add(c->q->w->files, &c->job);
+	c->e = other ? OK : take_envelope(c);
+	if (!c->e)
+		envelope_ready(c);
+	c->telling = call_later(c->q->w, tell_later, c);
 }
 
 static void dropped(void *user)
@@ -265,7 +330,6 @@ struct call *queue_open(struct queue *q, struct queue_message *m, queue_open_don
 	c->fd = -1;
 	c->done = done;
 	c->user = user;
-	c->opening = true;
 	c->copy.id = m->id;
 	c->copy.message = m;
 	m->users++;
@@ -281,7 +345,7 @@ struct call *queue_open(struct queue *q, struct queue_message *m, queue_open_don
 
 void copies_go_on(struct queue *q, const struct record *r)
 {
-	for (struct copying *c = q->copies; c && r->m.users; c = c->next)
+	for (struct copying *c = q->copies; c && r->m.users && r->applied; c = c->next)
 		if (c->waits && c->copy.message == &r->m)
 			open_go(c);
 }
@@ -298,6 +362,18 @@ void copies_forget(struct queue *q, const struct queue_message *m)
 		c->e = ERR_ABSENT;
 		c->telling = call_later(q->w, tell_later, c);
 	}
+}
+
+void copies_tell(struct queue *q, const struct queue_message *m, struct str line)
+{
+	struct fate f;
+
+	for (struct copying *c = q->copies; c && m->users && m->count >= SHARED_MIN; c = c->next)
+		if (c->copy.message == m && c->ready &&
+			fate_read(arena_str(&c->parsed->arena, line), &f, &c->parsed->arena) == FATE_WELL) {
+			recipient_tell(c->parsed, f.first, &f);
+			return; /* all that are ready share it */
+		}
 }
 
 /* --- bytes ----------------------------------------------------------------------------------------------------------- */
@@ -363,9 +439,6 @@ bool queue_copy_read(
 	c->piece_user = user;
 	c->piece_at = at;
 	c->piece_len = want;
-	c->fd = c->segment->fd;
-	c->running = true;
-	c->job = (struct job){ piece_work, piece_worked, NULL };
-	lane_add(c->q->w->files, &c->job);
+	in_lane(c, piece_work, piece_worked);
 	return false;
 }

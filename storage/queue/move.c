@@ -319,7 +319,7 @@ static void write_item(struct writing *x, const struct mover *o, uint32_t number
 	buf_clear(line);
 	fate_print(line, o->id, number, &c);
 	at = writing_state(x, o->to, buf_str(line));
-	record_lines(r)[number] = texts ? (uint32_t)at : 0;
+	record_lines(r)[number] = texts && at <= UINT32_MAX ? (uint32_t)at : 0;
 }
 
 /* What became of its recipients, in the segment it comes to. */

@@ -168,6 +168,8 @@ void puts_go_on(struct queue *q); /* those stalled */
 /* copy.c */
 void copies_forget(struct queue *q, const struct queue_message *m); /* it is gone */
 void copies_go_on(struct queue *q, const struct record *r);         /* its bytes are in the file, or never will be */
+/* What became of an item, without an LF: those who have the message open are told, if they are to be. */
+void copies_tell(struct queue *q, const struct queue_message *m, struct str line);
 
 /* load.c */
 void load_start(struct queue *q);

@@ -5,8 +5,6 @@
 #include "storage/owner.h"
 #include "storage/queue/parts.h"
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,30 +26,6 @@ static const struct setting rows[] = {
 const struct settings queue_settings = {
 	.section = "queue", .size = sizeof(struct queue_conf), .rows = rows, .text = "Mail that waits to be sent."
 };
-
-/* --- ids ------------------------------------------------------------------------------------------------------------- */
-
-const char *queue_id_print(char text[QUEUE_ID_SIZE], uint64_t id)
-{
-	uint64_t number = id & ((UINT64_C(1) << ID_NUMBER_BITS) - 1);
-
-	snprintf(text, QUEUE_ID_SIZE, "q%u-%" PRIx64, (unsigned)(id >> ID_NUMBER_BITS), number);
-	return text;
-}
-
-bool queue_id_read(struct str text, uint64_t *id)
-{
-	ptrdiff_t dash = str_find(text, '-');
-	uint32_t directory;
-	uint64_t number;
-
-	if (dash < 1 || ascii_lower(text.p[0]) != 'q' || !str_u32(str_cut(text, 1, (size_t)dash), &directory) ||
-		directory > UINT16_MAX || !str_hex(str_cut(text, (size_t)dash + 1, text.len), &number) ||
-		number >> ID_NUMBER_BITS)
-		return false;
-	*id = (uint64_t)directory << ID_NUMBER_BITS | number;
-	return true;
-}
 
 /* --- messages -------------------------------------------------------------------------------------------------------- */
 

@@ -119,7 +119,7 @@ struct queue_message {
 };
 
 #define QUEUE_ID_SIZE 40
-const char *queue_id_print(char text[QUEUE_ID_SIZE], uint64_t id); /* "0-1f3a": directory and number */
+const char *queue_id_print(char text[QUEUE_ID_SIZE], uint64_t id); /* "q0-1f3a": directory and number */
 bool queue_id_read(struct str text, uint64_t *id);
 
 /* --- who listens ---------------------------------------------------------------------------------------------------- */

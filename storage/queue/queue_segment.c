@@ -77,7 +77,7 @@ struct queue_segment *segment_for(struct queue *q, uint64_t id, uint64_t bytes)
 	struct queue_segment *s = q->current;
 
 	if (s && (!s->mbox_end || s->mbox_end + bytes <= (uint64_t)q->conf.segment) &&
-		(!id || number < bound_of(s->name, s->mbox_end + bytes)))
+		s->state_end <= (uint64_t)q->conf.segment && (!id || number < bound_of(s->name, s->mbox_end + bytes)))
 		return s;
 	if (s)
 		tidy_look(q);

@@ -599,6 +599,46 @@ static void test_open_early(void)
 	end_all();
 }
 
+static void test_shared(void)
+{
+	struct queue_change told = { FATE_WAITS, NOW_S + 9, 2, false, STR("4.1.1"), STR("450 later"), STR("mx") };
+	struct queue_copy *copies[3] = { 0 };
+	struct buf to = { 0 };
+	bool same = true;
+
+	for (unsigned i = 0; i < 40; i++)
+		buf_printf(&to, "to%u@far.test ", i);
+	buf_add_char(&to, '\0');
+	put_to(w, buf_data(&to), TEXT);
+	turn_for(20);
+	call_cancel(queue_open(w->queue, queue_find(w->queue, put_id), on_early, NULL));
+	for (unsigned i = 0; i < 2; i++) { /* at the same time */
+		early_done = false;
+		early = NULL;
+		queue_open(w->queue, queue_find(w->queue, put_id), on_early, NULL);
+		copies[i] = open_message(w, put_id);
+		wait_for(&early_done);
+		copies[2] = early;
+		same &= copies[i]->envelope.recipients == early->envelope.recipients;
+		if (!i)
+			queue_copy_free(early);
+	}
+	ok(same && copies[0]->envelope.count == 40 && str_eq(read_copy(copies[1]), STR(TEXT)),
+		"copies of a message of many recipients share an envelope");
+	queue_change(w->queue, item_of(w, put_id, 39), &told);
+	TURN_UNTIL(copies[0]->envelope.recipients[39].reply.len);
+	ok(str_eq(copies[1]->envelope.recipients[39].reply, STR("450 later")) &&
+			str_eq(copies[2]->envelope.recipients[39].status, STR("4.1.1")),
+		"and are told what becomes of them");
+	for (unsigned i = 0; i < 3; i++)
+		queue_copy_free(copies[i]);
+	copies[0] = open_message(w, put_id);
+	ok(str_eq(copies[0]->envelope.recipients[39].reply, STR("450 later")), "as one is that is opened later");
+	queue_copy_free(copies[0]);
+	buf_free(&to);
+	end_all();
+}
+
 static void test_taken_over(void)
 {
 	uint64_t ids[3];
@@ -644,6 +684,7 @@ int main(void)
 	test_moved();
 	test_copy_outlives();
 	test_open_early();
+	test_shared();
 	test_taken_over();
 	queue_test_end();
 	return done();
