@@ -59,8 +59,9 @@ void conn_end(struct conn *c, enum conn_end why, const char *reason)
 	assert(!c->ended);
 	conn_halt(c);
 	c->ended = true;
-	c->why = why;
-	c->reason = reason;
+	c->why = c->deaf ? CONN_BROKEN : why;
+	if (!c->deaf)
+		c->reason = reason;
 	buf_free(&c->out);
 	conn_make_due(c);
 }
@@ -207,7 +208,7 @@ struct buf *conn_out(struct conn *c)
 
 void conn_wrote(struct conn *c)
 {
-	if (c->ended || c->lingering) {
+	if (c->ended || c->lingering || c->deaf) {
 		buf_free(&c->out);
 		return;
 	}

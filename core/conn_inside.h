@@ -63,6 +63,7 @@ struct conn {
 	bool eof : 1;              /* the peer has sent all */
 	bool opening : 1;          /* conn_connect is not through */
 	bool outgoing : 1;         /* conn_connect made it */
+	bool deaf : 1;             /* outgoing: the peer takes no more, but what he said is still to be read */
 	bool shaking : 1;          /* the handshake is not through */
 	bool closing : 1;          /* conn_close */
 	bool lingering : 1;        /* closing, and all is sent */

@@ -2,6 +2,8 @@
  * Wherever one of the user's functions has run the connection may be gone: `tell` and all that calls it answer false
  * then.
  *
+ * A server that refuses a message while it is being sent may say so and be gone: writing to it fails then, and what it said
+ * is read all the same (deaf).
  * The end: conn_close -> output sent -> close_notify, FIN -> (lingering: input thrown away until the peer's FIN, since
  * closing a socket with unread input resets it, and the peer might lose our last words) -> on_end. One that is left
  * (conn_leave) lingers for the peer's FIN without a FIN of ours. */
@@ -281,6 +283,13 @@ static void flush(struct conn *c)
 		all += len;
 	}
 	counter_add(&bytes_out, all);
+	if (step == TLS_BROKEN && c->outgoing && !c->closing) {
+		c->deaf = true;
+		c->reason = trouble(c, step, NULL);
+		c->blocked = c->full = false;
+		buf_free(&c->out);
+		return;
+	}
 	if (step > TLS_WANT_WRITE) {
 		conn_end(c, end_of(step), trouble(c, step, "record layer failed"));
 		return;

@@ -14,7 +14,7 @@ static void begin_tls(struct client *c)
 {
 	client_expect(c, c->conf->command_ms);
 	if (conn_start_tls_client(c->conn, host_name(c), c->hop->tls == HOP_TLS_VERIFY))
-		client_lost(c, "4.7.0", "more was said in the clear behind the reply to STARTTLS");
+		client_insecure(c, "more was said in the clear behind the reply to STARTTLS");
 }
 
 void client_opened(struct client *c)

@@ -40,8 +40,9 @@ void client_trouble(
 		buf_vprintf(&c->trouble.reply, fmt, ap);
 	va_end(ap);
 	log_info("smtp_client", c->conn ? conn_id(c->conn) : NULL,
-		"not ready destination=" STR_FMT " remote=\"" STR_FMT "\" reply=\"" STR_FMT "\"", STR_ARG(c->hop->host),
-		STR_ARG(buf_str(&c->remote)), STR_ARG(buf_str(&c->trouble.reply)));
+		"not ready destination=" STR_FMT " port=%u remote=\"" STR_FMT "\" status=%s reply=\"" STR_FMT "\"",
+		STR_ARG(c->hop->host), c->port, STR_ARG(buf_str(&c->remote)), status,
+		STR_ARG(buf_str(&c->trouble.reply)));
 }
 
 static void unreachable(struct client *c)
