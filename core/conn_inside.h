@@ -56,21 +56,21 @@ struct conn {
 	int64_t idle_ms;    /* 0: never */
 	int64_t active_ms;  /* when something last moved */
 	LIST_ENTRY(conn) dirty, due, leaving; /* the last: conn_leave */
-	uint8_t read_on, write_on; /* the poll bits that reading and writing wait for: TLS may cross them */
-	bool resting : 1;          /* conn_rest */
-	bool full : 1;             /* out was over CONN_OUT_MAX and is not yet below its half */
-	bool blocked : 1;          /* the socket took less than there was, or is not open yet */
-	bool eof : 1;              /* the peer has sent all */
-	bool opening : 1;          /* conn_connect is not through */
-	bool outgoing : 1;         /* conn_connect made it */
-	bool deaf : 1;             /* outgoing: the peer takes no more, but what he said is still to be read */
-	bool shaking : 1;          /* the handshake is not through */
-	bool closing : 1;          /* conn_close */
-	bool lingering : 1;        /* closing, and all is sent */
-	bool ended : 1;            /* on_end is due or told */
-	bool lent : 1;             /* in is the spare */
-	bool input_due : 1;        /* the reader has not seen all of in */
-	bool room_due : 1;         /* on_room is to be told */
+	uint8_t read_on, write_on;            /* the poll bits that reading and writing wait for: TLS may cross them */
+	bool resting : 1;                     /* conn_rest */
+	bool full : 1;                        /* out was over CONN_OUT_MAX and is not yet below its half */
+	bool blocked : 1;                     /* the socket took less than there was, or is not open yet */
+	bool eof : 1;                         /* the peer has sent all */
+	bool opening : 1;                     /* conn_connect is not through */
+	bool outgoing : 1;                    /* conn_connect made it */
+	bool deaf : 1;      /* outgoing: the peer takes no more, but what he said is still to be read */
+	bool shaking : 1;   /* the handshake is not through */
+	bool closing : 1;   /* conn_close */
+	bool lingering : 1; /* closing, and all is sent */
+	bool ended : 1;     /* on_end is due or told */
+	bool lent : 1;      /* in is the spare */
+	bool input_due : 1; /* the reader has not seen all of in */
+	bool room_due : 1;  /* on_room is to be told */
 	bool loopback : 1;
 	enum conn_end why; /* if ended */
 	char id[CONN_ID_BYTES];
