@@ -56,7 +56,7 @@ FUZZERS := $(patsubst %.c,build/fuzz/%,$(sort $(wildcard t/fuzz/*.c)))
 THREADED := $(patsubst t/unit/%.c,build/tsan/t/unit/%,$(wildcard $(patsubst %,t/unit/%.c,ring call lane journal)))
 # Simple tests run before hard ones, so the first failure is the cause.
 SCRIPTS := $(shell find t -mindepth 2 \( -name '*.t' -o -name '*.py' \) ! -path 't/lib/*' | sort) $(wildcard t/*.py)
-HARD    := t/clients/% t/corpus.py t/crash/%
+HARD    := t/sending/% t/clients/% t/corpus.py t/crash/%
 TESTS   := $(filter-out $(HARD),$(SCRIPTS)) $(filter $(HARD),$(SCRIPTS))
 
 all: $(BUILD)/postern  ## build the server (the default)

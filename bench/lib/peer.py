@@ -115,8 +115,8 @@ class Dovecot(Peer):
 
 
 class Postfix(mail_peers.Postfix):
-    """SMTP in. What it takes goes to mbox files by its own virtual(8), or by LMTP to a Dovecot beside it; mail for other
-    domains to a sink (`to`)."""
+    """SMTP in. What it takes goes to mbox files by its own virtual(8), or by LMTP to a Dovecot beside it; mail for
+    other domains to a sink (`to`)."""
 
     USERS = {**mail_peers.Postfix.USERS, "vmail": VMAIL}
 

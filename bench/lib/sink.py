@@ -1,7 +1,7 @@
 """sink.py - where a benchmark's mail goes: bench/sink.c, and how servers find it.
 
-A sink is so many destinations, a loopback address each, and a dead one. Destination n is the domain dNNNN.test; mail for
-d0000.test finds somebody who takes the connection and never speaks.
+A sink is so many destinations, a loopback address each, and a dead one. Destination n is the domain dNNNN.test; mail
+for d0000.test finds somebody who takes the connection and never speaks.
 """
 
 import subprocess

@@ -180,7 +180,8 @@ class OpenSmtpd(MailPeer):
         os.chmod(self.path("key.pem"), 0o600)
         actions = "".join(f'action "to_{port}" relay host smtp://{HOST}:{port}\n' for port in set(self.routes.values()))
         matches = "".join(f'match from any for rcpt-to "{GONE}@{domain}" reject\n'
-                          f'match from any for domain "{domain}" action "to_{port}"\n' for domain, port in self.routes.items())
+                          f'match from any for domain "{domain}" action "to_{port}"\n'
+                          for domain, port in self.routes.items())
         self.write("smtpd.conf", f"""
 pki opensmtpd.test cert "{self.path("cert.pem")}"
 pki opensmtpd.test key "{self.path("key.pem")}"

@@ -8,6 +8,7 @@ import time
 
 from mail import texts
 from postern import PASSWORD, wait_until
+from smtp_sink import Sink
 
 WAIT_S = 120  # a busy machine is slow
 
@@ -16,6 +17,27 @@ def text(subject, body="text\r\n", sender="test0000@example.test", to="a@far.tes
     """A message whole enough that a submission server adds nothing."""
     return (f"From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n"
             f"Message-ID: <{subject.replace(' ', '-')}@example.test>\r\n\r\n{body}").encode()
+
+
+class Far(Sink):
+    """A destination with a domain, NAME.test, and an address of its own, and how a server's configuration finds it."""
+
+    made = 0
+
+    def __init__(self, name, way="", route=(), **options):
+        Far.made += 1
+        super().__init__(host=f"127.0.{1 + Far.made // 250}.{1 + Far.made % 250}", **options)
+        self.start()
+        self.way = way or ("lmtp" if self.lmtp else "smtp")
+        self.route, self.title, self.domain = route, name, f"{name}.test"
+
+    def settings(self):
+        return [f"route.{self.title}.to {self.way}:[{self.host}]:{self.port}",
+                f'route.{self.title}.recipients {{"*@{self.domain}"}}',
+                *(f"route.{self.title}.{setting}" for setting in self.route)]
+
+    def address(self, local):
+        return f"{local}@{self.domain}"
 
 
 def submission(server, account="test0000"):
@@ -55,21 +77,23 @@ class Report:
     def __init__(self, message):
         assert message.get_content_type() == "multipart/report", message.get_content_type()
         assert message.get_param("report-type") == "delivery-status"
-        assert message["Auto-Submitted"] and message["From"] and message["To"] and message["Date"] and message["Message-ID"]
+        assert all(message[name] for name in ("Auto-Submitted", "From", "To", "Date", "Message-ID")), message.items()
         assert not message.defects, message.defects
         parts = list(message.iter_parts())
         assert 2 <= len(parts) <= 3, [part.get_content_type() for part in parts]
         self.message, self.words = message, parts[0].get_content()
         assert parts[0].get_content_type() == "text/plain"
         assert parts[1].get_content_type() in ("message/delivery-status", "message/global-delivery-status")
-        self.about, *self.recipients = parts[1].get_payload()
+        _, self.about, *self.recipients = [email.message_from_bytes(block, policy=email.policy.default) for block
+                                           in re.split(rb"\r?\n\r?\n", parts[1].as_bytes().rstrip())]
         assert "Reporting-MTA" in self.about and self.recipients
         self.original = parts[2].as_bytes(policy=email.policy.SMTP) if len(parts) == 3 else b""
 
     @property
     def actions(self):
         """{final recipient: action}"""
-        return {fields["Final-Recipient"].partition(";")[2].strip(): fields["Action"].strip() for fields in self.recipients}
+        return {fields["Final-Recipient"].partition(";")[2].strip(): fields["Action"].strip()
+                for fields in self.recipients}
 
     def of(self, address):
         """The fields for one recipient."""
@@ -92,3 +116,26 @@ def logged(server, pattern, count=1):
 
     wait_until(enough, WAIT_S, f"{count} times {pattern} in the log")
     return found
+
+
+def is_put_off(server, where, local="[^@]*"):
+    """Whether mail for a Far, or a domain of the DNS, was tried in vain: a recipient was put off, or nobody could be
+    spoken to."""
+    domain = getattr(where, "domain", where)
+    place = re.escape(where) if where == domain else rf"\[{re.escape(where.host)}\]:{where.port}"
+    return re.search(rf"( deferred .*to=<{local}@{domain}>| left alone destination=\w+:{place})", server.log())
+
+
+def put_off(server, where, local="[^@]*"):
+    wait_until(lambda: is_put_off(server, where, local) or time.sleep(0.05), WAIT_S, f"{where} is put off")
+
+
+def until(server, condition, what, by="+5m", moves=60):
+    """Moves the clock on until a condition holds: what waits is due at some time."""
+    for _ in range(moves):
+        for _ in range(20):
+            if condition():
+                return
+            time.sleep(0.05)
+        server.clock(by)
+    wait_until(condition, WAIT_S, what)

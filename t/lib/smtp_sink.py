@@ -40,7 +40,7 @@ import subprocess
 import threading
 import time
 
-OFFERED = ("PIPELINING", "SIZE 50000000", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN", "ENHANCEDSTATUSCODES")
+OFFERED = ("PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN", "ENHANCEDSTATUSCODES")
 COMMAND_MAX, COMMAND_MORE = 512, 1500  # bytes of a line (RFC 5321, 4.5.3.1.4) and what parameters may add in all
 CONTENT_LINE_MAX = 1000  # bytes of a line of content with its CRLF (4.5.3.1.6)
 WAIT_S = 60  # for what is to come; a busy machine is slow
@@ -68,8 +68,8 @@ class Transaction:
         self.taken, self.replies, self.read, self.at = [], [], False, 0.0
 
     def __repr__(self):
-        return (f"<{self.sender} {self.parameters} to {self.recipients} took {self.taken}, {len(self.content)} bytes in "
-                f"connection {self.connection}, said {self.replies}>")
+        return (f"<{self.sender} {self.parameters} to {self.recipients} took {self.taken}, {len(self.content)} bytes "
+                f"in connection {self.connection}, said {self.replies}>")
 
 
 class Fault:
@@ -82,13 +82,15 @@ class Fault:
 
 class Sink:
     def __init__(self, host="127.0.0.1", port=0, lmtp=False, name="sink.test", without=(), tls=None, tls_at_once=False,
-                 users=None, messages_max=0, lax=False):
+                 users=None, messages_max=0, lax=False, size=50_000_000):
         self.host, self.port, self.lmtp, self.name, self.lax = host, port, lmtp, name, lax
         self.without, self.tls, self.tls_at_once, self.users = set(without), tls, tls_at_once, users or {}
+        self.size = size  # that it says it takes
         self.messages_max = messages_max  # in one connection; the next MAIL is answered 421
         self.slow_s, self.tarpit_s = 0.2, 1.0
         self.faults, self.transactions, self.complaints, self.sessions = [], [], [], []
         self.commands = []  # (connection, line) as they came
+        self.pipelined = 0  # commands behind which more was there already
         self.changed = threading.Condition()
         self.listener = self.held = self.thread = None
 
@@ -126,12 +128,19 @@ class Sink:
         self.wait_for(lambda: sum(bool(t.taken) for t in self.transactions) >= count, seconds, f"{count} messages")
         return self.messages
 
+    def wait_messages(self, header, count=1, seconds=WAIT_S):
+        """The messages with this in their content once they are so many."""
+        def found():
+            return [t for t in self.transactions if t.taken and header.encode() in t.content]
+        self.wait_for(lambda: len(found()) >= count, seconds, f"{count} with {header}")
+        return found()
+
     def wait_for(self, condition, seconds=WAIT_S, what="what is waited for"):
         """A condition on what is noted here, looked at whenever that changes."""
         with self.changed:
             if not self.changed.wait_for(condition, seconds):
-                raise AssertionError(f"{what}: not within {seconds} s; there are {self.transactions}; the last commands "
-                                     f"were {self.commands[-10:]}")
+                raise AssertionError(f"{what}: not within {seconds} s; there are {self.transactions}; the last "
+                                     f"commands were {self.commands[-10:]}")
 
     def wait_commands(self, start, count=1, seconds=WAIT_S):
         """Commands that begin so, once they are so many."""
@@ -180,8 +189,9 @@ class Sink:
             except OSError:
                 return
             session = Session(self, sock, len(self.sessions))
+            session.thread = threading.Thread(target=session.run, daemon=True)
+            session.thread.start()
             self.note(self.sessions, session)
-            threading.Thread(target=session.run, daemon=True).start()
 
     def stop(self):
         """Nobody listens, and open connections are broken; start goes on at the same port."""
@@ -196,6 +206,7 @@ class Sink:
         self.held = None
         for session in self.sessions:
             session.break_off()
+            session.thread.join()
 
     def dead(self):
         """The port is taken and closed: connections are refused. start opens it."""
@@ -298,7 +309,7 @@ class Session:
     # Speaking
 
     def say(self, reply, pause_s=0.0):
-        data = reply.encode() + b"\r\n"
+        data = reply.encode("utf-8", "surrogateescape") + b"\r\n"
         if not pause_s:
             self.sock.sendall(data)
             return
@@ -314,7 +325,7 @@ class Session:
             raise Gone
 
     def act(self, step, reply, whom=()):
-        """The reply of a step, or what is to happen instead. True if the reply was the usual one."""
+        """The reply of a step, or what is to happen instead. True if it was a good one."""
         what = self.sink.chosen(step, whom)
         if what is None or what == "slow" or what == "tarpit":
             if what == "slow":
@@ -323,10 +334,10 @@ class Session:
                 self.say(reply, self.sink.tarpit_s if what == "tarpit" else 0)
             return True
         self.misbehave(what, reply)
-        return False
+        return what[0] in "23"
 
     def misbehave(self, what, reply):
-        if what[:3].isdigit():
+        if what[0].isdigit():
             self.say(what)
             if what.startswith("421"):
                 raise Gone
@@ -368,6 +379,7 @@ class Session:
             self.complain(f"an unknown command: {line[:100]}")
             self.say("500 5.5.2 what is that?")
             return
+        self.sink.pipelined += bool(self.input)
         last_of_group = word not in ("MAIL", "RCPT", "RSET", "BDAT")
         if self.input and (last_of_group or "PIPELINING" not in self.offers) and word != "BDAT":
             self.complain(f"it did not wait for the answer to {line[:60]}: {self.input[:60]}")
@@ -380,13 +392,14 @@ class Session:
             self.complain(f"{line[:60]} to {'LMTP' if self.sink.lmtp else 'SMTP'}")
         if not re.fullmatch(r"\S+ ([A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\])", line):
             self.complain(f"no name in {line[:60]}")
-        words = [each for each in OFFERED if each.split()[0] not in self.sink.without]
+        words = [f"SIZE {self.sink.size}" if each == "SIZE" else each
+                 for each in OFFERED if each not in self.sink.without]
         if self.sink.tls and not self.tls:
             words.append("STARTTLS")
         if self.sink.users:
             words.append("AUTH PLAIN LOGIN")
-        replies = [self.sink.name, *words]
-        text = "\r\n".join(f"250{' ' if place == len(replies) - 1 else '-'}{each}" for place, each in enumerate(replies))
+        *lines, last = [self.sink.name, *words]
+        text = "".join(f"250-{each}\r\n" for each in lines) + f"250 {last}"
         if self.act("ehlo", text):
             self.offers = {each.split()[0]: each for each in words}
             self.greeted, self.transaction = True, None
@@ -512,7 +525,7 @@ class Session:
     def midst(self, have):
         if have > BODY_AT and (what := self.sink.chosen("body", self.transaction.recipients)):
             self.misbehave(what, None)
-            if what[:3].isdigit():
+            if what[0].isdigit():
                 raise Gone
 
     def bdat(self, line):
@@ -550,10 +563,11 @@ class Session:
             self.complain(f"content that ends within a line: {t.content[-30:]}")
         if max(map(len, t.content.split(b"\n"))) + 1 > CONTENT_LINE_MAX:
             self.complain("a line of content is too long")
-        if not t.content.isascii() and body == "7BIT":
-            at = re.search(b"[\x80-\xff]", t.content).start()
-            self.complain(f"8 bits without BODY=8BITMIME: {t.content[max(0, at - 30):at + 30]}")
-        if not t.content.partition(b"\r\n\r\n")[0].isascii() and "SMTPUTF8" not in t.parameters:
+        header, _, rest = t.content.partition(b"\r\n\r\n")
+        if not rest.isascii() and body == "7BIT":
+            at = re.search(b"[\x80-\xff]", rest).start()
+            self.complain(f"8 bits without BODY=8BITMIME: {rest[max(0, at - 30):at + 30]}")
+        if not header.isascii() and "SMTPUTF8" not in t.parameters:  # BODY says nothing of it (RFC 6531, 3.6)
             self.complain("a header beyond ASCII without SMTPUTF8")
 
     def finish(self):
@@ -598,7 +612,7 @@ class Session:
 
 
 def server_tls(folder, name="localhost"):
-    """A context for Sink(tls=) with a certificate of its own for this name, made in a folder; its file is .certificate."""
+    """A context for Sink(tls=) with a certificate of its own for a name, made in a folder; .certificate is its file."""
     certificate, key = f"{folder}/{name}.pem", f"{folder}/{name}.key"
     kind = "IP" if re.fullmatch(r"[0-9.]+", name) else "DNS"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",

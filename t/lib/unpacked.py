@@ -6,6 +6,7 @@ of that nothing changes. It takes root, as the peers themselves do. All that a p
 on loopback alone and is ended with all that it started.
 """
 
+import contextlib
 import fcntl
 import glob
 import os
@@ -65,19 +66,20 @@ def family(leader):
 
 
 def end_family(leader, seconds=20):
-    """Ends a process and what descends from it: asks, waits, then insists."""
+    """Ends a process and what descends from it: asks them all, waits, then insists."""
     pids = family(leader)
-    if pids:
-        os.kill(leader, signal.SIGTERM)
+    signal_all(pids, signal.SIGTERM)
     end = time.monotonic() + seconds
     while pids and time.monotonic() < end:
         time.sleep(0.05)
         pids = [pid for pid in pids if (fields := stat_fields(pid)) and fields[0] not in "ZX"]
+    signal_all(pids, signal.SIGKILL)
+
+
+def signal_all(pids, number):
     for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def wait_until(condition, seconds, what):

@@ -75,7 +75,7 @@ def takes_mail():
 
 
 def does_wrong():
-    with tap.test("a reply of the test's choice, for whom and as often as it says"), Sink() as sink, client(sink) as smtp:
+    with tap.test("a reply of the test's choice, for one and once"), Sink() as sink, client(sink) as smtp:
         sink.fault("rcpt", "450 4.2.1 busy", who="b@far.test", times=1)
         refused = smtp.sendmail("s@x.test", PAIR, TEXT)
         assert refused == {"b@far.test": (450, b"4.2.1 busy")} and sink.messages[0].taken == ["a@far.test"], refused
