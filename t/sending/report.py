@@ -2,10 +2,12 @@
 
 import email
 import email.policy
+import email.utils
 
 import tap
 from postern import Server, wait_until
-from sending import WAIT_S, inbox, reports, submission, submit, text
+from sending import WAIT_S, inbox, logged, reports, submission, submit, text
+from smtp_sink import Sink
 
 NOBODY = "127.0.0.1:9"  # where nobody listens: what goes there waits until an operator ends it
 
@@ -105,10 +107,49 @@ def international(server):
         assert "Subject: größer" in parts[0].get_content()
 
 
+HOSTILE = ("550-5.1.1 no\r\n550-\r\n550-X-Evil: yes\r\n550---postern-0123456789abcdef\r\n550-Content-Type: text/html\r\n"
+           "550-\x1b[2J\x07\x00 \u0085 ü\r\n550-" + "long " * 80 + "\r\n550-" + "x" * 400 + "\r\n"
+           "550 From eve Thu Jan  1 00:00:00 1970")
+
+
+def hostile(server, sink):
+    sink.fault("rcpt", HOSTILE, who="evil@hostile.test")
+    submit(server, ["evil@hostile.test"], text("five", sender="test0004@example.test"), account="test0004")
+    report, = reports(server, "test0004")
+    raw = report.message.as_bytes(policy=email.policy.SMTP)
+    with tap.test("whatever the other side says, the report is what it should be, and says it"):
+        assert report.actions == {"evil@hostile.test": "failed"} and report.of("evil@hostile.test")["Status"] == "5.1.1"
+        assert len(report.recipients) == 1 and "X-Evil" not in report.message and "X-Evil" not in report.of("evil@hostile.test")
+        assert "X-Evil: yes" in report.words and "X-Evil: yes" in report.of("evil@hostile.test")["Diagnostic-Code"]
+        assert report.of("evil@hostile.test")["Diagnostic-Code"].startswith("smtp; 550-5.1.1 no 550-")
+    with tap.test("without control characters, and with lines that may be (RFC 5322, 2.1.1)"):
+        assert not [c for c in raw if c < 32 and c not in b"\r\n\t"] and max(map(len, raw.split(b"\r\n"))) <= 998
+        assert b"\r\nFrom eve" not in raw
+
+
+def delayed(server, sink):
+    sink.mend()
+    sink.fault("rcpt", "450 4.2.1 full")
+    submit(server, ["late@hostile.test"], text("six", sender="test0005@example.test"), account="test0005")
+    logged(server, r" deferred to=<late@hostile\.test>")
+    with tap.test("after some hours the sender is told of a delay, with what was said and until when it is tried"):
+        server.clock("+5h")
+        report, = reports(server, "test0005")
+        late = report.of("late@hostile.test")
+        assert late["Action"] == "delayed" and late["Status"] == "4.2.1" and late["Diagnostic-Code"] == "smtp; 450 4.2.1 full"
+        assert email.utils.parsedate_to_datetime(late["Will-Retry-Until"]) > email.utils.parsedate_to_datetime(
+            late["Last-Attempt-Date"])
+        assert "450 4.2.1 full" in report.words and "need not do anything" in report.words
+
+
 def main():
-    with Server(users=4, workers=2, smarthost=NOBODY, set=["sending.reports_per_sender 3"]) as server:
-        for part in (failed, as_asked, never_twice, at_most, international):
-            part(server)
+    with Sink() as sink:
+        route = [f"route.hostile.to smtp:[{sink.host}]:{sink.port}", 'route.hostile.recipients {"*@hostile.test"}']
+        with Server(users=6, workers=2, smarthost=NOBODY, set=["sending.reports_per_sender 3", *route]) as server:
+            for part in (failed, as_asked, never_twice, at_most, international):
+                part(server)
+            for part in (hostile, delayed):
+                part(server, sink)
     tap.done()
 
 
