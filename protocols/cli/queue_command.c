@@ -262,8 +262,6 @@ static void take_stats(void *user, const json_t *item)
 static void print_totals(const struct totals *t)
 {
 	char size[QUEUE_TEXT_SIZE];
-	json_t *d;
-	const char *name;
 
 	queue_print_count(json_integer_value(json_object_get(t->all, "messages")), "message", "messages");
 	printf(" to ");
@@ -271,17 +269,18 @@ static void print_totals(const struct totals *t)
 	printf(", %s bytes, %lld held%s\n", queue_size_text(size, json_integer_value(json_object_get(t->all, "bytes"))),
 		(long long)json_integer_value(json_object_get(t->all, "held")),
 		t->reading ? "; the queue is still being read" : "");
-	json_object_foreach(t->destinations, name, d) queue_print_destination(d);
+	for (void *d = json_object_iter(t->destinations); d; d = json_object_iter_next(t->destinations, d))
+		queue_print_destination(json_object_iter_value(d));
 }
 
 static int stats(struct asked *a, const char *conf_path)
 {
 	struct totals t = { .all = json_object(), .destinations = json_object() };
-	json_t *list = json_array(), *d;
-	const char *name;
+	json_t *list = json_array();
 	int status = client_each(conf_path, json_incref(a->request), take_stats, &t);
 
-	json_object_foreach(t.destinations, name, d) json_array_append(list, d);
+	for (void *d = json_object_iter(t.destinations); d; d = json_object_iter_next(t.destinations, d))
+		json_array_append(list, json_object_iter_value(d));
 	if (!status && a->json) {
 		json_object_set_new(t.all, "reading", json_boolean(t.reading));
 		json_object_set(t.all, "destinations", list);
