@@ -34,8 +34,7 @@ const struct command cli_commands[] = {
 	{ "route", "[--from SENDER] [--login] [--json] ADDRESS",
 		"Tells what an address means to the running server: each step, then what it comes to, and where mail "
 		"for others goes next. --from names who writes; --login asks whom it means as a login name. Exit "
-	        "status "
-		"1: none of it would be taken.",
+		"status 1: none of it would be taken.",
 		route_run },
 	{ "queue",
 		"list [--json] [--limit N] [WHICH]\n"
@@ -45,20 +44,17 @@ const struct command cli_commands[] = {
 		"hold|release|delete|bounce WHICH|--all\n"
 		"move HOST:PORT WHICH|--all",
 		"Shows what waits to leave and steers it. WHICH is any number of ids, or of --to ADDRESS|DOMAIN, "
-	        "--from "
-		"ADDRESS|DOMAIN (<> for reports), --older TIME, --destination DESTINATION as stats shows it, and "
-	        "--held, "
-		"which must all fit. retry tries now, hold keeps until release, delete removes without a word to the "
-		"sender, bounce sends back, move has another host take it. They tell how many recipients they "
-		"concerned; those being tried just then are left alone. stats tells of each destination how much "
+		"--from ADDRESS|DOMAIN (<> for reports), --older TIME, --destination DESTINATION as stats shows it, "
+		"and --held, which must all fit. retry tries now, hold keeps until release, delete removes without a "
+		"word to the sender, bounce sends back, move has another host take it. They tell how many recipients "
+		"they concerned; those being tried just then are left alone. stats tells of each destination how much "
 		"waits, for how long, when it is tried next and what was answered last.",
 		queue_run },
 	{ "trace", "[--since TIME] [--json] [--log FILE] ID\n[--since TIME] [--json] [--log FILE] ADDRESS",
 		"Follows a message through reception, routing, queue, delivery and mailbox: what the log has about it, "
-	        "in "
-		"plain words, and what the running server knows of it now. ID is one of the log or of the queue; with "
-		"an ADDRESS it is all mail from or to that. Looks through the configuration's log file, and FILE.1, "
-		"FILE.2 ... beside it, also while no server runs.",
+		"in plain words, and what the running server knows of it now. ID is one of the log or of the queue; "
+		"with an ADDRESS it is all mail from or to that. Looks through the configuration's log file, and "
+		"FILE.1, FILE.2 ... beside it, also while no server runs.",
 		trace_run },
 	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
 		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
@@ -85,9 +81,8 @@ const struct command cli_commands[] = {
 		"show NAME@DOMAIN\n"
 		"list [DOMAIN]",
 		"Makes, changes, deletes, shows or lists aliases: other names of one account here, by which it gets "
-	        "mail and "
-		"logs in. "
-		"Also works while no server runs. Deleting an account leaves its aliases, which then stand for nobody.",
+		"mail and logs in. Also works while no server runs. Deleting an account leaves its aliases, which then "
+		"stand for nobody.",
 		alias_run },
 	{ "forwarder",
 		"add NAME@DOMAIN ADDRESS...\n"
@@ -96,9 +91,7 @@ const struct command cli_commands[] = {
 		"show NAME@DOMAIN\n"
 		"list [DOMAIN]",
 		"Makes, changes, deletes, shows or lists forwarders: names whose mail goes to addresses anywhere. Also "
-	        "works "
-		"while no "
-		"server runs.",
+		"works while no server runs.",
 		forwarder_run },
 	{ "group",
 		"add NAME@DOMAIN [--owner ADDRESS] [--members-only] [--skip-author] [--stdin] [MEMBER...]\n"
@@ -109,12 +102,10 @@ const struct command cli_commands[] = {
 		"show NAME@DOMAIN\n"
 		"list [DOMAIN]",
 		"Makes, changes, deletes, shows or lists groups: names whose mail goes to members anywhere. Also works "
-		"while no "
-		"server runs. --owner names who gets the bounces of the group's mail; with --members-only nobody but "
-		"its members "
-		"and the owner may write to it; with --skip-author who writes gets no copy. set gives a group these "
-		"rules instead "
-		"of those it has. --stdin takes members from standard input too, a line each.",
+		"while no server runs. --owner names who gets the bounces of the group's mail; with --members-only "
+		"nobody but its members and the owner may write to it; with --skip-author who writes gets no copy. set "
+		"gives a group these rules instead of those it has. --stdin takes members from standard input too, a "
+		"line each.",
 		group_run },
 	{ 0 },
 };

@@ -8,12 +8,10 @@
 static const struct setting rows[] = {
 	{ "command", SETTING_LIST, "", NULL, NULL, offsetof(struct pipe_conf, command),
 		"The program's name with its whole path, then its arguments. %{sender}, %{recipient}, %{local} and "
-		"%{domain} (of "
-		"the recipient), %{id} and %{size} in them stand for what they say of the message. It reads the "
-		"message from its "
-		"standard input, is run once for each recipient, as the server's user, without a shell, in /, and says "
-		"by its exit "
-		"status what became of it: 0 delivered, 75 to be tried again, others refused.",
+		"%{domain} (of the recipient), %{id} and %{size} in them stand for what they say of the message. It "
+		"reads the message from its standard input, is run once for each recipient, as the server's user, "
+		"without a shell, in /, and says by its exit status what became of it: 0 delivered, 75 to be tried "
+		"again, others refused.",
 		0 },
 	{ "timeout", SETTING_DURATION, "10m", "1s", "1d", offsetof(struct pipe_conf, timeout_ms),
 		"How long it may take; then it is ended, and the message is tried again later.", 0 },

@@ -116,38 +116,48 @@ static bool take_part(struct str *left, struct str *part)
 	return true;
 }
 
+/* What SRS1 holds of a sender that is another's SRS0 or SRS1: the first who rewrote it, and the rest with its separator.
+ * False: it only looks like one, and is a sender like others. */
+static bool chain_of(struct arena *a, struct str local, struct str domain, struct str *host, struct str *rest)
+{
+	struct str hash, known;
+
+	*host = domain;
+	*rest = str_cut(local, local.len < 4 ? local.len : 4, local.len);
+	if (is_rewritten(local, '0'))
+		return true;
+	if (!is_rewritten(local, '1'))
+		return false;
+	*rest = str_cut(local, 5, local.len);
+	return take_part(rest, &hash) && take_part(rest, host) && rest->len &&
+	       !address_domain(a, *host, ADDRESS_UTF8, &known);
+}
+
 enum err srs_forward(
 	struct arena *a, struct str key, struct str sender, struct str domain, int64_t now_s, struct str *out)
 {
+	struct str local, text, host, rest, kind = STR("SRS1=");
 	struct address_path path;
-	struct str local, text, hash, host;
-	char made[HASH_LETTERS];
+	char hash[HASH_LETTERS];
 	enum err e = address_mailbox(a, sender, ADDRESS_UTF8, &path);
 
 	if (e)
 		return e;
 	local = unquoted(a, path.local);
-	host = path.domain;
-	if (is_rewritten(local, '0') || is_rewritten(local, '1')) {
-		bool first = local.p[3] == '0';
-
-		if (str_eq_nocase(host, domain)) { /* it is ours already */
-			*out = sender;
-			return OK;
-		}
-		text = str_cut(local, first ? 4 : 5, local.len); /* the separator stays with the rest */
-		if (!first && (!take_part(&text, &hash) || !take_part(&text, &host)))
-			first = true, text = str_cut(local, 4, local.len), host = path.domain;
-		local = STR("SRS1=");
-		text = str_of(arena_printf(a, STR_FMT "=" STR_FMT, STR_ARG(host), STR_ARG(text)));
-	} else {
-		text = str_of(arena_printf(a, STR_FMT "=" STR_FMT "=" STR_FMT, STR_ARG(day_letters(a, now_s)),
-			STR_ARG(host), STR_ARG(local)));
-		local = STR("SRS0=");
+	if ((is_rewritten(local, '0') || is_rewritten(local, '1')) && str_eq_nocase(path.domain, domain)) {
+		*out = sender; /* it is ours already */
+		return OK;
 	}
-	hash_of(key, text, made);
+	if (chain_of(a, local, path.domain, &host, &rest)) {
+		text = str_of(arena_printf(a, STR_FMT "=" STR_FMT, STR_ARG(host), STR_ARG(rest)));
+	} else {
+		kind = STR("SRS0=");
+		text = str_of(arena_printf(a, STR_FMT "=" STR_FMT "=" STR_FMT, STR_ARG(day_letters(a, now_s)),
+			STR_ARG(path.domain), STR_ARG(local)));
+	}
+	hash_of(key, text, hash);
 	return address_make(a,
-		str_of(arena_printf(a, STR_FMT "%.*s=" STR_FMT, STR_ARG(local), HASH_LETTERS, made, STR_ARG(text))),
+		str_of(arena_printf(a, STR_FMT "%.*s=" STR_FMT, STR_ARG(kind), HASH_LETTERS, hash, STR_ARG(text))),
 		domain, out);
 }
 

@@ -10,7 +10,8 @@ static void same_again(struct arena *a, const struct alias_target *t)
 	struct str left;
 
 	if (t->kind == ALIAS_ADDRESS) {
-		buf_printf(&text, "%s<" STR_FMT ">", t->plain ? "\\" : "", STR_ARG(t->text)); /* "|x" might be an address */
+		buf_printf(&text, "%s<" STR_FMT ">", t->plain ? "\\" : "",
+			STR_ARG(t->text)); /* "|x" might be an address */
 		left = buf_str(&text);
 		assert(!alias_target(a, &left, &again) && again.kind == ALIAS_ADDRESS && again.plain == t->plain);
 		assert(str_eq(again.text, t->text) && alias_target(a, &left, &again) == ERR_ABSENT);

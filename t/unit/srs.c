@@ -52,6 +52,9 @@ static void test_round(void)
 		"with quotes where they must be");
 	ok(comes_back(STR("alice@[192.0.2.1]")) && comes_back(STR("alice@[IPv6:2001:db8::1]")),
 		"from an address literal");
+	ok(comes_back(STR("SRS1=x@far.test")) && comes_back(STR("SRS1=ab=no_host==x@far.test")) &&
+			comes_back(STR("SRS1=ab=far.test=@far.test")),
+		"that only looks as if it were rewritten");
 	ok(comes_back(STR("j\303\266rg@b\303\274cher.test")), "with letters beyond ASCII");
 }
 
