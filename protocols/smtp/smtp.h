@@ -9,7 +9,7 @@
  *   smtp_backup.c, smtp_callout.c         smtp_copies.c   who has it besides
  *                 who is known elsewhere  smtp_expanded.c what is told of lists
  * The rest works on bytes alone: smtp_parse.c reads command lines, smtp_parameter.c what MAIL and RCPT say besides,
- * smtp_dot.c finds the end of DATA, smtp_watch.c looks for loops. */
+ * smtp_dot.c finds the end of DATA, smtp_header.c that of a header, smtp_watch.c looks for loops. */
 #ifndef PROTOCOLS_SMTP_H
 #define PROTOCOLS_SMTP_H
 

@@ -18,7 +18,7 @@ void smtp_message_drop(struct smtp *s)
 	smtp_submit_drop(s);
 }
 
-static enum form_lines line_rule(const struct smtp *s)
+enum form_lines smtp_message_lines(const struct smtp *s)
 {
 	return (enum form_lines)(s->lmtp ? s->conf->lmtp_line_ends : s->conf->line_ends);
 }
@@ -30,7 +30,7 @@ void smtp_message_begin(struct smtp *s)
 	if (s->mail.body == BODY_BINARYMIME)
 		s->recode = recode_new();
 	/* What is counted against the limit is what comes; LF and base64 make more of it than that. */
-	s->draft = draft_new(s->worker, line_rule(s), 2 * max);
+	s->draft = draft_new(s->worker, smtp_message_lines(s), 2 * max);
 	smtp_submit_begin(s);
 }
 
@@ -89,12 +89,11 @@ void smtp_message_keep(struct smtp *s, struct str piece)
 /* What comes of the message in lines. */
 static void take_lines(struct smtp *s, struct str piece)
 {
-	if (s->submit.holds)
-		smtp_submit_feed(s, piece, line_rule(s) == FORM_NORMALISE);
-	else if (s->submit.skip_lf)
-		smtp_submit_rest(s, piece);
+	if (s->submit.holds || s->submit.header.whole)
+		smtp_submit_feed(s, piece);
 	else
 		smtp_message_keep(s, piece);
+	judge(s);
 }
 
 void smtp_message_feed(struct smtp *s, struct str piece)
@@ -106,12 +105,10 @@ void smtp_message_feed(struct smtp *s, struct str piece)
 	s->taken += piece.len;
 	if (!s->recode) {
 		take_lines(s, piece);
-		judge(s);
 		return;
 	}
 	recode_feed(s->recode, piece, &recoded);
 	take_lines(s, buf_str(&recoded));
-	judge(s);
 	buf_free(&recoded);
 }
 

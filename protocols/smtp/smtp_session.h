@@ -7,6 +7,7 @@
 #include "protocols/sasl.h"
 #include "protocols/smtp/smtp.h"
 #include "protocols/smtp/smtp_dot.h"
+#include "protocols/smtp/smtp_header.h"
 #include "protocols/smtp/smtp_parameter.h"
 #include "protocols/smtp/smtp_watch.h"
 #include "storage/recode.h"
@@ -66,13 +67,10 @@ struct smtp_put { /* targets that share an envelope, on their way into the queue
 	uint64_t id;
 };
 
-struct smtp_submit {       /* mail of somebody who logged in */
-	bool holds;        /* its header, until that is whole */
-	struct buf header; /* ours */
-	size_t line;       /* bytes of the line under way */
-	bool cr;           /* the last byte was one */
-	bool skip_lf;      /* the next byte is the end of the header's CRLF */
-	struct str *from;  /* who From fields say it is from, to be asked about; in the transaction's arena */
+struct smtp_submit {               /* mail of somebody who logged in */
+	bool holds;                /* its header, until that is whole */
+	struct smtp_header header; /* its bytes are ours */
+	struct str *from;          /* who From fields say it is from, to be asked about; in the transaction's arena */
 	size_t from_count, from_asked;
 };
 
@@ -181,6 +179,7 @@ enum next smtp_cmd_bdat(struct smtp *s, struct str rest);
 void smtp_message_begin(struct smtp *s);
 void smtp_message_feed(struct smtp *s, struct str piece);
 enum next smtp_message_next(struct smtp *s);                 /* may more of it come now, or does the disk need time? */
+enum form_lines smtp_message_lines(const struct smtp *s);    /* what becomes of bare CR and LF */
 enum next smtp_message_end(struct smtp *s);                  /* that was all: goes on to deliver it, or refuses it */
 void smtp_message_refuse(struct smtp *s, const char *reply); /* a literal, or in the transaction; the first one stays */
 void smtp_message_keep(struct smtp *s, struct str piece);    /* of it, as it will be kept */
@@ -195,9 +194,8 @@ void smtp_copies(struct smtp *s); /* asks who else is to have the message; then 
 
 /* smtp_submit.c */
 void smtp_submit_begin(struct smtp *s);
-void smtp_submit_feed(struct smtp *s, struct str piece, bool mend); /* while submit.holds; mend: line ends */
-void smtp_submit_rest(struct smtp *s, struct str piece);            /* from then on */
-void smtp_submit_end(struct smtp *s);                               /* that was all of it */
+void smtp_submit_feed(struct smtp *s, struct str piece);
+void smtp_submit_end(struct smtp *s);  /* that was all of it */
 bool smtp_submit_asks(struct smtp *s); /* true: something is still to be known; then smtp_message_checked */
 void smtp_submit_drop(struct smtp *s);
 

@@ -27,13 +27,14 @@ const struct settings submission_settings = { "submission", false, sizeof(struct
 
 void smtp_submit_drop(struct smtp *s)
 {
-	buf_free(&s->submit.header);
+	buf_free(&s->submit.header.bytes);
 	s->submit = (struct smtp_submit){ 0 };
 }
 
 void smtp_submit_begin(struct smtp *s)
 {
 	s->submit.holds = smtp_relay_trusted(s);
+	s->submit.header.mend = smtp_message_lines(s) == FORM_NORMALISE;
 }
 
 /* --- the header, whole ------------------------------------------------------------------------------------------- */
@@ -87,7 +88,7 @@ static void note_from(struct smtp *s, struct str value)
 static void release(struct smtp *s)
 {
 	const struct submission_conf *conf = conf_section(s->snapshot, &submission_settings);
-	struct header_walk walk = header_walk(buf_str(&s->submit.header));
+	struct header_walk walk = header_walk(buf_str(&s->submit.header.bytes));
 	bool date = true, id = true;
 	struct buf out = { 0 }, missing = { 0 };
 	struct header_field field;
@@ -111,56 +112,25 @@ static void release(struct smtp *s)
 		smtp_message_keep(s, buf_str(&out));
 	buf_free(&missing);
 	buf_free(&out);
-	buf_free(&s->submit.header);
+	buf_free(&s->submit.header.bytes);
 }
 
 /* --- and until it is --------------------------------------------------------------------------------------------- */
 
-/* One byte of the header. Where line ends are mended (form.h) they are so here, or a field could hide behind one. True:
- * this was the end of the blank line. */
-static bool add_byte(struct smtp_submit *m, char c, bool mend)
+void smtp_submit_feed(struct smtp *s, struct str piece)
 {
-	bool after_cr = m->cr, end = c == '\n' || (mend && c == '\r');
-	bool blank = !m->line || (m->line == 1 && after_cr && !mend);
+	struct smtp_header *h = &s->submit.header;
+	bool ready = h->whole;
+	size_t used = smtp_header_feed(h, piece, HEADER_MAX);
 
-	m->cr = c == '\r';
-	if (mend && after_cr && c == '\n')
-		return false; /* the CR was a line end already */
-	if (end && mend)
-		buf_add(&m->header, "\r\n", 2);
-	else
-		buf_add_char(&m->header, c);
-	m->line = end ? 0 : m->line + 1;
-	return end && blank;
-}
-
-void smtp_submit_feed(struct smtp *s, struct str piece, bool mend)
-{
-	struct smtp_submit *m = &s->submit;
-	size_t at = 0;
-	bool whole = false;
-
-	while (at < piece.len && !whole && buf_len(&m->header) <= HEADER_MAX)
-		whole = add_byte(m, piece.p[at++], mend);
-	if (buf_len(&m->header) > HEADER_MAX)
+	if (s->submit.holds && !h->whole && buf_len(&h->bytes) > HEADER_MAX)
 		smtp_message_refuse(s, "552 5.3.4 the header of a message is at most 1 MB");
-	if (!whole || s->refused)
+	if (!h->whole || s->refused)
 		return;
-	m->skip_lf = mend && m->cr;
-	release(s);
-	smtp_submit_rest(s, str_cut(piece, at, piece.len));
-}
-
-/* What stands behind the header; the LF of a CRLF that ended it is no line. */
-void smtp_submit_rest(struct smtp *s, struct str piece)
-{
-	bool skip = s->submit.skip_lf && piece.len && piece.p[0] == '\n';
-
-	if (!piece.len || s->refused)
-		return;
-	s->submit.skip_lf = false;
-	if (piece.len > skip)
-		smtp_message_keep(s, str_cut(piece, skip, piece.len));
+	if (!ready)
+		release(s);
+	if (piece.len > used)
+		smtp_message_keep(s, str_cut(piece, used, piece.len));
 }
 
 void smtp_submit_end(struct smtp *s)

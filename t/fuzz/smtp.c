@@ -2,9 +2,12 @@
  * looked for in it, both compared with slower ways to find them. The first byte is the size of the pieces. */
 #include "core/buf.h"
 #include "protocols/smtp/smtp_dot.h"
+#include "protocols/smtp/smtp_header.h"
 #include "protocols/smtp/smtp_parameter.h"
 #include "protocols/smtp/smtp_watch.h"
 #include <assert.h>
+
+#define HEADER_MAX 4096 /* bytes that are held */
 
 static bool within(struct str inner, struct str outer)
 {
@@ -175,6 +178,34 @@ static void watch(struct str in, size_t step)
 	smtp_watch_free(&w);
 }
 
+/* In pieces as at once; what is held and what follows are the whole, and mended no CR or LF stands alone in it. */
+static void hold_header(struct str in, size_t step, bool mend)
+{
+	struct smtp_header h = { .mend = mend }, once = { .mend = mend };
+	struct buf rest = { 0 };
+	size_t used = smtp_header_feed(&once, in, HEADER_MAX);
+
+	for (size_t at = 0; at < in.len; at += step) {
+		struct str piece = str_cut(in, at, in.len - at < step ? in.len : at + step);
+
+		buf_add_str(&rest, str_cut(piece, smtp_header_feed(&h, piece, HEADER_MAX), piece.len));
+	}
+	assert(str_eq(buf_str(&h.bytes), buf_str(&once.bytes)) && h.whole == once.whole);
+	if (once.whole || buf_len(&once.bytes) <= HEADER_MAX)
+		assert(str_eq(buf_str(&rest), str_cut(in, used, in.len)));
+	if (!mend)
+		assert(str_eq(buf_str(&once.bytes), str_cut(in, 0, used)));
+	for (size_t i = 0; mend && i < buf_len(&once.bytes); i++) {
+		char c = buf_data(&once.bytes)[i];
+
+		assert(c != '\n' || (i && buf_data(&once.bytes)[i - 1] == '\r'));
+		assert(c != '\r' || buf_data(&once.bytes)[i + 1] == '\n');
+	}
+	buf_free(&h.bytes);
+	buf_free(&once.bytes);
+	buf_free(&rest);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = { (const char *)data + 1, size ? size - 1 : 0 };
@@ -188,5 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_chunk(in);
 	find_end(in, data[0] ? data[0] : 1000);
 	watch(in, data[0] ? data[0] : 1000);
+	hold_header(in, data[0] ? data[0] : 1000, false);
+	hold_header(in, data[0] ? data[0] : 1000, true);
 	return 0;
 }

@@ -68,6 +68,28 @@ with Server(users=4, workers=2) as server:
         os.rmdir(inbox)
         server.clock("+3600s")
         wait_for(server, "test0003", b"Subject: message 4\r\n")
+    for role, replies in ("smtp", [250]), ("lmtp", [550, 250]):
+        with tap.test(f"who is gone when the message comes is told of by {'a report' if role == 'smtp' else 'a reply'}"):
+            name = f"short-lived-{role}@example.test"
+            server.command("account", "add", name, "--password", "secret")
+            client = Client(server, role)
+            assert client.ask(b"MAIL FROM:<test0000@example.test>") == 250
+            for one in name, server.address("test0002"):
+                assert client.ask(f"RCPT TO:<{one}>".encode()) == 250
+            server.command("account", "delete", name)
+            assert client.ask(b"DATA") == 354
+            client.socket.sendall(sent(6) + b".\r\n")
+            assert [client.reply() for _ in replies] == replies, client.line
+            if role == "smtp":
+                wait_for(server, "test0000", f"Final-Recipient: rfc822; {name}\r\nAction: failed".encode())
+    with tap.test("to one alone it is refused"):
+        server.command("account", "add", "short@example.test", "--password", "secret")
+        client = Client(server)
+        assert client.ask(b"MAIL FROM:<test0000@example.test>") == client.ask(b"RCPT TO:<short@example.test>") == 250
+        server.command("account", "delete", "short@example.test")
+        assert client.ask(b"DATA") == 354
+        client.socket.sendall(sent(7) + b".\r\n")
+        assert client.reply() == 550, client.line
     with tap.test("an administrator is told what an address means, others are not"):
         admin = Client(server, "submission", "postmaster")
         assert admin.ask(b"VRFY other") == 250 and b"<test0001@example.test>" in admin.line, admin.line

@@ -1,6 +1,7 @@
 /* The syntax of SMTP: command lines, paths with parameters, and where a message ends. */
 #include "core/buf.h"
 #include "protocols/smtp/smtp_dot.h"
+#include "protocols/smtp/smtp_header.h"
 #include "protocols/smtp/smtp_parameter.h"
 #include "protocols/smtp/smtp_watch.h"
 #include "t/tap.h"
@@ -285,6 +286,58 @@ static const struct {
 };
 
 static const struct {
+	const char *what, *message, *header, *body;
+	bool mend;
+} headers[] = {
+	{ "a header ends at a blank line", "A: b\r\n\r\nC: d\r\n", "A: b\r\n\r\n", "C: d\r\n", false },
+	{ "it may be empty", "\r\nbody", "\r\n", "body", false },
+	{ "or all there is", "A: b\r\n", "A: b\r\n", "", false },
+	{ "a blank line after LF is one", "A: b\n\nC", "A: b\n\n", "C", false },
+	{ "one of a CR alone is none", "A: b\r\n\r\r\nC", "A: b\r\n\r\r\nC", "", false },
+	{ "a CR alone ends nothing", "A: b\r\rC: d\r\n\r\n\r\n", "A: b\r\rC: d\r\n\r\n", "\r\n", false },
+	{ "mended, it does", "A: b\rC: d\n\rE", "A: b\r\nC: d\r\n\r\n", "E", true },
+	{ "CRLF is one end, mended or not", "A: b\r\n\r\n\r\nC", "A: b\r\n\r\n", "\r\nC", true },
+	{ "two CR are two", "A: b\r\rC", "A: b\r\n\r\n", "C", true },
+	{ "and an LF behind them is of the second", "A: b\r\r\n\nC", "A: b\r\n\r\n", "\nC", true },
+};
+
+static bool header_gives(size_t row, size_t step)
+{
+	struct str in = str_of(headers[row].message);
+	struct smtp_header h = { .mend = headers[row].mend };
+	struct buf body = { 0 };
+	bool same;
+
+	for (size_t at = 0; at < in.len; at += step) {
+		struct str piece = str_cut(in, at, in.len - at < step ? in.len : at + step);
+		size_t used = smtp_header_feed(&h, piece, 1000);
+
+		buf_add_str(&body, str_cut(piece, used, piece.len));
+	}
+	same = str_eq(buf_str(&h.bytes), str_of(headers[row].header)) &&
+	       str_eq(buf_str(&body), str_of(headers[row].body));
+	buf_free(&h.bytes);
+	buf_free(&body);
+	return same;
+}
+
+static void test_headers(void)
+{
+	struct smtp_header h = { 0 };
+
+	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
+		bool same = true;
+
+		for (size_t step = 1; step <= strlen(headers[i].message); step++)
+			same &= header_gives(i, step);
+		ok(same, "held: %s, however it is cut", headers[i].what);
+	}
+	ok(smtp_header_feed(&h, STR("0123456789"), 4) == 5 && buf_len(&h.bytes) == 5,
+		"held: no more than may be, and one");
+	buf_free(&h.bytes);
+}
+
+static const struct {
 	const char *what, *message;
 	bool header, any;
 } letters[] = {
@@ -358,5 +411,6 @@ int main(void)
 	test_chunks();
 	test_watch();
 	test_letters();
+	test_headers();
 	return done();
 }
