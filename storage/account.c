@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "storage/address.h"
 #include "storage/members.h"
+#include "storage/route/idn.h"
 
 #define VERSION           1
 #define SETTINGS_LINE_MAX 4096
@@ -193,6 +194,7 @@ enum err account_canonical(struct str address, struct arena *a, struct str *cano
 		*detail = plus > 0 ? str_cut(path.local, (size_t)plus + 1, path.local.len) : STR_NONE;
 	if (plus > 0)
 		path.local.len = (size_t)plus;
+	idn_domain(a, path.domain, &path.domain); /* what cannot be one is nobody's */
 	*canonical = address_canonical(a, &path);
 	return OK;
 }

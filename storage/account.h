@@ -46,7 +46,7 @@ void account_name_print(
 /* A copy whose texts lie in the arena. */
 struct account_settings account_settings_copy(struct arena *a, const struct account_settings *s);
 
-/* Canonical form for lookups: "Alice+x@Example.TEST" -> "alice@example.test"; *detail (may be NULL) gets "x".
+/* Canonical form for lookups: "Alice+x@Example.TEST" -> "alice@example.test", the domain by idn.h; *detail (may be NULL) gets "x".
  * ERR_MISTAKE: not local@domain. */
 enum err account_canonical(struct str address, struct arena *a, struct str *canonical, struct str *detail);
 

@@ -1,6 +1,7 @@
 /* members.c - see members.h. */
 #include "storage/members.h"
 #include "storage/address.h"
+#include "storage/route/idn.h"
 
 bool members_next(struct str *left, struct str *member)
 {
@@ -66,7 +67,7 @@ enum err members_parse(struct str text, struct buf *list)
 			continue;
 		if (++count > MEMBERS_MAX)
 			e = ERR_TOO_BIG;
-		else if (address_mailbox(&a, piece, ADDRESS_UTF8, &path))
+		else if (address_mailbox(&a, piece, ADDRESS_UTF8, &path) || idn_domain(&a, path.domain, &path.domain))
 			e = ERR_MISTAKE;
 		else
 			buf_add_str(list, address_text(&a, &path));

@@ -1,6 +1,6 @@
 /* members.h - whom an alias, a forwarder or a group stands for: a list of addresses as text, a line each.
  *   "alice@example.test\nBob@far.test\n"
- * Local parts are as they were written, domains in lower case. The same address in other letters is the same one. */
+ * Local parts are as they were written, domains by idn.h. The same address in other letters is the same one. */
 #ifndef STORAGE_MEMBERS_H
 #define STORAGE_MEMBERS_H
 

@@ -3,6 +3,7 @@
 #include "storage/account.h"
 #include "storage/address.h"
 #include "storage/prepare.h"
+#include "storage/route/idn.h"
 
 enum err name_account(struct arena *a, struct str text, struct str *name)
 {
@@ -16,8 +17,11 @@ enum err name_account(struct arena *a, struct str text, struct str *name)
 
 enum err name_domain(struct arena *a, struct str text, struct str *name)
 {
-	enum err e = address_domain(a, text, ADDRESS_UTF8, name);
+	struct str named;
+	enum err e = idn_domain(a, text, &named);
 
+	if (!e)
+		e = address_domain(a, named, 0, name);
 	return e == ERR_TOO_BIG ? ERR_MISTAKE : e;
 }
 

@@ -63,11 +63,26 @@ void route_explain(struct router *r, const char *fmt, ...)
 	buf_free(&text);
 }
 
+struct str route_author(struct router *r)
+{
+	struct str key, canonical;
+	ptrdiff_t at;
+
+	if (r->author_known || !r->q.sender.len || idn_address(&r->memory, r->q.sender, &key))
+		return r->author;
+	r->author_known = true;
+	at = str_rfind(key, '@');
+	key = str_of(arena_printf(&r->memory, "%.*s@" STR_FMT, (int)at, key.p,
+		STR_ARG(domain_real(r->conf, str_cut(key, (size_t)at + 1, key.len)))));
+	r->author = account_canonical(key, &r->memory, &canonical, NULL) ? key : canonical;
+	return r->author;
+}
+
 void route_end(struct router *r, const struct want *n, enum route_kind kind, struct str address, struct str text)
 {
 	struct route_leaf *l;
 
-	if (n->skip_author && r->author.len && str_eq(r->author, address)) {
+	if (n->skip_author && str_eq(route_author(r), address)) {
 		r->skipped = true;
 		route_explain(r, "who wrote it gets no copy");
 		return;
@@ -134,10 +149,10 @@ static struct str domain_of_address(struct str address)
  * bounce finds its way back (srs.h). */
 static void rewrite_sender(struct router *r, const struct want *n, struct route_leaf *l)
 {
-	struct str made, domain = domain_of_address(r->author);
+	struct str made, domain = domain_of_address(route_author(r));
 	uint8_t key[SECRET_BYTES];
 
-	if (!r->author.len || !n->ours.len || !domain_find(r->conf, n->ours)->srs || domain_is_named(r->conf, domain) ||
+	if (!domain.len || !n->ours.len || !domain_find(r->conf, n->ours)->srs || domain_is_named(r->conf, domain) ||
 		str_eq(domain, n->ours))
 		return;
 	store_secret(r->w, "srs", key);
@@ -377,20 +392,6 @@ void route_go(struct router *r)
 
 /* --- being asked ----------------------------------------------------------------------------------------------------------- */
 
-/* The sender as his address is found here: his domain's real name, without detail. */
-static struct str author_of(struct router *r, struct str sender)
-{
-	struct str key, canonical;
-	ptrdiff_t at;
-
-	if (!sender.len || idn_address(&r->memory, sender, &key))
-		return STR("");
-	at = str_rfind(key, '@');
-	key = str_of(arena_printf(&r->memory, "%.*s@" STR_FMT, (int)at, key.p,
-		STR_ARG(domain_real(r->conf, str_cut(key, (size_t)at + 1, key.len)))));
-	return account_canonical(key, &r->memory, &canonical, NULL) ? key : canonical;
-}
-
 struct str route_first_domain(const struct router *r)
 {
 	const struct login_conf *login = conf_section(r->conf, &login_settings);
@@ -417,7 +418,6 @@ struct call *route_find(struct worker *w, const struct route_question *q, route_
 	r->q = *q;
 	r->q.address = whole_address(r, arena_str(&r->memory, q->address));
 	r->q.sender = arena_str(&r->memory, q->sender);
-	r->author = author_of(r, r->q.sender);
 	r->done = done;
 	r->user = user;
 	r->handle = call_steps(dropped, r);

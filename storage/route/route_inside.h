@@ -32,7 +32,7 @@ struct router {
 	struct worker *w;
 	struct conf *conf; /* a reference */
 	struct route_question q;
-	struct str author; /* the sender as addresses are found; "" : none */
+	struct str author; /* use route_author */
 	struct arena memory;
 	struct call *handle, *call;
 	struct want *wants, *now; /* the next first; the one that is looked at */
@@ -41,7 +41,8 @@ struct router {
 	struct str *steps;
 	size_t leaf_count, leaf_cap, step_count, step_cap;
 	size_t looks;
-	bool inside;    /* route_find has not returned yet */
+	bool inside; /* route_find has not returned yet */
+	bool author_known;
 	bool skipped;   /* some of it was the author himself */
 	bool rewritten; /* the sender, of some that is sent on */
 	route_done *done;
@@ -62,6 +63,9 @@ void route_remote(struct router *r, const struct want *n, bool relay);
 /* Asks the owner of n->asked; what he said goes to route_name_told, then the next is looked at. */
 void route_ask(struct router *r, struct want *n);
 void route_go(struct router *r); /* on with the next; to the end if there is none */
+
+/* The sender as addresses are found here: the real name of his domain, without detail; "" : none. */
+struct str route_author(struct router *r);
 
 /* Whether this was met before; from now on it was. */
 bool route_met(struct router *r, struct str what);

@@ -5,15 +5,15 @@
 /* Whether a text in the form of an address is the author's. */
 static bool is_author(struct router *r, struct str address)
 {
-	struct str key;
+	struct str author = route_author(r), key;
 	ptrdiff_t at;
 
-	if (!r->author.len || idn_address(&r->memory, address, &key))
+	if (!author.len || idn_address(&r->memory, address, &key))
 		return false;
 	at = str_rfind(key, '@');
-	return at == str_rfind(r->author, '@') && !memcmp(key.p, r->author.p, (size_t)at) &&
+	return at == str_rfind(author, '@') && !memcmp(key.p, author.p, (size_t)at) &&
 	       str_eq(domain_real(r->conf, str_cut(key, (size_t)at + 1, key.len)),
-		       str_cut(r->author, (size_t)at + 1, r->author.len));
+		       str_cut(author, (size_t)at + 1, author.len));
 }
 
 static bool may_write(struct router *r, const struct stored_name *name)
