@@ -110,6 +110,12 @@ class Sink:
         with self.changed:
             self.faults.clear()
 
+    def forget(self):
+        """What was taken and noted until now."""
+        with self.changed:
+            for noted in (self.transactions, self.commands, self.complaints):
+                noted.clear()
+
     def chosen(self, step, whom):
         with self.changed:
             for fault in self.faults:
