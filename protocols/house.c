@@ -112,14 +112,18 @@ static void stopped(struct worker *w)
 }
 
 /* What the queue still has to write is settled with the store's journal. */
-static void stop(struct worker *w, void (*done)(struct worker *w))
+static void sent(struct worker *w)
 {
-	told = done;
-	sending_stop(w);
 	queue_stop(w);
 	dns_stop(w);
 	aliases_stop(w);
 	store_stop(w, stopped);
+}
+
+static void stop(struct worker *w, void (*done)(struct worker *w))
+{
+	told = done;
+	sending_stop(w, sent);
 }
 
 const struct house house = {

@@ -20,6 +20,7 @@ static const struct call_type *const test_calls[] = { NULL };
 const struct house house = { .settings = test_settings, .calls = test_calls };
 
 static struct worker w;
+static unsigned workers = 1; /* that there are; one runs */
 static struct conf *conf;
 
 /* --- what is seen ---------------------------------------------------------------------------------------------------- */
@@ -32,6 +33,8 @@ struct seen {
 static struct seen seen[SEEN_MAX];
 static unsigned seen_count;
 static uint32_t start_s; /* times are counted from here */
+
+#define CLOCK_MS 100 /* the worker's two clocks are read one after the other, and never agree to the millisecond */
 
 static uint32_t now_s(void)
 {
@@ -47,7 +50,7 @@ __attribute__((format(printf, 1, 2))) static void see(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(seen[seen_count].what, sizeof(seen[0].what), fmt, ap);
 	va_end(ap);
-	seen[seen_count++].at_s = now_s() - start_s;
+	seen[seen_count++].at_s = (uint32_t)((worker_wall_ms(&w) + CLOCK_MS) / 1000) - start_s;
 }
 
 /* Whether exactly that was seen, in order: "try 0, try 300, failed 4.4.7 432000". */
@@ -82,12 +85,14 @@ struct host { /* as the test wants it, then what it saw */
 	enum habit habit;
 	int64_t takes_ms;   /* for a transaction */
 	unsigned most_open; /* more sessions get 421 instead of a greeting; 0: any number */
+	const char *address, *remote; /* that it shares with others, and as transports tell it; NULL: nobody counts */
 	unsigned open, open_max, sessions, transactions, recipients;
 	int last_priority;
 };
 #define HOSTS_MAX 64
 static struct host hosts[HOSTS_MAX];
 static unsigned host_count;
+static unsigned connected, connected_max; /* to hosts with an address */
 static bool see_tries;
 
 static struct host *host_named(struct str name)
@@ -109,20 +114,28 @@ struct transport_session {
 	struct host *host;
 	struct transaction *transaction;
 	struct timer timer;
-	bool idle;
+	bool idle, connected;
 };
 
 #define CONNECT_MS 20
 #define DEAD_MS    30000
 #define IDLE_MS    60000
 
+static void fake_end(struct transport_session *t)
+{
+	timer_stop(w.timers, &t->timer);
+	t->host->open--;
+	connected -= t->connected;
+	if (t->connected)
+		sending_left(&w, str_of(t->host->address));
+	free(t);
+}
+
 static void session_over(struct transport_session *t)
 {
 	struct sending_session *ss = t->ss;
 
-	timer_stop(w.timers, &t->timer);
-	t->host->open--;
-	free(t);
+	fake_end(t);
 	sending_over(ss);
 }
 
@@ -138,11 +151,11 @@ static void session_sent(void *user)
 	struct transport_session *t = user;
 	struct transaction *done = t->transaction;
 	static const struct outcome outcomes[] = {
-		[GOOD] = { OUTCOME_RELAYED, { "2.0.0", 5 }, { "250 taken", 9 }, { "mx", 2 }, { "smtp", 4 } },
-		[DEFERS] = { OUTCOME_DEFERRED, { "4.2.2", 5 }, { "450 full", 8 }, { "mx", 2 }, { "smtp", 4 } },
-		[BUSY] = { OUTCOME_DEFERRED, { "", 0 }, { "421 busy", 8 }, { "mx", 2 }, { "smtp", 4 } },
-		[REFUSES] = { OUTCOME_REFUSED, { "5.1.1", 5 }, { "550 no", 6 }, { "mx", 2 }, { "smtp", 4 } },
-		[DROPS] = { OUTCOME_DEFERRED, { "4.4.2", 5 }, { "lost", 4 }, { "mx", 2 }, { "", 0 } },
+		[GOOD] = { .kind = OUTCOME_RELAYED, .status = { "2.0.0", 5 }, .reply = { "250 taken", 9 }, .remote = { "mx", 2 } },
+		[DEFERS] = { .kind = OUTCOME_DEFERRED, .status = { "4.2.2", 5 }, .reply = { "450 full", 8 }, .remote = { "mx", 2 } },
+		[BUSY] = { .kind = OUTCOME_DEFERRED, .status = { "", 0 }, .reply = { "421 busy", 8 }, .remote = { "mx", 2 } },
+		[REFUSES] = { .kind = OUTCOME_REFUSED, .status = { "5.1.1", 5 }, .reply = { "550 no", 6 }, .remote = { "mx", 2 } },
+		[DROPS] = { .kind = OUTCOME_DEFERRED, .status = { "4.4.2", 5 }, .reply = { "lost", 4 }, .remote = { "mx", 2 } },
 	};
 
 	t->transaction = NULL;
@@ -176,12 +189,17 @@ static void session_ready(void *user)
 static void session_fails(void *user)
 {
 	struct transport_session *t = user;
-	struct outcome o = { OUTCOME_DEFERRED, STR("4.4.1"), STR("nobody answers"), STR_NONE, STR_NONE };
+	struct outcome o = { .kind = OUTCOME_DEFERRED, .status = STR("4.4.1"), .reply = STR("nobody answers") };
 
 	if (see_tries)
 		see("knock");
 	if (t->host->habit == GONE)
-		o = (struct outcome){ OUTCOME_REFUSED, STR("5.1.10"), STR("takes no mail"), STR_NONE, STR_NONE };
+		o = (struct outcome){ .kind = OUTCOME_REFUSED, .status = STR("5.1.10"), .reply = STR("takes no mail") };
+	if (t->host->address && !t->connected)
+		o = (struct outcome){ .kind = OUTCOME_DEFERRED,
+			.status = STR("4.4.5"),
+			.reply = STR("as many connections as may be"),
+			.remote = str_of(t->host->remote) };
 	sending_unreachable(t->ss, &o);
 	session_over(t);
 }
@@ -198,7 +216,11 @@ static struct transport_session *fake_open(struct worker *worker, struct sending
 	h = t->host;
 	h->sessions++;
 	h->open++;
-	bad = h->habit == DEAD || h->habit == GONE || (h->most_open && h->open > h->most_open);
+	t->connected = h->address && sending_may_connect(&w, str_of(h->address));
+	connected += t->connected;
+	if (connected > connected_max)
+		connected_max = connected;
+	bad = (h->address && !t->connected) || h->habit == DEAD || h->habit == GONE || (h->most_open && h->open > h->most_open);
 	if (!bad && h->open > h->open_max)
 		h->open_max = h->open;
 	timer_start(w.timers, &t->timer, h->habit == DEAD ? DEAD_MS : CONNECT_MS, bad ? session_fails : session_ready, t);
@@ -210,13 +232,6 @@ static void fake_more(struct transport_session *t)
 	if (t->idle)
 		timer_start(w.timers, &t->timer, 0, session_ready, t);
 	t->idle = false;
-}
-
-static void fake_end(struct transport_session *t)
-{
-	timer_stop(w.timers, &t->timer);
-	t->host->open--;
-	free(t);
 }
 
 static const struct transport fake_transport = { fake_open, fake_more, fake_end };
@@ -357,6 +372,12 @@ void queue_change(struct queue *q, struct queue_item *item, const struct queue_c
 	item->next_s = c->next_s;
 	item->tries = c->tries;
 	item->warned = c->warned;
+}
+
+void queue_unhold(struct queue *q, struct queue_item *item)
+{
+	(void)q;
+	item->state = ITEM_TRYING;
 }
 
 struct queue_message *queue_find(struct queue *q, uint64_t id)
@@ -539,7 +560,7 @@ static void begin(const char *const *values)
 		free(title);
 	}
 	buf_free(&why);
-	w = (struct worker){ .shm = shm_new(1, counter_count()), .workers = 1, .conf = conf, .queue = &queue };
+	w = (struct worker){ .shm = shm_new(workers, counter_count()), .workers = workers, .conf = conf, .queue = &queue };
 	counter_use(shm_counters(w.shm, 0));
 	w.timers = timers_new();
 	w.calls = calls_new(&w);
@@ -553,9 +574,22 @@ static void begin(const char *const *values)
 	from_now();
 }
 
+static void on_stopped(struct worker *worker)
+{
+	(void)worker;
+}
+
 static void end(void)
 {
-	sending_stop(&w);
+	if (!w.sending)
+		sending_new(&w);
+	still_ms += 3600000; /* longer than any stop waits */
+	w.stopping = true;
+	sending_stop(&w, on_stopped);
+	while (w.sending) {
+		still_ms += 1000;
+		turn();
+	}
 	close_now();
 	for (size_t i = 0; i < queue.count; i++) {
 		free(texts_of(queue.messages[i])->addresses);

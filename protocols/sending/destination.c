@@ -14,6 +14,7 @@
 #define FAILURES_MAX   4
 
 #define CEILING_SUCCESSES 50
+#define CROWD_MS          10000 /* the connections to an address may all be other workers': it is looked at again */
 #define PRIORITY_MIN   (-9)
 
 COUNTER(left_alone, "sending.left_alone", "times that a destination could not be reached and was left alone");
@@ -298,6 +299,7 @@ void destination_free(struct queue_destination *d)
 	struct sending *s = d->sending;
 
 	assert(TAILQ_EMPTY(&d->sessions));
+	rate_wait_no_more(d);
 	timer_stop(s->w->timers, &d->timer);
 	if (d->round)
 		TAILQ_REMOVE(&s->rounds[d->round], d, round_link);
@@ -338,12 +340,17 @@ void destination_remember(struct queue_destination *d, const struct outcome *o)
 	d->last = last;
 }
 
-static void wakes(void *user)
+void destination_wake(struct queue_destination *d)
 {
-	struct queue_destination *d = user;
-
+	timer_stop(d->sending->w->timers, &d->timer);
+	rate_wait_no_more(d);
 	d->until_s = 0;
 	destination_settle(d);
+}
+
+static void wakes(void *user)
+{
+	destination_wake(user);
 }
 
 void destination_leave(struct queue_destination *d, int64_t ms)
@@ -414,9 +421,37 @@ void destination_failed(struct queue_destination *d, const struct outcome *o)
 		leave_alone(d);
 }
 
+/* Our own limit of an address was in the way, which its transport tells by this status (RFC 3463, 3.5), the address in
+ * brackets. That is nobody's fault: it goes on when a connection to there is over. */
+static bool is_crowded(const struct outcome *o, struct str *address)
+{
+	ptrdiff_t open = str_rfind(o->remote, '['), close = str_rfind(o->remote, ']');
+
+	if (!str_eq(o->status, STR("4.4.5")) || outcome_is_reply(o->reply) || open < 0 || close < open)
+		return false;
+	*address = str_cut(o->remote, (size_t)open + 1, (size_t)close);
+	return true;
+}
+
+static void wait_in_crowd(struct queue_destination *d, struct str address)
+{
+	if (d->allowed > 1 && d->session_count > 1)
+		d->allowed = d->session_count - 1;
+	if (d->session_count > d->opening || timer_runs(&d->timer))
+		return; /* others of it are there */
+	rate_wait_for_address(d, address);
+	destination_leave(d, CROWD_MS);
+}
+
 /* Another session that did get ready speaks for it. */
 void destination_unreachable(struct queue_destination *d, const struct outcome *o)
 {
+	struct str address;
+
+	if (is_crowded(o, &address)) {
+		wait_in_crowd(d, address);
+		return;
+	}
 	destination_remember(d, o);
 	shrink(d);
 	if (d->session_count > d->opening)

@@ -47,20 +47,11 @@ void sending_destination_status(struct worker *w, const struct queue_destination
 		.refused = d->refused };
 }
 
-/* It is not left alone any longer. */
-static void wake(struct queue_destination *d)
-{
-	if (!timer_runs(&d->timer))
-		return;
-	timer_stop(d->sending->w->timers, &d->timer);
-	d->until_s = 0;
-	destination_consider(d);
-}
-
 void sending_destination_retry(struct worker *w, struct queue_destination *d)
 {
-	wake(d);
 	walk_retry(w->sending->walk, d);
+	if (timer_runs(&d->timer))
+		destination_wake(d);
 }
 
 /* --- items ---------------------------------------------------------------------------------------------------------- */
@@ -91,7 +82,8 @@ static void change(struct sending *s, struct queue_item *item, enum queue_fate f
 static void retry(struct sending *s, struct queue_item *item)
 {
 	item_retry(s, item);
-	wake(item->destination);
+	if (timer_runs(&item->destination->timer))
+		destination_wake(item->destination);
 }
 
 static void hold(struct sending *s, struct queue_item *item)

@@ -17,15 +17,17 @@ struct waiter { /* an account or domain whose rate is used up */
 	int64_t next_ms; /* the first free place in its line, wall clock */
 };
 
-struct address { /* connections open to it, from here */
+struct address { /* with connections open from here, or somebody who waits for one */
 	struct table_node node;
 	struct tally *tally;
 	unsigned count;
+	TAILQ_HEAD(, queue_destination) waiting;
 };
 
 struct rates {
 	struct sending *sending;
 	struct table waiters, addresses;
+	uint64_t waiting; /* destinations, for an address */
 };
 
 struct rates *rates_new(struct sending *s)
@@ -43,6 +45,11 @@ static void table_empty(struct table *t, size_t offset)
 		free((char *)n - offset);
 	}
 	table_free(t);
+}
+
+bool rates_are_waited_for(const struct rates *r)
+{
+	return r->waiting;
 }
 
 void rates_free(struct rates *r)
@@ -168,24 +175,38 @@ static struct address *address_find(struct rates *r, uint64_t key)
 	return n ? container_of(n, struct address, node) : NULL;
 }
 
+static struct address *address_make(struct rates *r, uint64_t key)
+{
+	struct address *a = address_find(r, key);
+
+	if (a)
+		return a;
+	a = mem_new(struct address);
+	TAILQ_INIT(&a->waiting);
+	table_add(&r->addresses, &a->node, key);
+	return a;
+}
+
+static void address_settle(struct rates *r, struct address *a)
+{
+	if (a->count || !TAILQ_EMPTY(&a->waiting))
+		return;
+	table_remove(&r->addresses, &a->node);
+	free(a);
+}
+
 bool sending_may_connect(struct worker *w, struct str address)
 {
 	struct sending *s = w->sending;
 	uint64_t key = address_key(w, address);
 	struct address *a;
 
-	if (!s)
+	if (!s || (s->conf->address_sessions &&
+			  tally_open(w->shm, key, TALLY_SENDINGS) >= (uint64_t)s->conf->address_sessions))
 		return false;
-	a = address_find(s->rates, key);
-	if (s->conf->address_sessions &&
-		tally_open(w->shm, key, TALLY_SENDINGS) >= (uint64_t)s->conf->address_sessions)
-		return false;
-	if (!a) {
-		a = mem_new(struct address);
-		table_add(&s->rates->addresses, &a->node, key);
+	a = address_make(s->rates, key);
+	if (!a->count++)
 		a->tally = tally_of(w->shm, w->slot, key, timers_ms(s));
-	}
-	a->count++;
 	if (a->tally)
 		tally_hold(w->shm, w->slot, a->tally, TALLY_SENDINGS, 1);
 	return true;
@@ -195,13 +216,42 @@ void sending_left(struct worker *w, struct str address)
 {
 	struct sending *s = w->sending;
 	struct address *a = s ? address_find(s->rates, address_key(w, address)) : NULL;
+	struct queue_destination *d;
 
-	if (!a) /* we stop */
+	if (!a || !a->count) /* we stop */
 		return;
 	if (a->tally)
 		tally_hold(w->shm, w->slot, a->tally, TALLY_SENDINGS, -1);
-	if (--a->count)
+	a->count--;
+	d = TAILQ_FIRST(&a->waiting);
+	if (d)
+		destination_wake(d);
+	else
+		address_settle(s->rates, a);
+}
+
+/* --- those who wait for one -------------------------------------------------------------------------------------- */
+
+void rate_wait_for_address(struct queue_destination *d, struct str address)
+{
+	struct rates *r = d->sending->rates;
+	struct address *a = address_make(r, address_key(d->sending->w, address));
+
+	assert(!d->waits_for);
+	d->waits_for = a;
+	TAILQ_INSERT_TAIL(&a->waiting, d, crowd);
+	r->waiting++;
+}
+
+void rate_wait_no_more(struct queue_destination *d)
+{
+	struct rates *r = d->sending->rates;
+	struct address *a = d->waits_for;
+
+	if (!a)
 		return;
-	table_remove(&s->rates->addresses, &a->node);
-	free(a);
+	d->waits_for = NULL;
+	TAILQ_REMOVE(&a->waiting, d, crowd);
+	r->waiting--;
+	address_settle(r, a);
 }

@@ -8,6 +8,8 @@
 #define CALENDAR_STEPS 500   /* items whose time has come, in a turn */
 #define CALENDAR_MS    60000 /* the wall clock is looked at again, for it may have been set */
 #define SWEEP_MS       10000
+#define STOP_MS        10000 /* that messages being sent have at a stop */
+#define STOP_LOOK_MS   20
 
 uint32_t sending_now_s(const struct sending *s)
 {
@@ -332,18 +334,19 @@ void sending_reload(struct worker *w)
 	walk_for_hops(s->walk);
 }
 
-void sending_stop(struct worker *w)
+static void stop_now(void *user)
 {
-	struct sending *s = w->sending;
+	struct sending *s = user;
+	struct worker *w = s->w;
+	void (*stopped)(struct worker *) = s->stopped;
 	struct queue_destination *d;
 	struct parcel *p;
 
-	if (!s)
-		return;
 	s->stopping = true;
 	queue_listen(w->queue, &nobody, NULL);
 	for (struct sending_session *ss; (ss = TAILQ_FIRST(&s->sessions));)
 		session_end_ours(ss);
+	walk_free(s->walk);
 	while ((p = TAILQ_FIRST(&s->parcels)))
 		parcel_free(p);
 	while ((d = TAILQ_FIRST(&s->all)))
@@ -352,13 +355,34 @@ void sending_stop(struct worker *w)
 	timer_stop(w->timers, &s->pump_timer);
 	timer_stop(w->timers, &s->sweep_timer);
 	timer_stop(w->timers, &s->telling_timer);
+	timer_stop(w->timers, &s->stop_timer);
 	calendar_free(&s->calendar);
 	table_free(&s->destinations);
 	rates_free(s->rates);
-	walk_free(s->walk);
 	arena_free(&s->scratch);
 	policies_free(s->policies, s->policy_count);
 	conf_unref(s->snapshot);
 	free(s);
 	w->sending = NULL;
+	stopped(w);
+}
+
+static void stop_soon(void *user)
+{
+	struct sending *s = user;
+
+	if (sessions_are_busy(s) && sending_now_ms(s) < s->stop_ms)
+		timer_start(s->w->timers, &s->stop_timer, STOP_LOOK_MS, stop_soon, s);
+	else
+		stop_now(s);
+}
+
+/* A message that is being sent is sent to its end, or it would be sent twice. */
+void sending_stop(struct worker *w, void (*stopped)(struct worker *w))
+{
+	struct sending *s = w->sending;
+
+	s->stopped = stopped;
+	s->stop_ms = sending_now_ms(s) + STOP_MS;
+	stop_soon(s);
 }

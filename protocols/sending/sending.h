@@ -35,7 +35,9 @@ extern const struct settings destination_settings;
 
 enum err sending_start(struct worker *w); /* before queue_start reads */
 void sending_reload(struct worker *w);
-void sending_stop(struct worker *w); /* sessions end; what they were at is tried again at the next start */
+/* Messages being sent go to their end first, if that does not take long; `stopped` runs then, or at once. What is left is
+ * tried again at the next start. w->stopping was said before, so no session takes another. */
+void sending_stop(struct worker *w, void (*stopped)(struct worker *w));
 
 /* What operators do (protocols/cli). Each answers how many items it concerned; items being tried are left alone. */
 enum sending_order { ORDER_RETRY, ORDER_HOLD, ORDER_RELEASE, ORDER_DELETE, ORDER_BOUNCE, ORDER_MOVE };

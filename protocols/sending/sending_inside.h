@@ -111,7 +111,7 @@ TAILQ_HEAD(sending_sessions, sending_session);
 
 struct queue_destination {
 	struct table_node node; /* by key */
-	TAILQ_ENTRY(queue_destination) all, round_link;
+	TAILQ_ENTRY(queue_destination) all, round_link, crowd;
 	enum round round;
 	struct sending *sending;
 	struct str key; /* behind the struct */
@@ -142,6 +142,7 @@ struct queue_destination {
 	bool moved;    /* an operator sent its items here: a reload leaves them */
 	struct timer timer; /* runs while it is left alone */
 	uint32_t until_s;   /* until when */
+	struct address *waits_for; /* a connection to it (rate.c) */
 	struct words *last; /* that was no success; NULL: none */
 	uint64_t sent, deferred, refused;
 	uint64_t tally_key;
@@ -194,12 +195,14 @@ void destination_succeeded(struct queue_destination *d, bool slow);
 void destination_failed(struct queue_destination *d, const struct outcome *o); /* o may be NULL */
 void destination_remember(struct queue_destination *d, const struct outcome *o);
 void destination_leave(struct queue_destination *d, int64_t ms); /* alone for so long */
+void destination_wake(struct queue_destination *d);              /* it is not left alone any longer */
 void destination_stands(struct queue_destination *d, enum standing standing);
 
 /* --- session.c -------------------------------------------------------------------------------------------------- */
 
 void session_end_ours(struct sending_session *ss);
 void sessions_sweep(struct sending *s);
+bool sessions_are_busy(const struct sending *s); /* with a message */
 void sending_pump(struct sending *s); /* whoever stands in a round is served, in a later turn */
 
 /* --- parcel.c --------------------------------------------------------------------------------------------------- */
@@ -285,6 +288,10 @@ void rates_free(struct rates *r);
 int64_t rate_of_destination(struct queue_destination *d);
 /* Seconds since 1970 when one more may leave for its sender; 0: now, and it counts. */
 uint32_t rate_of_sender(struct rates *r, const struct queue_envelope *e);
+/* An address has as many connections as it may: the destination is woken when one is over (destination_wake). */
+void rate_wait_for_address(struct queue_destination *d, struct str address);
+void rate_wait_no_more(struct queue_destination *d); /* not waiting is fine */
+bool rates_are_waited_for(const struct rates *r);    /* by any */
 
 /* --- sending.c -------------------------------------------------------------------------------------------------- */
 
@@ -315,6 +322,9 @@ struct sending {
 	struct walk *walk;
 	const struct transport *smtp, *local, *pipe;
 	bool stopping;
+	struct timer stop_timer;
+	int64_t stop_ms;
+	void (*stopped)(struct worker *w); /* whoever waits until no session is in the midst of a message */
 };
 
 struct sending *sending_new(struct worker *w); /* w->sending, which listens; its transports are to be set */

@@ -75,6 +75,8 @@ static void session_gone(struct sending_session *ss)
 	struct queue_destination *d = ss->destination;
 	struct sending *s = d->sending;
 
+	enum session_state state = ss->state;
+
 	set_state(ss, SESSION_BUSY); /* in no list */
 	TAILQ_REMOVE(&d->sessions, ss, link);
 	TAILQ_REMOVE(&s->sessions, ss, all);
@@ -85,7 +87,10 @@ static void session_gone(struct sending_session *ss)
 		tally_hold(s->w->shm, s->w->slot, ss->tally, TALLY_SENDINGS, -1);
 	if (ss->parcel) {
 		ss->parcel->session = NULL;
-		parcel_put_back(ss->parcel, 0);
+		if (state == SESSION_BUSY)
+			parcel_finish(ss->parcel);
+		else
+			parcel_put_back(ss->parcel, 0);
 	}
 	hop_leave(ss->hop);
 	free(ss);
@@ -169,8 +174,10 @@ static bool shall_yield(const struct sending_session *ss)
 		return false;
 	if (d->standing == STANDING_DOUBTFUL && others && !may_have(s, STANDING_DOUBTFUL))
 		return true;
-	return ss->messages >= YIELD_MESSAGES && s->session_count >= s->conf->sessions &&
-	       (others || are_waiting(s, STANDING_GOOD));
+	if (ss->messages < YIELD_MESSAGES)
+		return false;
+	return rates_are_waited_for(s->rates) ||
+	       (s->session_count >= s->conf->sessions && (others || are_waiting(s, STANDING_GOOD)));
 }
 
 /* Whether it shall end instead of taking another message. */
@@ -212,12 +219,16 @@ struct transaction *sending_take(struct sending_session *ss)
 
 	if (ss->state == SESSION_PREPARING || ss->state == SESSION_RETIRING)
 		return NULL;
-	if (ss->state == SESSION_PREPARED) {
+	if (ss->state == SESSION_PREPARED && d->sending->w->stopping) {
+		ss->parcel->session = NULL;
+		parcel_put_back(ss->parcel, 0);
+		ss->parcel = NULL;
+	}
+	if (ss->parcel) {
 		set_state(ss, SESSION_BUSY);
 		ss->messages++;
 		return &ss->parcel->transaction;
 	}
-	assert(!ss->parcel);
 	if (ss->state == SESSION_OPENING)
 		destination_ready(d);
 	if (is_spent(ss)) {
@@ -276,6 +287,15 @@ static void wake_one(struct queue_destination *d)
 	ss->transport->more(ss->theirs);
 }
 
+/* All that it may have is there already, here and in other workers. */
+static void make_do(struct queue_destination *d)
+{
+	if (d->session_count)
+		d->allowed = d->session_count;
+	else
+		destination_leave(d, ELSEWHERE_MS);
+}
+
 static void serve(struct queue_destination *d)
 {
 	struct sending *s = d->sending;
@@ -288,7 +308,7 @@ static void serve(struct queue_destination *d)
 	else if (round == ROUND_REFUSING)
 		refuse_some(d);
 	else if (s->w->workers > 1 && tally_open(s->w->shm, d->tally_key, TALLY_SENDINGS) >= d->policy->sessions)
-		destination_leave(d, ELSEWHERE_MS);
+		make_do(d);
 	else
 		session_open_to(d);
 	destination_settle(d);
@@ -336,6 +356,8 @@ static void pump(void *user)
 
 	for (struct sending_session *ss; (ss = TAILQ_FIRST(&s->retiring));)
 		session_end_ours(ss);
+	if (rates_are_waited_for(s->rates) && !TAILQ_EMPTY(&s->idle))
+		session_end_ours(TAILQ_FIRST(&s->idle)); /* it may be one to an address that is waited for */
 	for (unsigned i = 0; i < PUMP_STEPS && (d = whose_turn(s, open)); i++)
 		serve(d);
 	if (d)
@@ -348,6 +370,16 @@ void sending_pump(struct sending *s)
 {
 	if (!timer_runs(&s->pump_timer) || s->pump_timer.at_ms > timers_now_ms(s->w->timers))
 		timer_start(s->w->timers, &s->pump_timer, 0, pump, s);
+}
+
+bool sessions_are_busy(const struct sending *s)
+{
+	const struct sending_session *ss;
+
+	TAILQ_FOREACH (ss, &s->sessions, all)
+		if (ss->state == SESSION_BUSY && ss->parcel)
+			return true;
+	return false;
 }
 
 /* --- slow ones --------------------------------------------------------------------------------------------------- */

@@ -418,6 +418,101 @@ static void test_addresses(void)
 	end();
 }
 
+/* A hundred domains have one host, which gets no more connections than it may: all are served, one after the other. */
+static void test_crowd(void)
+{
+	static const char *const values[] = { "sending", "address_sessions", "3", NULL };
+	static char names[100][16];
+	char to[24] = "a@";
+	unsigned served = 0;
+
+	begin(values);
+	for (unsigned i = 0; i < HOSTS_MAX - 1; i++) {
+		struct host *h;
+
+		snprintf(names[i], sizeof(names[i]), "d%u.test", i);
+		h = host_add(names[i], GOOD, 100);
+		h->address = "192.0.2.1";
+		h->remote = "mx.test [192.0.2.1]";
+		memcpy(to + 2, names[i], sizeof(names[i]));
+		for (unsigned k = 0; k < 30; k++)
+			post(to);
+	}
+	connected_max = 0;
+	run_until(120);
+	for (unsigned i = 1; i < host_count; i++)
+		served += hosts[i].recipients == 30;
+	ok(served == host_count - 1, "domains that share a host take turns at it (%u of %u)", served, host_count - 1);
+	ok(connected_max == 3, "which never has more connections than it may (%u)", connected_max);
+	end();
+}
+
+/* Another worker has sessions to the same place. */
+static void test_workers(void)
+{
+	static const char *const values[] = { "sending", "destination_sessions", "5", NULL };
+	struct tally *others;
+	struct host *h;
+	uint64_t key;
+
+	workers = 2;
+	begin(values);
+	h = host_add("mx.test", GOOD, 1000);
+	key = tally_key(w.shm, 'd', STR("smtp:mx.test"));
+	others = tally_of(w.shm, 1, key, timers_now_ms(w.timers));
+	for (unsigned i = 0; i < 3; i++)
+		tally_hold(w.shm, 1, others, TALLY_SENDINGS, 1);
+	for (unsigned i = 0; i < 40; i++)
+		post("a@mx.test");
+	run_until(10);
+	ok(h->open_max == 2 && h->recipients > 10, "what other workers have counts: sessions to a destination are five in all");
+	for (unsigned i = 0; i < 3; i++)
+		tally_hold(w.shm, 1, others, TALLY_SENDINGS, -1);
+	run_until(20);
+	ok(h->open_max > 2 && queue.closed == 40, "once theirs are over more are ours");
+	for (unsigned i = 0; i < 5; i++)
+		tally_hold(w.shm, 1, others, TALLY_SENDINGS, 1);
+	run_until(100);
+	post("a@mx.test");
+	run_until(110);
+	ok(queue.closed == 40, "while they have all we wait");
+	tally_hold(w.shm, 1, others, TALLY_SENDINGS, -1);
+	run_until(120);
+	ok(queue.closed == 41, "and go on when there is one for us");
+	end();
+	workers = 1;
+}
+
+static void test_overload(void)
+{
+	begin(NULL);
+	shm_slot(w.shm, 0)->lag_us = 200000;
+	post("a@mx.test");
+	run_until(10);
+	ok(hosts[0].sessions == 0 && queue.closed == 0, "while the worker's loop lags no session is opened");
+	shm_slot(w.shm, 0)->lag_us = 100;
+	run_until(12);
+	ok(queue.closed == 1, "and mail leaves when it does no more");
+	end();
+}
+
+static void test_stop(void)
+{
+	struct host *h;
+
+	begin(NULL);
+	h = host_add("mx.test", GOOD, 5000);
+	for (unsigned i = 0; i < 10; i++)
+		post("a@mx.test");
+	run_until(2);
+	w.stopping = true;
+	sending_stop(&w, on_stopped);
+	ok(w.sending && h->open == 2, "at a stop messages being sent go to their end");
+	run_until(9);
+	ok(!w.sending && queue.closed == 2 && h->transactions == 2 && !h->open, "then it is over, and no other was begun");
+	end();
+}
+
 /* --- orders ------------------------------------------------------------------------------------------------------------------- */
 
 static size_t order(struct queue_item *item, enum sending_order what, const char *to)
@@ -686,6 +781,10 @@ int main(void)
 	test_recipients();
 	test_rates();
 	test_addresses();
+	test_crowd();
+	test_workers();
+	test_overload();
+	test_stop();
 	test_orders();
 	test_status();
 	test_reload();
