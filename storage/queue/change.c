@@ -1,6 +1,6 @@
 /* change.c - what becomes of items: in memory at once, then written, many in one entry of the journal.
- * Changes wait in one row for their turn, so the last word about an item is written last. What an entry could not write goes
- * back to the front. Changes of a message that is being moved to another segment wait until it is there. */
+ * Changes wait in one row for their turn, so the last word about an item is written last. What an entry could not
+ * write goes back to the front. Changes of a message that is being moved to another segment wait until it is there. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -90,7 +90,9 @@ static void flush_failed(struct flush *f)
 	}
 	pendings_join(&again, &q->pendings);
 	pendings_join(&q->pendings, &again);
-	log_warn("queue", NULL, "changes cannot be written now, they are kept");
+	if (!q->failed)
+		log_warn("queue", NULL, "changes cannot be written now, they are kept");
+	q->failed = true;
 	flight_end(f);
 	free(f);
 	flush_later(q, AGAIN_MS);
@@ -106,6 +108,7 @@ static void on_synced(void *user, enum err e)
 		flush_failed(f);
 		return;
 	}
+	q->failed = false;
 	for (struct pending *p = f->list.first; p; p = p->next) {
 		struct queue_item *item = p->item;
 

@@ -1,8 +1,8 @@
 /* copy.c - a message open for reading: its envelope, then its bytes.
  * What is in the page cache is read at once (preadv2 with RWF_NOWAIT), all else in the files lane. An open that comes
- * before the bytes are in the file waits for them. A copy has its segment's file, which is not removed meanwhile; where its
- * message is moved to does not matter to it. Copies of a message of many recipients share one envelope: the first takes it
- * apart, others wait for that, and what becomes of recipients meanwhile is told all of them. */
+ * before the bytes are in the file waits for them. A copy has its segment's file, which is not removed meanwhile;
+ * where its message is moved to does not matter to it. Copies of a message of many recipients share one envelope: the
+ * first takes it apart, others wait for that, and what becomes of recipients meanwhile is told all of them. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/queue/fate_form.h"

@@ -3,10 +3,10 @@
  *   X-Postern-Queue: 1 q0-1f3a bytes=164 stored=812 wire=836 header=310 to=1 crc=90ab12cd
  *   X-Postern-Envelope: sender=alice@example.test arrived=1795412443 id=0-2f.1 peer=192.0.2.1 body=8bitmime
  *   X-Postern-To: 0 address=bob@far.test notify=failure,delay orcpt=rfc822;bob@far.test
- * The first line tells the version and how many bytes of envelope follow it, and bears a CRC-32C over what stands before
- * " crc=" in it and over these bytes. Whatever looks like such a line behind them is the message's and says nothing.
- * In values, what would end a word is written %XX; a word that is not known is of a later way to say more, and passed over.
- * A higher version than 1 is refused. */
+ * The first line tells the version and how many bytes of envelope follow it, and bears a CRC-32C over what stands
+ * before " crc=" in it and over these bytes. Whatever looks like such a line behind them is the message's and says
+ * nothing. In values, what would end a word is written %XX; a word that is not known is of a later way to say more,
+ * and passed over. A higher version than 1 is refused. */
 #ifndef STORAGE_QUEUE_ENVELOPE_FORM_H
 #define STORAGE_QUEUE_ENVELOPE_FORM_H
 
@@ -39,8 +39,8 @@ enum envelope_told {
 };
 /* Reads postmark and first line at the start of bytes. */
 enum envelope_told envelope_form_head(struct str bytes, struct envelope_head *h);
-/* Reads the rest; bytes begin with the postmark and are h->prefix long at least. What e holds is spans of bytes or lies in
- * the arena. False: damaged. */
+/* Reads the rest; bytes begin with the postmark and are h->prefix long at least. What e holds is spans of bytes or
+ * lies in the arena. False: damaged. */
 bool envelope_form_read(struct str bytes, const struct envelope_head *h, struct queue_envelope *e, struct arena *a);
 
 /* Words of lines, here and in state files. */

@@ -5,8 +5,8 @@
  *   ended q0-1f3a 0                 or 0:7, numbers of recipients from 0 to 7
  *   moved q0-1f3a                   the message is in another segment now, with all that is open of it
  * The last line about a recipient counts, and an end is the end. A line is absolute: read twice it says the same as
- * once. What would end a word is written %XX. A line that cannot be understood is logged, skipped, and costs itself. A higher
- * version than 1 is refused. */
+ * once. What would end a word is written %XX. A line that cannot be understood is logged, skipped, and costs itself.
+ * A higher version than 1 is refused. */
 #ifndef STORAGE_QUEUE_FATE_FORM_H
 #define STORAGE_QUEUE_FATE_FORM_H
 

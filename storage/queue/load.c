@@ -1,8 +1,9 @@
 /* load.c - reading a queue's files after a start, in the slow lane, while the worker serves.
- * Of each segment the state file is read whole, then the mbox from envelope to envelope, passing over the messages, whose
- * lengths the envelopes tell. What is not where it should be is damage: it is looked for the next postmark with an envelope
- * behind it (no message holds one: lines that begin with "From " are quoted), and what lies between is left out, with a log line. A
- * segment with damage is never removed. Messages come in chunks; while the listener is told of one the next is being read. */
+ * Of each segment the state file is read whole, then the mbox from envelope to envelope, passing over the messages,
+ * whose lengths the envelopes tell. What is not where it should be is damage: it is looked for the next postmark with
+ * an envelope behind it (no message holds one: lines that begin with "From " are quoted), and what lies between is
+ * left out, with a log line. A segment with damage is never removed. Messages come in chunks; while the listener is
+ * told of one the next is being read. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/queue/fates.h"

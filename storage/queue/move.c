@@ -1,8 +1,9 @@
 /* move.c - the few messages left in old segments are moved to the newest, in the background, a batch at a time.
- * A pass goes through all messages by id and takes those in segments of which little is left. A batch is read in the files lane
- * and put into one entry: bytes and state there, "moved" here. The id stays the same, for the envelope tells it. While a
- * message is in a batch its changes wait (change.c), and so does a put that ends one of its items; none with a change under
- * way is taken. So nothing happens to it between the look and the entry, and its record stays. */
+ * A pass goes through all messages by id and takes those in segments of which little is left. A batch is read in the
+ * files lane and put into one entry: bytes and state there, "moved" here. The id stays the same, for the envelope
+ * tells it. While a message is in a batch its changes wait (change.c), and so does a put that ends one of its items;
+ * none with a change under way is taken. So nothing happens to it between the look and the entry, and its record
+ * stays. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"

@@ -1,6 +1,6 @@
 /* order.h - a queue's messages by id: found, and looked at in their order.
- * Nearly all come in their order and go in about the same, so they stand in sorted blocks of a few hundred, the blocks in a
- * sorted row. */
+ * Nearly all come in their order and go in about the same, so they stand in sorted blocks of a few hundred, the
+ * blocks in a sorted row. */
 #ifndef STORAGE_QUEUE_ORDER_H
 #define STORAGE_QUEUE_ORDER_H
 

@@ -2,8 +2,8 @@
  * All but the lanes' work is done in the loop. A message goes this way:
  *   put -> (its file is linked) -> entry made -> synced: it is there, its items open -> applied: it can be read
  * and a change: in memory -> pending -> entry made -> synced: its item closes if that is its end.
- * Offsets are given when an entry is made. If one fails, those after it fail too (journal.h); nothing new is made until all of
- * them are told, then the files' ends are again where the last durable entry left them. */
+ * Offsets are given when an entry is made. If one fails, those after it fail too (journal.h); nothing new is made
+ * until all of them are told, then the files' ends are again where the last durable entry left them. */
 #ifndef STORAGE_QUEUE_PARTS_H
 #define STORAGE_QUEUE_PARTS_H
 
@@ -57,6 +57,7 @@ struct opening { /* messages whose items the listener is to be told of, in slice
 	uint32_t item;
 	struct buf texts;  /* of each record: its sender, then the address of each open item */
 	size_t read;       /* of texts */
+	bool begun;        /* the sender is read */
 	struct str sender; /* of the record being told; in texts */
 	unsigned told;
 	void (*done)(void *user);
@@ -97,7 +98,7 @@ struct queue {
 
 	struct pendings pendings;
 	struct timer flush_timer;
-	bool flushing;
+	bool flushing, failed; /* failed: changes could not be written the last time */
 	struct flush *flights; /* entries of changes under way */
 
 	struct opening *openings, **openings_last;

@@ -1,6 +1,6 @@
-/* put.c - putting a message into the queue: one entry of the journal has its envelope, its bytes and the ends of others.
- * A message in memory is in the entry; one in a file of the spool gets a link of ours first, in the files lane. A put that ends
- * items of a message which is being moved waits until that is where it goes. */
+/* put.c - putting a message into the queue: one entry of the journal has its envelope, its bytes and the ends of
+ * others. A message in memory is in the entry; one in a file of the spool gets a link of ours first, in the files
+ * lane. A put that ends items of a message which is being moved waits until that is where it goes. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"

@@ -140,19 +140,18 @@ int64_t clock_ms(void)
 }
 
 /* Tells of items until all are told or it is time to stop. True: all are. A record that is not through has an item that
- * nobody was told of, so it is there. */
+ * nobody was told of, so it is there; it can be found when it is through. */
 static bool opening_tell(struct queue *q, struct opening *o, int64_t until_ms)
 {
 	struct unpack u = unpack_of(str_cut(buf_str(&o->texts), o->read, buf_len(&o->texts)));
 
-	for (; o->at < o->count; o->at++, o->item = 0) {
+	for (; o->at < o->count; o->at++, o->item = 0, o->begun = false) {
 		struct record *r = o->records[o->at];
 		uint32_t count = r->m.count;
 
-		if (!r->listed) {
+		if (!o->begun)
 			o->sender = unpack_str(&u);
-			record_list(q, r);
-		}
+		o->begun = true;
 		for (; o->item < count; o->item++) {
 			struct queue_item *item = &r->m.items[o->item];
 
@@ -165,6 +164,7 @@ static bool opening_tell(struct queue *q, struct opening *o, int64_t until_ms)
 			if (q->listener.opened)
 				q->listener.opened(q->user, item, unpack_str(&u), o->sender);
 		}
+		record_list(q, r);
 	}
 	return true;
 }

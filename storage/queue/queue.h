@@ -1,20 +1,20 @@
 /* queue.h - mail that waits to leave: durable, in text files, each worker's own.
- * What a worker accepts for others, and what an owner cannot take just now, is put into that worker's queue. A message is
- * stored once, with its envelope before it, and has an item for each recipient whose fate is open. What becomes of an item
- * is told the queue (queue_change), which writes it down; when no item is left the message is gone.
+ * What a worker accepts for others, and what an owner cannot take just now, is put into that worker's queue. A
+ * message is stored once, with its envelope before it, and has an item for each recipient whose fate is open. What
+ * becomes of an item is told the queue (queue_change), which writes it down; when no item is left the message is gone.
  *
  *   DIR/queue/<number>/<segment>.mbox    messages as in any mbox, their envelopes as header fields before them
  *   DIR/queue/<number>/<segment>.state   what became of their recipients since, a line each
  *
- * Both only grow; what they get is an entry of the worker's journal, so a promise is durable when its put is done and what
- * was done once is not done again. A segment whose messages are all gone is removed; few that are left in an old one are
- * moved to the newest. A directory whose worker is no more is taken over by another at a start.
+ * Both only grow; what they get is an entry of the worker's journal, so a promise is durable when its put is done and
+ * what was done once is not done again. A segment whose messages are all gone is removed; few that are left in an old
+ * one are moved to the newest. A directory whose worker is no more is taken over by another at a start.
  *
- * In memory is what choosing needs: times, tries, where to. Addresses, parameters and replies are in the files and are read
- * with the message (queue_open). A million messages of one recipient take at most 250 MiB.
+ * In memory is what choosing needs: times, tries, where to. Addresses, parameters and replies are in the files and
+ * are read with the message (queue_open). A million messages of one recipient take at most 250 MiB.
  *
- * Who decides when an item is tried, and how, is the listener's business (protocols/sending): it is told of each item that
- * opens, at a put as well as when the files are read at a start, and keeps what it wants to know in it. */
+ * Who decides when an item is tried, and how, is the listener's business (protocols/sending): it is told of each item
+ * that opens, at a put as well as when the files are read at a start, and keeps what it wants to know in it. */
 #ifndef STORAGE_QUEUE_H
 #define STORAGE_QUEUE_H
 
@@ -141,8 +141,8 @@ struct queue_put {
 	struct str before;   /* header lines in stored form (LF) put before the message: Received ... */
 	struct draft *draft; /* the message; it lives until done. NULL: bytes are */
 	struct str bytes;    /* in stored form; copied */
-	/* These items of this queue end with it, in the same entry of the journal: a bounce is there when what bounced is
-	 * not, a list's mail when its members' is. They are closed when done says OK. NULL: none. */
+	/* These items of this queue end with it, in the same entry of the journal: a bounce is there when what
+	 * bounced is not, a list's mail when its members' is. They are closed when done says OK. NULL: none. */
 	struct queue_item *const *ends;
 	size_t end_count;
 };
@@ -166,8 +166,8 @@ struct queue_change {
 	bool warned;
 	struct str status, reply, remote;
 };
-/* In memory at once (but for closing), in the files soon: many of one turn are one entry. Nobody need wait. If the disk does
- * not take it, it is tried again until it does, and the item is not tried meanwhile. */
+/* In memory at once (but for closing), in the files soon: many of one turn are one entry. Nobody need wait. If the
+ * disk does not take it, it is tried again until it does, and the item is not tried meanwhile. */
 void queue_change(struct queue *q, struct queue_item *item, const struct queue_change *c);
 /* A held item is ITEM_TRYING from now on, in memory alone. */
 void queue_unhold(struct queue *q, struct queue_item *item);
@@ -186,8 +186,9 @@ typedef void queue_open_done(void *user, enum err e, struct queue_copy *copy); /
 struct call *queue_open(struct queue *q, struct queue_message *m, queue_open_done *done, void *user);
 void queue_copy_free(struct queue_copy *c); /* NULL is fine */
 
-/* Bytes in stored form (form.h) from `at` on, added to out: at least one unless it is the end, up to QUEUE_PIECE. True: they
- * are there (warm). False: they are being read; on_piece runs later, then the same call is true. ERR through *e. */
+/* Bytes in stored form (form.h) from `at` on, added to out: at least one unless it is the end, up to QUEUE_PIECE.
+ * True: they are there (warm). False: they are being read; on_piece runs later, then the same call is true. ERR
+ * through *e. */
 #define QUEUE_PIECE (64u << 10)
 bool queue_copy_read(
 	struct queue_copy *c, uint64_t at, struct buf *out, enum err *e, void (*on_piece)(void *user), void *user);

@@ -1,6 +1,6 @@
 /* writing.c - an entry of the journal that writes to files of the queue.
- * It gives offsets as it is made. When one fails, those made after it fail too; once all under way are told, the ends of the
- * files are again where the last durable entry left them. */
+ * It gives offsets as it is made. When one fails, those made after it fail too; once all under way are told, the ends
+ * of the files are again where the last durable entry left them. */
 #include "core/mem.h"
 #include "storage/queue/fate_form.h"
 #include "storage/queue/parts.h"

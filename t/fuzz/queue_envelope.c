@@ -1,5 +1,5 @@
-/* Any bytes as an envelope of a queue: what is read can be written, and written it reads the same. The checksum of the input is
- * made right first, or hardly anything would be read. */
+/* Any bytes as an envelope of a queue: what is read can be written, and written it reads the same. The checksum of
+ * the input is made right first, or hardly anything would be read. */
 #include "core/crc32c.h"
 #include "storage/queue/envelope_form.h"
 #include <assert.h>

@@ -1,6 +1,6 @@
-/* A queue whose worker is killed under load, at any moment: every put that was answered is there, with exactly the items whose
- * end was not told as durable; what was under way may be there or not. The worker runs in a child, which writes a line to
- * a pipe for each thing that it was told. */
+/* A queue whose worker is killed under load, at any moment: every put that was answered is there, with exactly the
+ * items whose end was not told as durable; what was under way may be there or not. The worker runs in a child, which
+ * writes a line to a pipe for each thing that it was told. */
 #include "t/queue.h"
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,5 +1,5 @@
-/* The queue where things go wrong or meet: files that are damaged or forged, a journal that fails, limits, segments that
- * come and go, directories of workers that are no more. */
+/* The queue where things go wrong or meet: files that are damaged or forged, a journal that fails, limits, segments
+ * that come and go, directories of workers that are no more. */
 #include "storage/mbox.h"
 #include "t/queue.h"
 #include <dirent.h>

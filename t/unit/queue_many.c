@@ -1,5 +1,6 @@
-/* Many waiting messages, and one of many recipients: found again after a start in slices, in little memory. MANY=1000000 and
- * LIST=100000 for figures; without them there are few, and only what does not depend on the machine is judged. */
+/* Many waiting messages, and one of many recipients: found again after a start in slices, in little memory.
+ * MANY=1000000 and LIST=100000 for figures; without them there are few, and only what does not depend on the machine
+ * is judged. */
 #include "t/queue.h"
 #include <malloc.h>
 

@@ -1,5 +1,6 @@
-/* A long random history of queues, of two workers or of one that has the other's to see to, against a model that is only an
- * array: puts of all sizes, changes, ends within puts, restarts; segments are small, so messages move between them. */
+/* A long random history of queues, of two workers or of one that has the other's to see to, against a model that is
+ * only an array: puts of all sizes, changes, ends within puts, restarts; segments are small, so messages move between
+ * them. */
 #include "t/queue.h"
 
 #define MESSAGES 4000 /* of the whole history */
