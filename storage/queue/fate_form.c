@@ -12,23 +12,17 @@ void fate_print_head(struct buf *out)
 	buf_printf(out, STR_FMT "%d\n", STR_ARG(HEAD), VERSION);
 }
 
-static struct str at_most(struct str s, size_t max)
-{
-	return s.len > max ? str_cut(s, 0, max) : s;
-}
-
-/* A reply may have any bytes; what cannot be a text again is a space. */
-static void reply_add(struct buf *out, struct str reply)
+/* What others said may have any bytes; what cannot be a text again is a space. */
+static void words_add(struct buf *out, const char *key, struct str words, size_t max, bool lines)
 {
 	struct buf clean = { 0 };
 
-	reply = at_most(reply, FATE_REPLY_MAX);
-	for (size_t i = 0; i < reply.len; i++) {
-		unsigned char c = (unsigned char)reply.p[i];
+	for (size_t i = 0; i < words.len && i < max; i++) {
+		unsigned char c = (unsigned char)words.p[i];
 
-		buf_add_char(&clean, (c < ' ' && c != '\n') || c == 0x7f ? ' ' : reply.p[i]);
+		buf_add_char(&clean, (c < ' ' && !(lines && c == '\n')) || c == 0x7f ? ' ' : words.p[i]);
 	}
-	word_add(out, "reply", buf_str(&clean));
+	word_add(out, key, buf_str(&clean));
 	buf_free(&clean);
 }
 
@@ -46,9 +40,9 @@ void fate_print(struct buf *out, uint64_t id, uint32_t number, const struct queu
 		buf_printf(out, " tries=%u", c->tries);
 	if (c->warned)
 		buf_add_str(out, STR(" warned"));
-	word_add(out, "status", at_most(c->status, FATE_STATUS_MAX));
-	reply_add(out, c->reply);
-	word_add(out, "remote", at_most(c->remote, FATE_REMOTE_MAX));
+	words_add(out, "status", c->status, FATE_STATUS_MAX, false);
+	words_add(out, "reply", c->reply, FATE_REPLY_MAX, true);
+	words_add(out, "remote", c->remote, FATE_REMOTE_MAX, false);
 	buf_add_char(out, '\n');
 }
 
@@ -78,7 +72,7 @@ static bool reply_of(struct str value, struct arena *a, struct str *reply)
 	word_text(value, FATE_REPLY_MAX, a, &all);
 	*reply = all;
 	for (size_t i = 0; i < all.len; i++)
-		good &= (unsigned char)all.p[i] >= ' ' || all.p[i] == '\n';
+		good &= ((unsigned char)all.p[i] >= ' ' && all.p[i] != 0x7f) || all.p[i] == '\n';
 	return good && all.len <= FATE_REPLY_MAX;
 }
 

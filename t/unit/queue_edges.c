@@ -392,7 +392,15 @@ static void test_state_lines(void)
 	file_add(first_file(".state"), "nonsense\nended q0-ffff 0\nended q9-1 5:1\nwaits ");
 	begin_again(1);
 	ok(item_of(w, id, 1) && !item_of(w, id, 0), "lines that say nothing cost themselves");
-	change(w, item_of(w, id, 1), FATE_WAITS, NOW_S + 1234);
+	{
+		struct queue_change any = { .fate = FATE_WAITS,
+			.next_s = NOW_S + 1234,
+			.status = STR("4.2\r\n.2"),
+			.reply = STR("\0\xff any\tbytes"),
+			.remote = STR("a\nwaits q0-1 0") };
+
+		queue_change(w->queue, item_of(w, id, 1), &any);
+	}
 	restart(1);
 	ok(item_of(w, id, 1)->next_s == NOW_S + 1234, "and a torn one does not spoil the next");
 	stop_all();
