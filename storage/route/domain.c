@@ -30,7 +30,9 @@ static const struct setting rows[] = {
 		"info@example.test\", \"*@example.test as *@example.org\" }.",
 		0 },
 	{ "aliases_files", SETTING_LIST, "", NULL, NULL, offsetof(struct domain_conf, aliases_files),
-		"Files in the form of aliases(5), such as /etc/aliases, that hold for names of this domain.", 0 },
+		"Files in the form of aliases(5), such as /etc/aliases, that hold for names of this domain: see "
+		"postern(8).",
+		0 },
 	{ "srs", SETTING_BOOL, "yes", NULL, NULL, offsetof(struct domain_conf, srs),
 		"What names of the domain forward elsewhere leaves with a sender of this domain, whose bounces find "
 		"their "
@@ -132,6 +134,10 @@ static bool check(const void *values, const char *title, struct buf *why)
 	good &= names_check(&conf->aliases, title, "aliases", why);
 	good &= names_check(&conf->masquerade, title, "masquerade", why);
 	good &= senders_check(&conf->senders, title, why);
+	for (size_t i = 0; i < conf->aliases_files.count; i++)
+		if (conf->aliases_files.items[i][0] != '/')
+			good = wrong(
+				why, title, "aliases_files: \"%s\" is not a whole path", conf->aliases_files.items[i]);
 	if (!strcmp(title, DOMAIN_DEFAULT) && (conf->aliases.count || conf->masquerade.count))
 		good = wrong(why, title, "aliases and masquerade: they are of one domain");
 	if (strcmp(conf->unknown, DOMAIN_REJECT) != 0 && strcmp(conf->unknown, DOMAIN_DISCARD) != 0 &&

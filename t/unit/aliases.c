@@ -149,8 +149,23 @@ static void test_worker(void)
 	buf_free(&why);
 }
 
+static void test_setting(void)
+{
+	struct conf *c = conf_new(test_settings);
+	struct buf why = { 0 };
+
+	conf_add_title(c, "domain", "example.test", &why);
+	conf_set(c, "domain", "example.test", "aliases_files", "/etc/aliases", &why);
+	ok(conf_check(c, &why), "a file is named by its whole path");
+	conf_set(c, "domain", "example.test", "aliases_files", "aliases", &why);
+	ok(!conf_check(c, &why) && str_find(buf_str(&why), '"') > 0, "and not otherwise");
+	buf_free(&why);
+	conf_unref(c);
+}
+
 int main(void)
 {
+	test_setting();
 	test_begin(1);
 	snprintf(path, sizeof(path), "%s/aliases", scratch_path);
 	snprintf(list_path, sizeof(list_path), "%s/list", scratch_path);
