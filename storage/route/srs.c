@@ -144,6 +144,8 @@ enum err srs_forward(
 	if (e)
 		return e;
 	local = unquoted(a, path.local);
+	if (!local.len)
+		return ERR_MISTAKE;
 	if ((is_rewritten(local, '0') || is_rewritten(local, '1')) && str_eq_nocase(path.domain, domain)) {
 		*out = sender; /* it is ours already */
 		return OK;

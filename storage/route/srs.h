@@ -16,7 +16,8 @@
 /* Whether a local part, or an address, looks like one. */
 bool srs_is(struct str address);
 
-/* sender: local@domain; domain: ours. The result lies in the arena. ERR_TOO_BIG: it would be too long for a mailbox. */
+/* sender: local@domain; domain: ours. The result lies in the arena. ERR_TOO_BIG: it would be too long for a mailbox;
+ * ERR_MISTAKE: sender is no address, or has nothing before its @. */
 enum err srs_forward(
 	struct arena *a, struct str key, struct str sender, struct str domain, int64_t now_s, struct str *out);
 /* local: of an address at our domain. OK; ERR_MISTAKE: it is none of these; ERR_DENIED: not made by us; ERR_ABSENT: its

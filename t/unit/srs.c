@@ -146,6 +146,7 @@ static void test_long(void)
 		   &out) == ERR_TOO_BIG,
 		"one that would be too long for a mailbox is said to be");
 	ok(srs_forward(&memory, KEY, STR("nonsense"), OURS, NOW, &out) == ERR_MISTAKE, "and what is no address");
+	ok(srs_forward(&memory, KEY, STR("\"\"@far.test"), OURS, NOW, &out) == ERR_MISTAKE, "or has no name in it");
 }
 
 int main(void)
