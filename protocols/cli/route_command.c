@@ -51,8 +51,10 @@ static void print(json_t *items, bool json)
 		putchar('\n');
 		json_decref(item);
 	} else {
-		json_array_foreach(steps, i, step) printf("# %s\n", json_string_value(step));
-		json_array_foreach(leaves, i, item) print_leaf(item);
+		for (i = 0; i < json_array_size(steps); i++)
+			printf("# %s\n", json_string_value(json_array_get(steps, i)));
+		for (i = 0; i < json_array_size(leaves); i++)
+			print_leaf(json_array_get(leaves, i));
 	}
 	json_decref(steps);
 	json_decref(leaves);

@@ -1,6 +1,7 @@
 /* domain.c - see domain.h. */
 #include "storage/route/domain.h"
 #include "core/mem.h"
+#include "storage/address.h"
 #include "storage/path.h"
 #include "storage/route/idn.h"
 #include "storage/route/pattern.h"
@@ -64,7 +65,8 @@ static bool name_good(const char *name)
 	struct buf path = { 0 };
 	struct arena a = { 0 };
 	struct str made;
-	bool good = !idn_domain(&a, str_of(name), &made) && !path_domain(&path, made);
+	bool good = !idn_domain(&a, str_of(name), &made) && !address_domain(&a, made, 0, &made) && made.p[0] != '[' &&
+	            !path_domain(&path, made);
 
 	buf_free(&path);
 	arena_free(&a);

@@ -337,7 +337,7 @@ static bool look(struct router *r, struct want *n)
 	if (is_rewritten(r, n))
 		return true;
 	if (n->domain.p[0] == '[' || was_met(r, n->domain)) /* a literal, or a domain known not to be ours */
-		return route_name_told(r, n, ERR_DENIED, NULL);
+		return route_elsewhere(r, n);
 	read_detail(n);
 	route_ask(r, n);
 	return false;
@@ -404,7 +404,7 @@ static struct str whole_address(struct router *r, struct str address)
 {
 	struct str first = route_first_domain(r);
 
-	if (!str_eq_nocase(address, STR("postmaster")) || !first.len)
+	if (r->q.login || !str_eq_nocase(address, STR("postmaster")) || !first.len)
 		return address;
 	return str_of(arena_printf(&r->memory, "postmaster@" STR_FMT, STR_ARG(first)));
 }

@@ -72,6 +72,7 @@ bool route_met(struct router *r, struct str what);
 
 /* False: something is being asked about n, and route_go follows. */
 bool route_name_told(struct router *r, struct want *n, enum err e, const struct stored_name *name);
+bool route_elsewhere(struct router *r, struct want *n); /* its domain is not ours */
 bool route_unknown(struct router *r, struct want *n);
 /* True: it stands in one of the files, and that is what it means. */
 bool route_alias(struct router *r, struct want *n);

@@ -73,8 +73,8 @@ static void to_named(struct router *r, struct want *n, const struct stored_name 
 	}
 }
 
-/* It goes elsewhere. What the table made of a name of ours is no relaying: false while that name's owner is asked. */
-static bool to_elsewhere(struct router *r, struct want *n)
+/* What the table made of a name of ours is no relaying: so that name's owner may have to be asked. */
+bool route_elsewhere(struct router *r, struct want *n)
 {
 	struct str domain = str_cut(n->origin, (size_t)(str_rfind(n->origin, '@') + 1), n->origin.len);
 
@@ -116,9 +116,8 @@ bool route_name_told(struct router *r, struct want *n, enum err e, const struct 
 	case ERR_ABSENT:
 		return route_unknown(r, n);
 	case ERR_DENIED:
-		return to_elsewhere(r, n);
+		return route_elsewhere(r, n);
 	case ERR_MISTAKE:
-	case ERR_NEVER:
 		route_explain(r, STR_FMT " cannot be a name here", STR_ARG(n->address));
 		route_reject(r, n, "553 5.1.3 <" STR_FMT "> cannot be an address here", STR_ARG(n->address));
 		return true;

@@ -77,6 +77,12 @@ try:
         test_right(server, alice, make_client("alice", f"/CN=Alice/emailAddress={alice}"))
         test_wrong(server, make_client("mallory", f"/emailAddress={alice}", "stranger"),
                    make_client("nobody", "/emailAddress=nobody.here@example.test"))
+        server.command("alias", "add", "info@example.test", alice)
+        info = make_client("info", "/emailAddress=info@example.test")
+        for role in ROLES:
+            with tap.test(f"{role}: whose certificate names an alias is its account"):
+                with Auth(server, role, certificate=info) as auth:
+                    assert auth.begin("EXTERNAL", alice.encode())
         with tap.test("the log has them as it has every login"):
             log = server.log()
             assert f"login account={alice} peer=127.0.0.1 mechanism=EXTERNAL tls=yes" in log

@@ -57,7 +57,8 @@ static bool goes(const struct conf *c, const char *address, const char *sender, 
 
 	next_hop_find(c, &a, str_of(address), str_of(sender), &hop);
 	next_hop_key(&hop, &out);
-	buf_printf(&out, hop.rule.len ? " (" STR_FMT ")" : "", STR_ARG(hop.rule));
+	if (hop.rule.len)
+		buf_printf(&out, " (" STR_FMT ")", STR_ARG(hop.rule));
 	same = str_eq(buf_str(&out), str_of(told));
 	if (!same)
 		printf("# %s from <%s> goes to " STR_FMT "\n", address, sender, STR_ARG(buf_str(&out)));

@@ -165,6 +165,7 @@ static void configure(void)
 	set("domain", "plain.test", "detail", "");
 	set("domain", "minus.test", "detail", "-+");
 	set("domain", "round.test", "unknown", "*@round.test");
+	set("domain", "*", "detail", "~");
 	set("domain", "nosrs.test", "unknown", "*@far.test");
 	set("domain", "nosrs.test", "srs", "no");
 	snprintf(aliases, sizeof(aliases), "%s/aliases", scratch_path);
@@ -272,9 +273,11 @@ static void test_rules(void)
 	make_domain("byhand.test");
 	make_domain("round.test");
 	make_domain("nosrs.test");
+	make_domain("other.test");
 	make_account("list@minus.test");
 	make_account("list-owner@minus.test");
 	make_account("x@plain.test");
+	make_account("x@other.test");
 	ok(means("any@catch.test", "local alice@example.test forwarded"), "a catch-all");
 	ok(means("Any+x@moved.test", "remote any+x@new.far.test SRS@moved.test forwarded"),
 		"names that moved elsewhere");
@@ -286,6 +289,8 @@ static void test_rules(void)
 	ok(means("list-x@minus.test", "local list@minus.test +x"), "a detail behind a -");
 	ok(means("list+x@minus.test", "local list@minus.test +x"), "or a +");
 	ok(means("list-x+y@minus.test", "local list@minus.test +x+y"), "or both");
+	ok(means("x~y@other.test", "local x@other.test +y"), "what holds for domains that are not named");
+	ok(means("x+y@other.test", "reject 550 5.1.1"), "instead of what holds for none");
 	ok(means("none-x@minus.test", "reject 550 5.1.1"), "of a name that is not there");
 }
 
@@ -335,7 +340,7 @@ static void test_senders_rewritten(void)
 	ok(means_from("away2@example.test", "", "remote me@far.test forwarded"), "no sender stays none");
 	ok(means_from("away2@example.test", "alice@example.org", "remote me@far.test forwarded"),
 		"one of ours stays, by any name of his domain");
-	ok(means_from("away2@example.test", "x@byhand.test", "remote me@far.test forwarded"),
+	ok(means_from("away2@example.test", "x@other.test", "remote me@far.test forwarded"),
 		"also of a domain that the configuration does not name");
 	ok(means_from("any@nosrs.test", "bob@far.test", "remote any@far.test forwarded"), "a domain may leave them");
 }
@@ -348,7 +353,7 @@ static void test_aliases_files(void)
 	snprintf(path, sizeof(path), "%s/aliases", scratch_path);
 	snprintf(text, sizeof(text),
 		"root: alice, ops@far.test\nalice: \\alice, copy@far.test\nlist: bob, alice\nowner-list: root\nbob: "
-	        "error:550 5.1.6 bob "
+		"error:550 5.1.6 bob "
 		"moved\nprog: \"|/bin/true\"\nmixed: |/bin/true, alice\nlost: :include:/nonexistent/list\nempty:\n");
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
@@ -387,6 +392,7 @@ static void test_logins(void)
 	ok(login_is("team@example.test", "reject 550 5.1.1"), "nor by a group");
 	ok(login_is("any@catch.test", "reject 550 5.1.1"), "nor by a catch-all");
 	ok(login_is("bob@far.test", "reject 550 5.1.1"), "nor elsewhere");
+	ok(login_is("postmaster", "reject 553 5.1.3"), "nor by a name without a domain");
 }
 
 static void test_senders(void)
@@ -406,6 +412,22 @@ static void test_senders(void)
 }
 
 /* --- limits ---------------------------------------------------------------------------------------------------------- */
+
+/* Nine groups of the same 6,000 members. */
+static void make_round(const char *members)
+{
+	struct buf groups = { 0 };
+	char name[64];
+
+	for (unsigned g = 0; g < 9; g++) {
+		snprintf(name, sizeof(name), "same%u@example.test", g);
+		make_group(name, members, "", false, false);
+		buf_printf(&groups, "%s%s", g ? ", " : "", name);
+	}
+	buf_add_char(&groups, '\0');
+	make_group("round@example.test", buf_data(&groups), "", false, false);
+	buf_free(&groups);
+}
 
 static void test_limits(void)
 {
@@ -433,6 +455,13 @@ static void test_limits(void)
 	got_end();
 	ok(memmem(buf_data(&got.text), buf_len(&got.text), " of 6000", 8) != NULL, "6,000 addresses of one name");
 	ok(means("too.many@example.test", "reject 554 5.4.6 forwarded"), "12,000 are too many");
+	got_begin();
+	route_find(asker, &(struct route_question){ .address = STR("many0@example.test"), .explain = true }, on_route,
+		NULL);
+	got_end();
+	ok(steps_told == 1000, "1,000 steps are told");
+	make_round(buf_data(&to));
+	ok(means("round@example.test", "reject 554 5.4.6 forwarded"), "so are 54,000 of which most are the same");
 	buf_free(&to);
 }
 
