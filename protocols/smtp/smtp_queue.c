@@ -12,7 +12,7 @@
 
 static bool is_good(const struct smtp_target *t)
 {
-	return t->outcome == OK && t->kind != ROUTE_REJECT && !t->smtp->recipients[t->recipient].hidden;
+	return t->outcome == OK && !t->same && t->kind != ROUTE_REJECT && !t->smtp->recipients[t->recipient].hidden;
 }
 
 /* Targets that one reply is about. */

@@ -42,11 +42,12 @@ unsigned smtp_may(const struct smtp *s)
 	return (s->account ? SMTP_MAY_HOLD : 0) | (smtp_relay_trusted(s) ? SMTP_MAY_URGE : 0);
 }
 
+/* Where one must log in they are offered to who has not yet: few ask again behind AUTH. */
 void smtp_trusted_offers(struct smtp *s)
 {
 	const struct submission_conf *conf = conf_section(s->snapshot, &submission_settings);
 	struct date last = date_of((worker_wall_ms(s->worker) + conf->hold_max_ms) / 1000, 0);
-	unsigned may = smtp_may(s);
+	unsigned may = smtp_auth_required(s) ? SMTP_MAY_HOLD | SMTP_MAY_URGE : smtp_may(s);
 
 	if (may & SMTP_MAY_HOLD)
 		smtp_reply(s, "250-FUTURERELEASE %lld %04d-%02d-%02dT%02d:%02d:%02dZ",
@@ -54,6 +55,6 @@ void smtp_trusted_offers(struct smtp *s)
 			last.second);
 	if (may & SMTP_MAY_URGE)
 		smtp_reply(s, "250-MT-PRIORITY");
-	if (smtp_relay_trusted(s) && !s->lmtp)
+	if (may & SMTP_MAY_URGE && !s->lmtp)
 		smtp_reply(s, "250-ETRN");
 }

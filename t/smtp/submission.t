@@ -2,8 +2,10 @@
 options --set "smtp.errors_max 100"
 server submission
 C: EHLO client.test
-S.. 250-DSN
-S: 250-DELIVERBY
+S.. 250-DELIVERBY
+S: 250-FUTURERELEASE 2592000 20*T*Z
+S: 250-MT-PRIORITY
+S: 250-ETRN
 S: 250-HELP
 S.. 250 *
 C: AUTH PLAIN AGFsaWNlAHNlY3JldA==
