@@ -1,5 +1,5 @@
-/* smtp_copies.c - copies of all mail (storage/route/copies.h): more recipients of a message, once it is whole, of whom neither
- * its sender nor the others hear: no reply is about them, no report is made of them. */
+/* smtp_copies.c - copies of all mail (storage/route/copies.h): more recipients of a message, once it is whole, of whom
+ * neither its sender nor the others hear: no reply is about them, no report is made of them. */
 #include "core/log.h"
 #include "protocols/smtp/smtp_session.h"
 #include "storage/route/copies.h"

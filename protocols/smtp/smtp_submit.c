@@ -61,10 +61,12 @@ static void add_missing(struct smtp *s, bool date, bool id, struct buf *out)
 		buf_printf(out, "Message-ID: <%s@%s>\r\n", s->id, smtp_hostname(s));
 }
 
-/* What an address is, as the store compares them; whatever is no address is nobody's. */
-static struct str plain(struct arena *a, const struct address *one)
+/* As it goes out; whatever is no address is nobody's. */
+static struct str address_of(const struct smtp *s, struct arena *a, const struct address *one)
 {
-	return str_of(arena_printf(a, STR_FMT "@" STR_FMT, STR_ARG(one->local), STR_ARG(one->host)));
+	struct str address = str_of(arena_printf(a, STR_FMT "@" STR_FMT, STR_ARG(one->local), STR_ARG(one->host)));
+
+	return masquerade_address(s->snapshot, a, address);
 }
 
 static void note_from(struct smtp *s, struct str value)
@@ -80,7 +82,7 @@ static void note_from(struct smtp *s, struct str value)
 		}
 		if (!s->submit.from)
 			s->submit.from = arena_alloc(a, FROM_MAX * sizeof(struct str));
-		s->submit.from[s->submit.from_count++] = plain(a, one);
+		s->submit.from[s->submit.from_count++] = address_of(s, a, one);
 	}
 }
 

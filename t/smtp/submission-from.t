@@ -1,5 +1,5 @@
 # submission-from.t: From and Sender are the account's too, where the configuration wants it (RFC 6409, 6.1)
-options --set "submission.from true" --set "smtp.line_ends normalise"
+options --set "submission.from true" --set 'domain.example.test.masquerade {"host.test"}' --set "smtp.line_ends normalise"
 server submission
 C: EHLO client.test
 S.. 250 *
@@ -25,7 +25,12 @@ S: 250 *
 S: 250 *
 S: 354 *
 S: 550 5.7.1 *
-C\: MAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nFrom: "bob@example.test" <Alice@Example.test>\r\nReply-To: bob@example.test\r\n\r\nFrom: bob@example.test\r\n.\r\n
+C\: MAIL FROM:<alice@host.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nFrom: bob@host.test\r\n\r\n.\r\n
+S: 250 2.1.0 sender <alice@example.test>
+S: 250 *
+S: 354 *
+S: 550 5.7.1 * <bob@example.test> is no address of alice@example.test
+C\: MAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nFrom: "bob@example.test" <Alice@Example.test>, alice@host.test\r\nReply-To: bob@example.test\r\n\r\nFrom: bob@example.test\r\n.\r\n
 S: 250 *
 S: 250 *
 S: 354 *
