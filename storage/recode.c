@@ -48,6 +48,7 @@ struct recode {
 
 	/* To 7 bits. */
 	bool seven, again;            /* the second pass, which writes */
+	bool message;                 /* the header that comes is a message's, not a part's */
 	bool impossible;              /* beyond ASCII where it cannot be encoded */
 	unsigned part;                /* the number of the leaf whose body comes; 0: what belongs to none */
 	bool encodable;               /* that leaf */
@@ -62,6 +63,7 @@ static void begin(struct recode *r)
 	r->mode = HEADER;
 	r->undecided = true;
 	r->depth = r->parts = 1;
+	r->message = true;
 }
 
 struct recode *recode_new(void)
@@ -212,9 +214,9 @@ static void add_fields(const struct recode *r, const char *encoding, struct buf 
 	struct str block = buf_str(&r->header);
 	struct header_field field;
 
-	if (r->depth == 1 && !header_find(block, "MIME-Version", &field))
+	if (r->message && !header_find(block, "MIME-Version", &field))
 		buf_add_str(out, STR("MIME-Version: 1.0\r\n"));
-	if (r->depth == 1 && !header_find(block, "Content-Type", &field))
+	if (r->message && !header_find(block, "Content-Type", &field))
 		buf_add_str(out, STR("Content-Type: text/plain; charset=unknown-8bit\r\n"));
 	if (!header_find(block, "Content-Transfer-Encoding", &field))
 		buf_printf(out, "Content-Transfer-Encoding: %s\r\n", encoding);
@@ -347,6 +349,7 @@ static void header_whole(struct recode *r, struct buf *out)
 		if (may_hold && encoding != ENCODING_QUOTED && encoding != ENCODING_BASE64) {
 			write_header(r, plain_encoding(r, &c), out);
 			open_part(r);
+			r->message = true;
 		} else { /* those may not be, but are */
 			opaque(r, may_hold || r->seven ? plain_encoding(r, &c) : NULL, out);
 		}
@@ -394,6 +397,7 @@ static void close_below(struct recode *r, const struct level *level, bool closin
 	r->part = 0;
 	if (!closing) {
 		open_part(r);
+		r->message = false;
 		r->then = HEADER;
 	}
 	r->mode = DELIMITER;
