@@ -74,6 +74,16 @@ def never_twice(server):
         assert "no report" not in server.log()
 
 
+def nobody(server):
+    with tap.test("a sender who is gone is told nothing: the mail ends, and the log tells"):
+        submit(server, ["a@far.test"], text("gone", sender="test0003@example.test"), account="test0003")
+        wait_until(lambda: waiting(server), WAIT_S, "mail in the queue")
+        server.command("account", "delete", "test0003@example.test")
+        bounce(server)
+        wait_until(lambda: not waiting(server), WAIT_S, "an empty queue")
+        assert "no report action=failed to=<test0003@example.test> reason=\"nobody has the sender's address\"" in server.log()
+
+
 def at_most(server):
     with tap.test("one address gets so many reports an hour, then none: the items end, and the log tells"):
         for n in range(5):
@@ -146,7 +156,7 @@ def main():
     with Sink() as sink:
         route = [f"route.hostile.to smtp:[{sink.host}]:{sink.port}", 'route.hostile.recipients {"*@hostile.test"}']
         with Server(users=6, workers=2, smarthost=NOBODY, set=["sending.reports_per_sender 3", *route]) as server:
-            for part in (failed, as_asked, never_twice, at_most, international):
+            for part in (failed, as_asked, never_twice, at_most, international, nobody):
                 part(server)
             for part in (hostile, delayed):
                 part(server, sink)
