@@ -12,6 +12,7 @@ struct control_queue {
 	unsigned worker;      /* who is asked */
 	uint64_t left;        /* messages that may be listed still */
 	uint64_t count;       /* listed, or items concerned */
+	struct buf key;       /* ask.key */
 	struct call *call;
 };
 
@@ -19,8 +20,10 @@ static void ask_next(struct control *c);
 
 void control_queue_free(struct control_queue *q)
 {
-	if (q)
-		call_cancel(q->call);
+	if (!q)
+		return;
+	call_cancel(q->call);
+	buf_free(&q->key);
 	free(q);
 }
 
@@ -45,6 +48,7 @@ static void next_worker(struct control_queue *q)
 	q->worker++;
 	q->ask.id = 0;
 	q->ask.item = 0;
+	buf_clear(&q->key);
 }
 
 static void answered(void *user, enum err e, struct str answer)
@@ -66,6 +70,8 @@ static void answered(void *user, enum err e, struct str answer)
 		q->left -= q->ask.task == SLICE_LIST ? a.count : 0;
 		q->ask.id = a.id;
 		q->ask.item = a.item;
+		buf_clear(&q->key);
+		buf_add_str(&q->key, a.key);
 		if (a.last)
 			next_worker(q);
 	}
@@ -85,6 +91,7 @@ static void ask_next(struct control *c)
 		c->on_room = ask_next;
 		return;
 	}
+	q->ask.key = buf_str(&q->key);
 	q->ask.most = q->left < UINT32_MAX ? (uint32_t)q->left : UINT32_MAX;
 	slice_ask_pack(&q->ask, &args);
 	q->call = call_send(c->worker, q->worker, &slice_calls[0], buf_str(&args), SLICE_DEADLINE_MS, answered, c);

@@ -40,6 +40,7 @@ void slice_ask_pack(const struct slice_ask *a, struct buf *out)
 	filter_pack(&a->filter, out);
 	pack_u8(out, a->order);
 	pack_str(out, a->via);
+	pack_str(out, a->key);
 	pack_u64(out, a->id);
 	pack_u32(out, a->item);
 	pack_u32(out, a->most);
@@ -53,6 +54,7 @@ static bool ask_unpack(struct str args, struct slice_ask *a)
 	filter_unpack(&u, &a->filter);
 	a->order = (enum sending_order)unpack_u8(&u);
 	a->via = unpack_str(&u);
+	a->key = unpack_str(&u);
 	a->id = unpack_u64(&u);
 	a->item = unpack_u32(&u);
 	a->most = unpack_u32(&u);
@@ -65,6 +67,7 @@ void slice_answer_unpack(struct unpack *u, struct slice_answer *a)
 	a->item = unpack_u32(u);
 	a->last = unpack_u8(u);
 	a->count = unpack_u32(u);
+	a->key = unpack_str(u);
 	a->lines = unpack_str(u);
 }
 
@@ -76,6 +79,7 @@ static void answer(struct slice *s)
 	pack_u32(&out, s->answer.item);
 	pack_u8(&out, s->answer.last);
 	pack_u32(&out, s->answer.count);
+	pack_str(&out, s->answer.key);
 	pack_str(&out, buf_str(&s->lines));
 	request_answer(s->rq, OK, buf_str(&out));
 	buf_free(&out);
@@ -305,24 +309,36 @@ static void look_through(struct slice *s)
 
 /* --- destinations -------------------------------------------------------------------------------------------------- */
 
+/* Behind the last one told of; if that is gone, behind as many as were. */
+static struct queue_destination *destination_from(const struct slice *s)
+{
+	struct queue_destination *d = NULL;
+
+	if (s->ask.key.len && (d = sending_destination_named(s->w, s->ask.key)))
+		return sending_destination_after(s->w, d);
+	d = sending_destination_after(s->w, NULL);
+	for (uint32_t i = 0; d && i < s->ask.item; i++)
+		d = sending_destination_after(s->w, d);
+	return d;
+}
+
 /* Whoever comes or goes meanwhile may make one be told of twice, or not: it is a picture of what moves. */
 static void tell_destinations(struct slice *s)
 {
-	struct queue_destination *d = NULL;
-	struct destination_status status;
-	uint32_t at = 0, end = s->ask.item + ITEMS_MAX;
+	struct queue_destination *d = destination_from(s);
+	struct destination_status status = { .key = STR("") };
+	uint32_t told = 0;
 
 	if (!s->ask.item)
 		add_line(s, queue_totals_json(s->w));
-	while (at < end && (d = sending_destination_after(s->w, d))) {
-		if (at++ < s->ask.item)
-			continue;
+	for (; d && told < ITEMS_MAX; d = sending_destination_after(s->w, d), told++) {
 		sending_destination_status(s->w, d, &status);
 		if (!s->ask.filter.destination.len || str_eq_nocase(s->ask.filter.destination, status.key))
 			add_line(s, queue_destination_json(s->w, &status));
 	}
-	s->answer.item = at;
-	s->answer.last = at < end;
+	s->answer.item = s->ask.item + told;
+	s->answer.key = status.key;
+	s->answer.last = !d;
 }
 
 /* --- the call ------------------------------------------------------------------------------------------------------ */

@@ -18,6 +18,7 @@ struct slice_ask {
 	struct queue_filter filter;
 	enum sending_order order;
 	struct str via; /* ORDER_MOVE */
+	struct str key; /* of the last destination told of: where to go on, unless it is gone */
 	uint64_t id;    /* where to go on: 0 at first */
 	uint32_t item;  /* in that message, or among destinations; 0: behind it */
 	uint32_t most;  /* messages, of a list */
@@ -28,6 +29,7 @@ struct slice_answer {
 	uint32_t item;
 	bool last;        /* there is no next */
 	uint32_t count;   /* messages listed, items concerned */
+	struct str key;   /* of the last destination */
 	struct str lines; /* of JSON, for the asker to pass on: {"item": ...} */
 };
 

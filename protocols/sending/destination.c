@@ -200,6 +200,11 @@ static struct queue_destination *find(const struct sending *s, struct str key, u
 	return NULL;
 }
 
+struct queue_destination *sending_destination_named(struct worker *w, struct str key)
+{
+	return w->sending ? find(w->sending, key, str_hash(key)) : NULL;
+}
+
 static struct queue_destination *make(struct sending *s, struct str key, uint64_t hash, bool local)
 {
 	struct queue_destination *d = mem_alloc(sizeof(*d) + key.len);

@@ -47,6 +47,7 @@ size_t sending_order(struct worker *w, struct queue_message *m, enum sending_ord
 
 /* All destinations with something open, one after the other: after NULL the first; NULL: no more. */
 struct queue_destination *sending_destination_after(struct worker *w, const struct queue_destination *d);
+struct queue_destination *sending_destination_named(struct worker *w, struct str key); /* NULL: it is gone */
 struct destination_status {
 	struct str key;
 	uint64_t items, held;
