@@ -83,8 +83,8 @@ enum habit {
 struct host { /* as the test wants it, then what it saw */
 	const char *name;
 	enum habit habit;
-	int64_t takes_ms;   /* for a transaction */
-	unsigned most_open; /* more sessions get 421 instead of a greeting; 0: any number */
+	int64_t takes_ms;             /* for a transaction */
+	unsigned most_open;           /* more sessions get 421 instead of a greeting; 0: any number */
 	const char *address, *remote; /* that it shares with others, and as transports tell it; NULL: nobody counts */
 	unsigned open, open_max, sessions, transactions, recipients;
 	int last_priority;
@@ -151,11 +151,26 @@ static void session_sent(void *user)
 	struct transport_session *t = user;
 	struct transaction *done = t->transaction;
 	static const struct outcome outcomes[] = {
-		[GOOD] = { .kind = OUTCOME_RELAYED, .status = { "2.0.0", 5 }, .reply = { "250 taken", 9 }, .remote = { "mx", 2 } },
-		[DEFERS] = { .kind = OUTCOME_DEFERRED, .status = { "4.2.2", 5 }, .reply = { "450 full", 8 }, .remote = { "mx", 2 } },
-		[BUSY] = { .kind = OUTCOME_DEFERRED, .status = { "", 0 }, .reply = { "421 busy", 8 }, .remote = { "mx", 2 } },
-		[REFUSES] = { .kind = OUTCOME_REFUSED, .status = { "5.1.1", 5 }, .reply = { "550 no", 6 }, .remote = { "mx", 2 } },
-		[DROPS] = { .kind = OUTCOME_DEFERRED, .status = { "4.4.2", 5 }, .reply = { "lost", 4 }, .remote = { "mx", 2 } },
+		[GOOD] = { .kind = OUTCOME_RELAYED,
+			.status = { "2.0.0", 5 },
+			.reply = { "250 taken", 9 },
+			.remote = { "mx", 2 } },
+		[DEFERS] = { .kind = OUTCOME_DEFERRED,
+			.status = { "4.2.2", 5 },
+			.reply = { "450 full", 8 },
+			.remote = { "mx", 2 } },
+		[BUSY] = { .kind = OUTCOME_DEFERRED,
+			.status = { "", 0 },
+			.reply = { "421 busy", 8 },
+			.remote = { "mx", 2 } },
+		[REFUSES] = { .kind = OUTCOME_REFUSED,
+			.status = { "5.1.1", 5 },
+			.reply = { "550 no", 6 },
+			.remote = { "mx", 2 } },
+		[DROPS] = { .kind = OUTCOME_DEFERRED,
+			.status = { "4.4.2", 5 },
+			.reply = { "lost", 4 },
+			.remote = { "mx", 2 } },
 	};
 
 	t->transaction = NULL;
@@ -204,7 +219,8 @@ static void session_fails(void *user)
 	session_over(t);
 }
 
-static struct transport_session *fake_open(struct worker *worker, struct sending_session *ss, const struct next_hop *hop)
+static struct transport_session *fake_open(
+	struct worker *worker, struct sending_session *ss, const struct next_hop *hop)
 {
 	struct transport_session *t = mem_new(struct transport_session);
 	struct host *h = host_named(hop->host);
@@ -220,10 +236,12 @@ static struct transport_session *fake_open(struct worker *worker, struct sending
 	connected += t->connected;
 	if (connected > connected_max)
 		connected_max = connected;
-	bad = (h->address && !t->connected) || h->habit == DEAD || h->habit == GONE || (h->most_open && h->open > h->most_open);
+	bad = (h->address && !t->connected) || h->habit == DEAD || h->habit == GONE ||
+	      (h->most_open && h->open > h->most_open);
 	if (!bad && h->open > h->open_max)
 		h->open_max = h->open;
-	timer_start(w.timers, &t->timer, h->habit == DEAD ? DEAD_MS : CONNECT_MS, bad ? session_fails : session_ready, t);
+	timer_start(
+		w.timers, &t->timer, h->habit == DEAD ? DEAD_MS : CONNECT_MS, bad ? session_fails : session_ready, t);
 	return t;
 }
 
@@ -444,7 +462,9 @@ static bool reports_fail;
 
 bool report_is_wanted(enum report_action action, const struct queue_envelope *e, unsigned notify)
 {
-	unsigned asked = action == REPORT_FAILED ? NOTIFY_FAILURE : action == REPORT_DELAYED ? NOTIFY_DELAY : NOTIFY_SUCCESS;
+	unsigned asked = action == REPORT_FAILED    ? NOTIFY_FAILURE
+	                 : action == REPORT_DELAYED ? NOTIFY_DELAY
+	                                            : NOTIFY_SUCCESS;
 
 	return e->sender.len && (notify ? notify & asked : action == REPORT_FAILED || action == REPORT_DELAYED);
 }
@@ -560,7 +580,9 @@ static void begin(const char *const *values)
 		free(title);
 	}
 	buf_free(&why);
-	w = (struct worker){ .shm = shm_new(workers, counter_count()), .workers = workers, .conf = conf, .queue = &queue };
+	w = (struct worker){
+		.shm = shm_new(workers, counter_count()), .workers = workers, .conf = conf, .queue = &queue
+	};
 	counter_use(shm_counters(w.shm, 0));
 	w.timers = timers_new();
 	w.calls = calls_new(&w);

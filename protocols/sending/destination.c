@@ -15,7 +15,7 @@
 
 #define CEILING_SUCCESSES 50
 #define CROWD_MS          10000 /* the connections to an address may all be other workers': it is looked at again */
-#define PRIORITY_MIN   (-9)
+#define PRIORITY_MIN      (-9)
 
 COUNTER(left_alone, "sending.left_alone", "times that a destination could not be reached and was left alone");
 
@@ -145,7 +145,7 @@ static struct str keep(char **at, struct str text)
 static struct hop *hop_new(const struct next_hop *from)
 {
 	size_t len = from->host.len + from->user.len + from->password.len + from->pipe.len + from->text.len +
-		     from->rule.len;
+	             from->rule.len;
 	struct hop *h = mem_alloc(sizeof(*h) + len);
 	char *at = h->bytes;
 
@@ -379,7 +379,8 @@ static void leave_alone(struct queue_destination *d)
 	d->allowed = 1;
 	destination_stands(d, STANDING_DOUBTFUL);
 	counter_add(&left_alone, 1);
-	log_info("sending", NULL, "left alone destination=" STR_FMT " times=%u next_s=%u items=%llu reply=\"" STR_FMT "\"",
+	log_info("sending", NULL,
+		"left alone destination=" STR_FMT " times=%u next_s=%u items=%llu reply=\"" STR_FMT "\"",
 		STR_ARG(d->key), d->vain, sending_now_s(d->sending) + wait_s, (unsigned long long)d->items,
 		STR_ARG(d->last ? d->last->outcome.reply : STR_NONE));
 	destination_leave(d, (int64_t)wait_s * 1000);
@@ -446,6 +447,7 @@ static void wait_in_crowd(struct queue_destination *d, struct str address)
 		return; /* others of it are there */
 	rate_wait_for_address(d, address);
 	destination_leave(d, CROWD_MS);
+	sending_pump(d->sending); /* sessions that idle make room */
 }
 
 /* Another session that did get ready speaks for it. */

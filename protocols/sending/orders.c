@@ -112,7 +112,7 @@ static void let_go(struct sending *s, struct queue_item *item)
 	queue_unhold(s->w->queue, item);
 }
 
-static void delete(struct sending *s, struct queue_item *item)
+static void delete (struct sending *s, struct queue_item *item)
 {
 	let_go(s, item);
 	change(s, item, FATE_ENDED);
@@ -184,7 +184,7 @@ static void obey(struct sending *s, struct queue_item *item, enum sending_order 
 		release(s, item);
 		break;
 	case ORDER_DELETE:
-		delete(s, item);
+		delete (s, item);
 		break;
 	case ORDER_BOUNCE:
 		bounce(s, item);

@@ -9,7 +9,8 @@ static uint32_t seconds(int64_t own_ms, int64_t all_ms)
 	return (uint32_t)((own_ms ? own_ms : all_ms) / MS);
 }
 
-void policy_read(struct policy *p, const struct sending_conf *all, const char *title, const struct destination_conf *own)
+void policy_read(
+	struct policy *p, const struct sending_conf *all, const char *title, const struct destination_conf *own)
 {
 	static const struct destination_conf nothing;
 

@@ -1,7 +1,7 @@
 /* sending.c - items opened and closed, what comes next for each of them, and the life of it all. */
-#include "protocols/sending/sending_inside.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "protocols/sending/sending_inside.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -88,9 +88,12 @@ static void item_comes(struct sending *s, struct queue_item *item, uint32_t at_s
 {
 	enum event what;
 	uint32_t event_s = schedule_event(item->destination->policy, item, at_s - 1, &what);
-	enum purpose purpose = what == EVENT_EXPIRES ? PURPOSE_EXPIRE : what == EVENT_RETURNS ? PURPOSE_RETURN : PURPOSE_WARN;
+	enum purpose purpose = what == EVENT_EXPIRES   ? PURPOSE_EXPIRE
+	                       : what == EVENT_RETURNS ? PURPOSE_RETURN
+	                                               : PURPOSE_WARN;
 
-	if (purpose == PURPOSE_WARN && schedule_expires_s(item->destination->policy, item->message) <= sending_now_s(s)) {
+	if (purpose == PURPOSE_WARN &&
+		schedule_expires_s(item->destination->policy, item->message) <= sending_now_s(s)) {
 		purpose = PURPOSE_EXPIRE;
 		event_s = sending_now_s(s);
 	}
@@ -265,7 +268,8 @@ static void settings_take(struct sending *s)
 
 		policy_read(&s->policies[i + 1], s->conf, title, own);
 	}
-	TAILQ_FOREACH (d, &s->all, all) {
+	TAILQ_FOREACH(d, &s->all, all)
+	{
 		const struct policy *p = sending_policy(s, str_of(d->policy->title));
 
 		d->policy = p ? p : &s->policies[0];

@@ -55,7 +55,8 @@ struct policy {      /* what holds for a destination: the section `sending`, wit
 	int64_t rate;
 };
 
-void policy_read(struct policy *p, const struct sending_conf *all, const char *title, const struct destination_conf *own);
+void policy_read(
+	struct policy *p, const struct sending_conf *all, const char *title, const struct destination_conf *own);
 /* Seconds from a try in vain, the tries-th, to the next. */
 uint32_t schedule_retry_s(const struct policy *p, unsigned tries);
 
@@ -71,7 +72,7 @@ struct calendar { /* a heap; zeroed it is empty. An item's `place` is its place 
 	struct calendar_entry {
 		uint32_t at_s;
 		struct queue_item *item;
-	} *entries;
+	} * entries;
 	size_t count, cap;
 };
 void calendar_put(struct calendar *c, struct queue_item *item, uint32_t at_s); /* it is in none */
@@ -119,7 +120,7 @@ struct queue_destination {
 	struct hop *hop;
 	const struct transport *transport; /* NULL: all is refused, with the hop's text */
 	uint64_t items, held;
-	uint32_t parcels; /* that know it */
+	uint32_t parcels;             /* that know it */
 	uint32_t oldest_s, soonest_s; /* arrival of the oldest, next_s of the first; too early if those are gone */
 	uint32_t walked_oldest_s, walked_soonest_s; /* the same of those that a walk met */
 	uint32_t walked, retry_round; /* in this round of it; in that one what waits here is due at once */
@@ -130,20 +131,20 @@ struct queue_destination {
 
 	struct sending_sessions sessions;
 	uint32_t session_count, opening, idle, woken;
-	uint32_t allowed;  /* sessions that it bears, as far as we know */
-	uint32_t ceiling;  /* more were too many when they were tried last; 0: not known */
+	uint32_t allowed;   /* sessions that it bears, as far as we know */
+	uint32_t ceiling;   /* more were too many when they were tried last; 0: not known */
 	uint32_t successes; /* transactions since `allowed` changed, at the ceiling */
-	uint32_t failures; /* transactions failed by the host, in a row */
-	uint32_t vain;     /* times in a row that it was left alone */
-	bool down;         /* it was left alone, and no session was ready since */
+	uint32_t failures;  /* transactions failed by the host, in a row */
+	uint32_t vain;      /* times in a row that it was left alone */
+	bool down;          /* it was left alone, and no session was ready since */
 	bool local;
 	enum standing standing;
-	bool refusing; /* what is due is refused, in the words of the last outcome */
-	bool moved;    /* an operator sent its items here: a reload leaves them */
-	struct timer timer; /* runs while it is left alone */
-	uint32_t until_s;   /* until when */
+	bool refusing;             /* what is due is refused, in the words of the last outcome */
+	bool moved;                /* an operator sent its items here: a reload leaves them */
+	struct timer timer;        /* runs while it is left alone */
+	uint32_t until_s;          /* until when */
 	struct address *waits_for; /* a connection to it (rate.c) */
-	struct words *last; /* that was no success; NULL: none */
+	struct words *last;        /* that was no success; NULL: none */
 	uint64_t sent, deferred, refused;
 	uint64_t tally_key;
 	uint32_t generation; /* of the configuration that its hop is of */
@@ -160,7 +161,7 @@ enum session_state {
 };
 
 struct sending_session {
-	TAILQ_ENTRY(sending_session) link;      /* of its destination's */
+	TAILQ_ENTRY(sending_session) link; /* of its destination's */
 	TAILQ_ENTRY(sending_session) all;
 	TAILQ_ENTRY(sending_session) idle_link; /* of all that idle, or retire */
 	struct queue_destination *destination;
@@ -203,7 +204,7 @@ void destination_stands(struct queue_destination *d, enum standing standing);
 void session_end_ours(struct sending_session *ss);
 void sessions_sweep(struct sending *s);
 bool sessions_are_busy(const struct sending *s); /* with a message */
-void sending_pump(struct sending *s); /* whoever stands in a round is served, in a later turn */
+void sending_pump(struct sending *s);            /* whoever stands in a round is served, in a later turn */
 
 /* --- parcel.c --------------------------------------------------------------------------------------------------- */
 
@@ -252,9 +253,9 @@ void parcel_free(struct parcel *p);                            /* its items are 
 
 void outcome_keep(struct arena *a, struct outcome *out, const struct outcome *o);
 struct words *words_of(const struct outcome *o);
-bool outcome_is_reply(struct str words); /* with a code: the other side's */
-void parcel_finish(struct parcel *p);    /* all of it is told */
-void tellings_cancel(struct parcel *p);  /* its reports that are under way */
+bool outcome_is_reply(struct str words);                           /* with a code: the other side's */
+void parcel_finish(struct parcel *p);                              /* all of it is told */
+void tellings_cancel(struct parcel *p);                            /* its reports that are under way */
 void parcel_tell(void *user, enum err e, struct queue_copy *copy); /* opened for a purpose other than sending */
 
 /* --- local.c ---------------------------------------------------------------------------------------------------- */
@@ -272,9 +273,9 @@ uint32_t destination_oldest_s(const struct queue_destination *d);
 struct walk;
 struct walk *walk_new(struct sending *s);
 void walk_free(struct walk *k);
-void walk_soon(struct walk *k); /* one more round: now, or when this one is over */
-void walk_at_leisure(struct walk *k); /* the same, but it has time */
-void walk_for_hops(struct walk *k);   /* now, and next hops are looked for anew */
+void walk_soon(struct walk *k);                               /* one more round: now, or when this one is over */
+void walk_at_leisure(struct walk *k);                         /* the same, but it has time */
+void walk_for_hops(struct walk *k);                           /* now, and next hops are looked for anew */
 void walk_retry(struct walk *k, struct queue_destination *d); /* now, and what waits for this one is due */
 /* Whether the last round is over and met it, so that its walked_... hold. */
 bool walk_knows(const struct walk *k, const struct queue_destination *d);
@@ -339,6 +340,6 @@ void item_wait_again(struct sending *s, struct queue_item *item, uint32_t again_
 void item_take(struct sending *s, struct queue_item *item); /* out of calendar and list: ITEM_TRYING */
 void item_move(struct sending *s, struct queue_item *item, struct queue_destination *d); /* it waits, or is held */
 void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose); /* it is ITEM_TRYING: into the line */
-void sending_telling(struct sending *s); /* as many of the lines as may be */
+void sending_telling(struct sending *s);                                          /* as many of the lines as may be */
 
 #endif

@@ -279,9 +279,9 @@ static void wake_one(struct queue_destination *d)
 {
 	struct sending_session *ss;
 
-	TAILQ_FOREACH (ss, &d->sessions, link)
-		if (ss->state == SESSION_IDLE)
-			break;
+	TAILQ_FOREACH(ss, &d->sessions, link)
+	if (ss->state == SESSION_IDLE)
+		break;
 	assert(ss);
 	set_state(ss, SESSION_WOKEN);
 	ss->transport->more(ss->theirs);
@@ -362,7 +362,8 @@ static void pump(void *user)
 		serve(d);
 	if (d)
 		sending_pump(s);
-	else if (!open && (are_waiting(s, STANDING_GOOD) || are_waiting(s, STANDING_NEW) || are_waiting(s, STANDING_DOUBTFUL)))
+	else if (!open &&
+		 (are_waiting(s, STANDING_GOOD) || are_waiting(s, STANDING_NEW) || are_waiting(s, STANDING_DOUBTFUL)))
 		timer_start(s->w->timers, &s->pump_timer, PUMP_AGAIN_MS, pump, s);
 }
 
@@ -376,9 +377,9 @@ bool sessions_are_busy(const struct sending *s)
 {
 	const struct sending_session *ss;
 
-	TAILQ_FOREACH (ss, &s->sessions, all)
-		if (ss->state == SESSION_BUSY && ss->parcel)
-			return true;
+	TAILQ_FOREACH(ss, &s->sessions, all)
+	if (ss->state == SESSION_BUSY && ss->parcel)
+		return true;
 	return false;
 }
 
@@ -389,8 +390,7 @@ void sessions_sweep(struct sending *s)
 {
 	struct sending_session *ss;
 
-	TAILQ_FOREACH (ss, &s->sessions, all)
-		if ((ss->state == SESSION_BUSY || ss->state == SESSION_OPENING) &&
-			sending_now_ms(s) - ss->since_ms > SLOW_MS)
-			destination_stands(ss->destination, STANDING_DOUBTFUL);
+	TAILQ_FOREACH(ss, &s->sessions, all)
+	if ((ss->state == SESSION_BUSY || ss->state == SESSION_OPENING) && sending_now_ms(s) - ss->since_ms > SLOW_MS)
+		destination_stands(ss->destination, STANDING_DOUBTFUL);
 }

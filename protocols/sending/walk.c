@@ -13,10 +13,10 @@
 struct walk {
 	struct sending *sending;
 	struct timer timer;
-	uint32_t round;    /* its number, from 1 */
-	uint64_t after;    /* the message looked at last; 0: none */
-	bool running;      /* in the midst of a round */
-	bool again;        /* another is to follow it */
+	uint32_t round;        /* its number, from 1 */
+	uint64_t after;        /* the message looked at last; 0: none */
+	bool running;          /* in the midst of a round */
+	bool again;            /* another is to follow it */
 	bool hops, hops_asked; /* next hops are looked for: in this round, in the next */
 	TAILQ_HEAD(, opening) openings;
 	unsigned opening_count;

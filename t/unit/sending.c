@@ -9,8 +9,8 @@ static const char *const brief[] = { "sending", "retry", "10m", "sending", "retr
 
 static void test_schedule(void)
 {
-	static const char *const values[] = { "sending", "retry", "5m", "sending", "retry", "15m", "sending", "retry", "1h",
-		"sending", "retry", "12h", "sending", "expire", "2d", NULL };
+	static const char *const values[] = { "sending", "retry", "5m", "sending", "retry", "15m", "sending", "retry",
+		"1h", "sending", "retry", "12h", "sending", "expire", "2d", NULL };
 	struct queue_item *item;
 
 	begin(values);
@@ -18,7 +18,8 @@ static void test_schedule(void)
 	see_tries = true;
 	item = post("a@full.test");
 	run_until(3 * DAY);
-	ok(saw("try 0, try 300, try 1200, try 4800, delayed 1 4.2.2 14400, try 48000, try 91200, try 134400, failed 1 4.4.7 "
+	ok(saw("try 0, try 300, try 1200, try 4800, delayed 1 4.2.2 14400, try 48000, try 91200, try 134400, failed 1 "
+	       "4.4.7 "
 	       "172800"),
 		"tries are as far apart as the schedule says; a warning after 4 hours; given up to the second");
 	ok(!item->message && queue.closed == 1, "then the item is gone");
@@ -91,7 +92,8 @@ static void test_refused(void)
 		address(m, i, "a@no.test");
 	put(m);
 	run_until(10);
-	ok(saw("failed 3 5.1.1 0") && queue.closed == 3, "what is refused is told at once, all of one transaction in one report");
+	ok(saw("failed 3 5.1.1 0") && queue.closed == 3,
+		"what is refused is told at once, all of one transaction in one report");
 	reports_fail = true;
 	post("a@no.test");
 	run_until(30);
@@ -163,7 +165,8 @@ static void test_after_a_start(void)
 	address(m, 0, "a@full.test");
 	put(m);
 	run_until(60);
-	ok(!strcmp(seen[1].what, "failed 1 4.4.7") && seen_count == 2, "what expired meanwhile is given up without a warning");
+	ok(!strcmp(seen[1].what, "failed 1 4.4.7") && seen_count == 2,
+		"what expired meanwhile is given up without a warning");
 	end();
 }
 
@@ -196,7 +199,8 @@ static void test_dead(void)
 	ok(queue.opens == 0, "and no message is read for it");
 	see_tries = false;
 	run_until(4 * 3600 + 10);
-	ok(queue.opens == 1000 && seen_count == 1007 && !strcmp(seen[7].what, "delayed 1 4.4.1") && seen[1006].at_s == 14400,
+	ok(queue.opens == 1000 && seen_count == 1007 && !strcmp(seen[7].what, "delayed 1 4.4.1") &&
+			seen[1006].at_s == 14400,
 		"but each sender is warned in time");
 	run_until(5 * DAY + 10);
 	ok(queue.closed == 1000 && seen[2006].at_s == 5 * DAY, "and told when it is given up");
@@ -272,7 +276,8 @@ static void test_busy(void)
 	for (unsigned i = 0; i < 1000; i++)
 		post("a@busy.test");
 	run_until(60);
-	ok(h->transactions <= 6, "a host that says 421 to each message is not asked a thousand times (%u)", h->transactions);
+	ok(h->transactions <= 6, "a host that says 421 to each message is not asked a thousand times (%u)",
+		h->transactions);
 	h = host_add("drops.test", DROPS, 0);
 	for (unsigned i = 0; i < 1000; i++)
 		post("a@drops.test");
@@ -374,7 +379,8 @@ static void test_recipients(void)
 
 static void test_rates(void)
 {
-	static const char *const values[] = { "sending", "account_rate", "10", "destination slow.test", "rate", "6", NULL };
+	static const char *const values[] = { "sending", "account_rate", "10", "destination slow.test", "rate", "6",
+		NULL };
 	struct queue_message *m;
 	struct host *h;
 
@@ -396,8 +402,10 @@ static void test_rates(void)
 	}
 	queue.opens = 0;
 	run_until(600 + 600);
-	ok(h->recipients >= 80 && h->recipients <= 115, "so many a minute of an account (%u in 10 minutes)", h->recipients);
-	ok(queue.opens < 1500, "without looking at the others again and again (%llu looks)", (unsigned long long)queue.opens);
+	ok(h->recipients >= 80 && h->recipients <= 115, "so many a minute of an account (%u in 10 minutes)",
+		h->recipients);
+	ok(queue.opens < 1500, "without looking at the others again and again (%llu looks)",
+		(unsigned long long)queue.opens);
 	run_until(600 + 7200);
 	ok(h->recipients == 1000, "until all are sent");
 	end();
@@ -465,7 +473,8 @@ static void test_workers(void)
 	for (unsigned i = 0; i < 40; i++)
 		post("a@mx.test");
 	run_until(10);
-	ok(h->open_max == 2 && h->recipients > 10, "what other workers have counts: sessions to a destination are five in all");
+	ok(h->open_max == 2 && h->recipients > 10,
+		"what other workers have counts: sessions to a destination are five in all");
 	for (unsigned i = 0; i < 3; i++)
 		tally_hold(w.shm, 1, others, TALLY_SENDINGS, -1);
 	run_until(20);
@@ -509,7 +518,8 @@ static void test_stop(void)
 	sending_stop(&w, on_stopped);
 	ok(w.sending && h->open == 2, "at a stop messages being sent go to their end");
 	run_until(9);
-	ok(!w.sending && queue.closed == 2 && h->transactions == 2 && !h->open, "then it is over, and no other was begun");
+	ok(!w.sending && queue.closed == 2 && h->transactions == 2 && !h->open,
+		"then it is over, and no other was begun");
 	end();
 }
 
@@ -552,7 +562,8 @@ static void test_orders(void)
 	ok(order(a, ORDER_RELEASE, "") == 1, "released");
 	h->habit = GOOD;
 	run_until(10 * DAY + 1);
-	ok(!a->message || !strcmp(seen[seen_count - 1].what, "failed 1 4.4.7"), "what is over meanwhile is given up then");
+	ok(!a->message || !strcmp(seen[seen_count - 1].what, "failed 1 4.4.7"),
+		"what is over meanwhile is given up then");
 	from_now();
 	h->habit = DEFERS;
 	a = post("a@full.test");
@@ -560,7 +571,8 @@ static void test_orders(void)
 	run_until(10);
 	ok(order(a, ORDER_DELETE, "") == 1 && order(b, ORDER_BOUNCE, "") == 1, "deleted, and sent back");
 	run_until(20);
-	ok(!a->message && !b->message && !strcmp(seen[seen_count - 1].what, "failed 1 5.0.0"), "both are gone, one is reported");
+	ok(!a->message && !b->message && !strcmp(seen[seen_count - 1].what, "failed 1 5.0.0"),
+		"both are gone, one is reported");
 	a = post("a@full.test");
 	host_add("mx.elsewhere.test", GOOD, 0);
 	run_until(30);
@@ -640,7 +652,8 @@ static void test_reload(void)
 	conf_with_route("reject:550 5.7.1 not from here");
 	post("a@dead.test");
 	run_until(210);
-	ok(seen_count == 1 && !strcmp(seen[0].what, "failed 1 5.7.1"), "and one that rejects sends it back in its own words");
+	ok(seen_count == 1 && !strcmp(seen[0].what, "failed 1 5.7.1"),
+		"and one that rejects sends it back in its own words");
 	end();
 }
 
@@ -669,7 +682,8 @@ static bool all_are_owned(void)
 			if (!item->message)
 				continue;
 			waiting += item->state == ITEM_WAITS;
-			if (item->state == ITEM_WAITS && (!item->place || s->calendar.entries[item->place - 1].item != item))
+			if (item->state == ITEM_WAITS &&
+				(!item->place || s->calendar.entries[item->place - 1].item != item))
 				return false;
 			if (item->state == ITEM_WAITS && item->next_s > now_s() && is_due(item))
 				return false;
@@ -753,7 +767,8 @@ static void test_random(void)
 	run_until(at_s + 7 * DAY);
 	ok(queue.closed == items && !queue_after(&queue, 0), "and a week later all are gone (%llu of %llu)",
 		(unsigned long long)queue.closed, (unsigned long long)items);
-	ok(w.sending->session_count == 0 && !sending_destination_after(&w, NULL), "with them sessions and destinations");
+	ok(w.sending->session_count == 0 && !sending_destination_after(&w, NULL),
+		"with them sessions and destinations");
 	end();
 }
 
