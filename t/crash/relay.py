@@ -6,7 +6,7 @@ them the killer kills. When all is quiet and nothing waits any more:
 
     - each recipient of an acknowledged message was sent it, or its sender has it back: one or the other, never both
     - it was sent twice only if the answer to the first was perhaps not kept: nothing came over that connection after
-      the answer, or a kill came within NEAR_S
+      the answer, or a kill came within NEAR_S; and few by far of all came twice for that
 
 KILLS says how many kills (12 in make check, 1,000 by make crash), WORKERS how many workers (2); SEED repeats their
 order.
@@ -32,8 +32,9 @@ SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 ROUND = 50  # kills before all is counted
 SENDERS = 4
 PAUSE_S = (0.1, 0.6)
-NEAR_S = 0.5  # so long a busy disk may take to write down that there was an answer
+NEAR_S = 2  # so long a busy disk may take to write down that there was an answer
 ID = re.compile(rb"X-Load-Id: (\S+)\r\n")
+UNKEPT = "killed before it was kept"
 REFUSED = "550 5.1.1 nobody"
 
 
@@ -129,9 +130,10 @@ def audit(server, senders, far, kills):
             if back > 1:
                 wrong.append(f"{name} to {address} came back {back} times")
             for first in sent[:-1]:
-                twice["answer not read" if not first.read else "killed before it was kept"] += 1
+                twice["answer not read" if not first.read else UNKEPT] += 1
                 if not is_excused(first, kills):
-                    wrong.append(f"{name} to {address} was sent {len(sent)} times, though its answer was read")
+                    wrong.append(f"{name} to {address} was sent {len(sent)} times, though its answer was read; kills "
+                                 f"came {[round(at - first.at, 2) for at in kills if abs(at - first.at) < 5]} s later")
     return wrong, twice
 
 
@@ -168,6 +170,7 @@ def play_round(server, far, number, count, chance):
     with tap.test(f"round {number}: each recipient of an acknowledged message got it or its sender has it back, once"):
         wrong, twice = audit(server, senders, far, kills)
         assert not wrong, f"{len(wrong)} are wrong: " + "; ".join(wrong[:10])
+        assert twice[UNKEPT] <= count, twice  # not even one for each kill
     acknowledged = sum(len(sender.acknowledged) for sender in senders)
     tap.note(f"{acknowledged} of {sum(len(r) for s in senders for r in s.tried.values())} recipients acknowledged, "
              f"{sum(each.counts().total() for each in far)} times one was sent to, twice: {dict(twice)}")

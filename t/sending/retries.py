@@ -29,12 +29,12 @@ def delays(server, late):
         submit(server, [late.address(name)], text(name, to=late.address(name)), f"test{place:04}", rcpt=rcpt)
     with tap.test("it is tried again, at growing distances"):
         logged(server, rf" deferred .*to=<{address}>")
-        until(server, lambda: tries(late, address) >= 5, "five tries", "+2m")
+        until(server, lambda: tries(late, address) >= 5, "five tries", "+5m")
         logged(server, rf" deferred .*to=<{address}>", 5)
         between = distances(server, address)
         assert between == sorted(between) and between[0] < between[-1], between
     with tap.test("a sender who wants to know hears of the delay, once"):
-        until(server, lambda: tries(late, address) >= 9, "nine tries", "+20m")
+        until(server, lambda: tries(late, address) >= 9, "nine tries", "+1h")
         report, = reports(server, "test0000")
         fields = report.of(address)
         assert report.actions == {address: "delayed"} and fields["Will-Retry-Until"], report.actions
@@ -42,7 +42,7 @@ def delays(server, late):
         reports(server, "test0003")
     with tap.test("after its time it is given up, and comes back"):
         until(server, lambda: logged(server, rf" expired .*to=<{address}>") if "expired" in server.log() else False,
-              "an end", "+4h")
+              "an end", "+12h")
         delayed, failed = reports(server, "test0000", 2)
         fields = failed.of(address)
         assert delayed.actions == {address: "delayed"} and failed.actions == {address: "failed"}, failed.actions
