@@ -1,7 +1,9 @@
 /* members.c - see members.h. */
 #include "storage/members.h"
+#include "core/arena.h"
 #include "storage/address.h"
 #include "storage/route/idn.h"
+#include "storage/table.h"
 
 bool members_next(struct str *left, struct str *member)
 {
@@ -81,35 +83,97 @@ enum err members_parse(struct str text, struct buf *list)
 	return e;
 }
 
+/* --- changes, also of long lists ------------------------------------------------------------------------------------- */
+
+struct known { /* an address of a set */
+	struct table_node node;
+	struct str address;
+};
+
+struct set {
+	struct table by_address;
+	struct arena memory;
+};
+
+static uint64_t hash_of(struct arena *a, struct str address)
+{
+	char *lower = arena_alloc(a, address.len + 1);
+
+	for (size_t i = 0; i < address.len; i++)
+		lower[i] = ascii_lower(address.p[i]);
+	return str_hash((struct str){ lower, address.len });
+}
+
+static bool set_has(struct set *s, struct str address)
+{
+	struct table_node *n = table_first(&s->by_address, hash_of(&s->memory, address));
+
+	while (n && !str_eq_nocase(container_of(n, struct known, node)->address, address))
+		n = table_next(n);
+	return n != NULL;
+}
+
+static void set_add(struct set *s, struct str address)
+{
+	struct known *k = arena_new(&s->memory, struct known);
+
+	k->address = address;
+	table_add(&s->by_address, &k->node, hash_of(&s->memory, address));
+}
+
+static struct set set_of(struct str list)
+{
+	struct set s = { 0 };
+	struct str member;
+
+	while (members_next(&list, &member))
+		set_add(&s, member);
+	return s;
+}
+
+static void set_free(struct set *s)
+{
+	table_free(&s->by_address);
+	arena_free(&s->memory);
+}
+
 enum err members_add(struct str list, struct str more, struct buf *out)
 {
 	size_t count = members_count(list);
+	struct set there = set_of(list);
 	struct str member;
+	enum err e = OK;
 
 	buf_add_str(out, list);
-	while (members_next(&more, &member)) {
-		if (members_have(buf_str(out), member))
+	while (!e && members_next(&more, &member)) {
+		if (set_has(&there, member))
 			continue;
 		if (++count > MEMBERS_MAX)
-			return ERR_TOO_BIG;
+			e = ERR_TOO_BIG;
+		set_add(&there, member);
 		buf_add_str(out, member);
 		buf_add_char(out, '\n');
 	}
-	return OK;
+	set_free(&there);
+	return e;
 }
 
 enum err members_remove(struct str list, struct str less, struct buf *out)
 {
+	struct set there = set_of(list), gone = set_of(less);
 	struct str left = less, member;
+	enum err e = OK;
 
-	while (members_next(&left, &member))
-		if (!members_have(list, member))
-			return ERR_ABSENT;
-	while (members_next(&list, &member)) {
-		if (members_have(less, member))
+	while (!e && members_next(&left, &member))
+		if (!set_has(&there, member))
+			e = ERR_ABSENT;
+	while (!e && members_next(&list, &member)) {
+		if (set_has(&gone, member))
 			continue;
 		buf_add_str(out, member);
 		buf_add_char(out, '\n');
 	}
-	return OK;
+	set_free(&there);
+	set_free(&gone);
+	return e;
 }

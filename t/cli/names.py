@@ -2,7 +2,9 @@
 does."""
 
 import tap
-from postern import Server
+from postern import Server, wait_until
+
+PATIENCE_S = 60
 
 
 def orders(server, running):
@@ -12,6 +14,11 @@ def orders(server, running):
 
     def name(local):
         return f"{local}@{domain}"
+
+    def lists(kind, *locals_):
+        """Lists are of the files, which workers write soon after they answered."""
+        wait_until(lambda: server.command(kind, "list", domain).split() == [name(local) for local in locals_], PATIENCE_S,
+                   f"the {kind}s of {domain} are {locals_}")
 
     server.command("domain", "add", domain)
     server.command("account", "add", name("alice"), "--password", "secret")
@@ -56,10 +63,10 @@ def orders(server, running):
         shown = server.command("group", "show", name("all")).splitlines()
         assert len(shown) == 1201 and shown[-1] == "to = m1199@far.test", shown[-1]
     with tap.test(f"each is listed among its like {how}"):
-        assert server.command("alias", "list", domain).split() == [name("al")]
-        assert server.command("forwarder", "list", domain).split() == [name("away")]
-        assert server.command("group", "list", domain).split() == [name("all"), name("team")]
-        assert server.command("account", "list", domain).split() == [name("alice")]
+        lists("alias", "al")
+        lists("forwarder", "away")
+        lists("group", "all", "team")
+        lists("account", "alice")
         assert name("team") in server.command("group", "list").split()
         assert "no such domain" in server.command("group", "list", "far.test", fails=True)
     with tap.test(f"what is an alias is no account and no group {how}"):
@@ -72,7 +79,7 @@ def orders(server, running):
         server.command("forwarder", "delete", name("away"))
         assert "no such name" in server.command("forwarder", "delete", name("away"), fails=True)
         server.command("group", "delete", name("all"))
-        assert server.command("group", "list", domain).split() == [name("team")]
+        lists("group", "team")
         assert "other names" in server.command("domain", "delete", domain, fails=True)
     with tap.test(f"wrong usage is told {how}"):
         assert "wants what to do" in server.command("group", "love", name("team"), fails=True)
