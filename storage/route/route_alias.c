@@ -17,7 +17,8 @@ static void to_address(struct router *r, const struct want *n, const struct alia
 static void to_nothing(struct router *r, const struct want *n, const struct alias_target *t)
 {
 	if (t->kind == ALIAS_ERROR) {
-		route_end(r, n, ROUTE_REJECT, n->address, arena_str(&r->memory, t->text));
+		route_end(r, n, t->text.p[0] == '4' ? ROUTE_AGAIN : ROUTE_REJECT, n->address,
+			arena_str(&r->memory, t->text));
 		return;
 	}
 	route_explain(r, "a program or a file gets no mail here: " STR_FMT, STR_ARG(t->text));

@@ -354,7 +354,8 @@ static void test_aliases_files(void)
 	snprintf(text, sizeof(text),
 		"root: alice, ops@far.test\nalice: \\alice, copy@far.test\nlist: bob, alice\nowner-list: root\nbob: "
 		"error:550 5.1.6 bob "
-		"moved\nprog: \"|/bin/true\"\nmixed: |/bin/true, alice\nlost: :include:/nonexistent/list\nempty:\n");
+		"moved\nprog: \"|/bin/true\"\nmixed: |/bin/true, alice\nlost: "
+	        ":include:/nonexistent/list\nempty:\nlater: error:451 4.2.1 come back\n");
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		printf("# %s cannot be written\n", path);
@@ -376,6 +377,7 @@ static void test_aliases_files(void)
 	ok(means("mixed@files.test", "local alice@files.test forwarded, remote copy@far.test SRS@files.test forwarded"),
 		"but hinder nobody else");
 	ok(means("lost@files.test", "again 451 4.3.0"), "a list that cannot be read now");
+	ok(means("later@files.test", "again 451 4.2.1"), "a name that is refused for now");
 	ok(means("empty@files.test", "reject 550 5.1.1"), "a name for nobody");
 	ok(means("none@files.test", "reject 550 5.1.1"), "a name that is in none of them");
 	ok(login_is("alice@files.test", "local alice@files.test"), "a login is the account's");
