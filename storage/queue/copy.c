@@ -17,7 +17,8 @@
 
 #define WARM_MAX (64u << 10) /* bytes of an envelope that may be read and taken apart in the loop */
 
-#define SHARED_MIN 16 /* recipients from which on an envelope is shared */
+#define SHARED_MIN 16          /* recipients from which on an envelope is shared */
+#define TOLD_MAX   (16u << 20) /* bytes of what the last tries brought: more is not told, for want of memory */
 
 struct line { /* where the last line of an item is */
 	uint32_t number, at;
@@ -26,6 +27,7 @@ struct line { /* where the last line of an item is */
 struct parsed { /* an envelope taken apart; the lane's until it is told */
 	unsigned references;
 	struct arena arena;
+	size_t used;      /* of it, by the envelope alone */
 	struct buf bytes; /* postmark and envelope */
 	struct queue_envelope envelope;
 	struct queue_recipient *recipients;
@@ -147,7 +149,13 @@ static enum err take_envelope(const struct copying *c)
 		return ERR_NEVER;
 	}
 	p->recipients = (struct queue_recipient *)p->envelope.recipients; /* in our arena */
+	p->used = p->arena.used;
 	return OK;
+}
+
+static bool may_tell(const struct parsed *p)
+{
+	return p->arena.used - p->used < TOLD_MAX;
 }
 
 static void recipient_tell(struct parsed *p, uint32_t number, const struct fate *f)
@@ -164,7 +172,7 @@ static void take_lines(const struct copying *c)
 	int fd = openat(c->q->w->directory, c->state, O_RDONLY | O_CLOEXEC);
 	struct fate f;
 
-	for (size_t i = 0; fd >= 0 && i < c->line_count; i++) {
+	for (size_t i = 0; fd >= 0 && i < c->line_count && may_tell(c->parsed); i++) {
 		const struct line *l = &c->lines[i];
 
 		if (fate_read_at(fd, l->at, c->copy.id, l->number, &f, &c->parsed->arena))
@@ -369,7 +377,7 @@ void copies_tell(struct queue *q, const struct queue_message *m, struct str line
 	struct fate f;
 
 	for (struct copying *c = q->copies; c && m->users && m->count >= SHARED_MIN; c = c->next)
-		if (c->copy.message == m && c->ready &&
+		if (c->copy.message == m && c->ready && may_tell(c->parsed) &&
 			fate_read(arena_str(&c->parsed->arena, line), &f, &c->parsed->arena) == FATE_WELL) {
 			recipient_tell(c->parsed, f.first, &f);
 			return; /* all that are ready share it */

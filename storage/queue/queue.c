@@ -262,6 +262,7 @@ void queue_stop(struct worker *w)
 {
 	struct queue *q = w->queue;
 
+	q->listener = (struct queue_listener){ 0 }; /* it is gone, or about to go */
 	load_stop(q);
 	tidy_stop(q);
 	while (lane_depth(w->files)) /* messages on their way in, and readers */

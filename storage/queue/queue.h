@@ -56,7 +56,7 @@ struct queue_recipient {
 	struct str orcpt;    /* "rfc822;" and xtext (RFC 3461, 4.2), as it came; "" without */
 	unsigned notify;     /* of enum queue_notify */
 	struct name tried;   /* local: a delivery that may have been made before (name_arriving); life 0: none */
-	/* Told by queue_open alone: what the last try brought. */
+	/* Told by queue_open alone: what the last try brought (of very many recipients, not of all). */
 	struct str status, reply,
 		remote; /* "4.2.2"; the other side's words, lines joined by "\n"; its host and address */
 };
@@ -209,7 +209,8 @@ struct queue_totals queue_totals(const struct queue *q);
 /* After the store's: reading the files goes on in the slow lane while the worker serves. */
 enum err queue_start(struct worker *w);
 void queue_reload(struct worker *w);
-void queue_stop(struct worker *w); /* before the store's; changes not yet written are written */
+void queue_stop(
+	struct worker *w); /* before the store's; changes not yet written are written. The listener hears no more */
 void queue_free(struct queue *q);
 
 #endif
