@@ -19,8 +19,7 @@ static const struct setting rows[] = {
 	ROW("warn", SETTING_LIST, "4h", NULL, NULL, warn,
 		"After such times the sender is told that his message still waits."),
 	ROW("sessions", SETTING_NUMBER, "500", "2", "20000", sessions,
-		"Sessions to other hosts that a worker has open at once; at most half of them to those that fail or "
-	        "are slow."),
+		"Sessions that a worker has open at once; to hosts that fail or are slow at most a quarter."),
 	ROW("destination_sessions", SETTING_NUMBER, "20", "1", "1000", destination_sessions,
 		"Sessions to one destination open at once; it gets so many if it bears them."),
 	ROW("address_sessions", SETTING_NUMBER, "20", "0", "1000", address_sessions,

@@ -153,7 +153,7 @@ static bool may_have(const struct sending *s, enum standing standing)
 
 	switch (standing) {
 	case STANDING_DOUBTFUL:
-		if (doubtful >= all / 4)
+		if (doubtful >= (all + 3) / 4)
 			return false;
 		/* fallthrough */
 	case STANDING_NEW:

@@ -318,6 +318,27 @@ static void test_others(void)
 	end();
 }
 
+/* With as few sessions as there may be everybody still gets one in the end. */
+static void test_few(void)
+{
+	static const char *const values[] = { "sending", "sessions", "2", NULL };
+	struct host *h;
+
+	begin(values);
+	h = host_add("dead.test", DEAD, 0);
+	host_add("mx.test", GOOD, 100);
+	for (unsigned k = 0; k < 50; k++) {
+		post("a@dead.test");
+		post("a@mx.test");
+	}
+	run_until(1000);
+	ok(queue.closed == 50, "two sessions are enough for one that is dead and one that is not");
+	h->habit = GOOD;
+	run_until(3000);
+	ok(queue.closed == 100, "also when it comes back");
+	end();
+}
+
 static void test_in_turn(void)
 {
 	static const char *const values[] = { "sending", "sessions", "4", NULL };
@@ -791,6 +812,7 @@ int main(void)
 	test_shrinks();
 	test_busy();
 	test_others();
+	test_few();
 	test_in_turn();
 	test_priority();
 	test_recipients();
