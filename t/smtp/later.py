@@ -104,4 +104,11 @@ with Server(users=4, workers=2) as server:
                          r"account=<test0001@example\.test> queue=q\d+-[0-9a-f]+ size=\d+ peer=127\.0\.0\.1 "
                          r"envid=ee1 orcpt=rfc822;oo\+2Bo@example\.test", server.log())
         assert re.search(r" delivered from=<test0000@example\.test> to=<test0002@example\.test> uid=1 size=", server.log())
+with Server(users=1, workers=1, set=["relay.hold true", "queue.messages 1"]) as server:
+    with tap.test("a queue that was full takes mail again when it has room"):
+        client = Client(server, "submission", "test0000")
+        assert client.send(b"<>", [b"<one@far.test>"]) == 250
+        assert client.ask(b"MAIL FROM:<>") == 250 and client.ask(b"RCPT TO:<two@far.test>") == 452
+        server.command("queue", "delete", "--all")
+        wait_until(lambda: client.ask(b"RCPT TO:<two@far.test>") == 250, WAIT_S, "room")
 tap.done()

@@ -20,9 +20,3 @@ S: 452 4.3.1 *
 S: 250 *
 S: 354 *
 S: 250 2.0.0 delivered *
-
-# what is held may be released or deleted, then there is room again
-$ queue delete --all
-C\: MAIL FROM:<alice@example.test>\r\nRCPT TO:<three@far.test>\r\n
-S: 250 *
-S: 250 *
