@@ -1,0 +1,107 @@
+"""parameters.py - what the envelope says goes on to hosts that understand it, and what becomes of mail for those that do not:
+DSN (RFC 3461), DELIVERBY (RFC 2852), MT-PRIORITY (RFC 6710), SMTPUTF8 (RFC 6531), 8BITMIME (RFC 6152)."""
+
+import email
+import email.policy
+import re
+
+import tap
+from postern import Server
+from sending import logged, submit, text
+from smtp_sink import OFFERED, Sink
+
+MIME = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+EIGHT = text("eight", "Gr\u00fc\u00dfe = \u00e9 \r\n.\r\n").replace(b"Subject", MIME + b"Subject")
+PARTS = text("parts", "").replace(b"Subject", b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nSubject") + \
+    ("--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\u00e9\u00e8\r\n"
+     "--b\r\nContent-Type: application/x-y\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\u00e9\r\n\u00e8\r\n--b--\r\n").encode()
+UTF8 = text("x", "text\r\n").replace(b"Subject: x", "Subject: gr\u00fc\u00df dich".encode())
+RAW = text("raw", "text\r\n").replace(b"text\r\n", b"\xe9\r\n").replace(b"Subject", MIME.replace(b"8bit", b"base64") + b"Subject")
+
+
+SINKS = {
+    "all": Sink(),
+    "seven": Sink(without=("8BITMIME", "SMTPUTF8", "BINARYMIME")),
+    "dots": Sink(without=("8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME")),
+    "bare": Sink(without=[word.split()[0] for word in OFFERED]),
+}
+
+
+def routes():
+    for name, sink in SINKS.items():
+        sink.start()
+        yield f"route.{name}.to smtp:[127.0.0.1]:{sink.port}"
+        yield f'route.{name}.recipients {{"*@{name}.test"}}'
+
+
+def taken(name):
+    sink = SINKS[name]
+    sink.wait(1)
+    message = sink.transactions.pop()
+    return message
+
+
+def outcome(server, address):
+    return logged(server, r"(delivered|relayed|passed|deferred|refused) to=<" + re.escape(address) +
+                  r">.*status=(\S*) reply=\"(.*)\"$")[-1]
+
+
+def meaning(content, *path):
+    part = email.message_from_bytes(content, policy=email.policy.default)
+    for place in path:
+        part = list(part.iter_parts())[place]
+    return part.get_payload(decode=True)
+
+
+with Server(users=1, set=list(routes())) as server:
+    with tap.test("DSN: what the sender wants to know, and the recipient as he knows him"):
+        submit(server, ["a@all.test"], text("dsn"), mail=["RET=HDRS", "ENVID=id+2B7"],
+               rcpt=["NOTIFY=FAILURE,DELAY", "ORCPT=rfc822;other+2Bx@all.test"])
+        message = taken("all")
+        assert message.parameters.items() >= {"RET": "HDRS", "ENVID": "id+2B7"}.items(), message
+        assert message.recipient_parameters["a@all.test"] == {"NOTIFY": "FAILURE,DELAY", "ORCPT": "rfc822;other+2Bx@all.test"}
+        assert outcome(server, "a@all.test")[0] == "passed"
+    with tap.test("nothing of that to a host that does not know it"):
+        submit(server, ["a@bare.test"], text("dsn"), mail=["RET=HDRS", "ENVID=id"], rcpt=["NOTIFY=FAILURE"])
+        message = taken("bare")
+        assert not message.parameters and not message.recipient_parameters["a@bare.test"], message
+        assert outcome(server, "a@bare.test")[0] == "relayed"
+    with tap.test("8-bit text goes as it is where it may"):
+        submit(server, ["a@all.test"], EIGHT, mail=["BODY=8BITMIME"])
+        message = taken("all")
+        assert message.parameters["BODY"] == "8BITMIME" and message.content.endswith(EIGHT), message.content
+    for name in ("seven", "dots", "bare"):
+        with tap.test(f"and is encoded where it may not ({name})"):
+            submit(server, [f"a@{name}.test"], EIGHT, mail=["BODY=8BITMIME"])
+            message = taken(name)
+            assert message.content.isascii() and b"quoted-printable" in message.content, message.content
+            assert "BODY" not in message.parameters
+            assert meaning(message.content) == "Gr\u00fc\u00dfe = \u00e9 \r\n.\r\n".encode(), message.content
+    with tap.test("part by part"):
+        submit(server, ["b@seven.test"], PARTS, mail=["BODY=8BITMIME"])
+        message = taken("seven")
+        assert message.content.isascii()
+        assert meaning(message.content, 0).strip() == "\u00e9\u00e8".encode(), message.content
+        assert meaning(message.content, 1) == "\u00e9\r\n\u00e8".encode(), message.content
+    with tap.test("what cannot be encoded is refused"):
+        submit(server, ["c@seven.test"], RAW, mail=["BODY=8BITMIME"])
+        assert outcome(server, "c@seven.test")[:2] == ("refused", "5.6.3")
+    with tap.test("a header beyond ASCII goes by SMTPUTF8"):
+        submit(server, ["a@all.test"], UTF8, mail=["SMTPUTF8", "BODY=8BITMIME"])
+        message = taken("all")
+        assert "SMTPUTF8" in message.parameters and message.content.endswith(UTF8), message
+    with tap.test("and nowhere without"):
+        submit(server, ["d@seven.test"], UTF8, mail=["SMTPUTF8", "BODY=8BITMIME"])
+        assert outcome(server, "d@seven.test")[:2] == ("refused", "5.6.7")
+    with tap.test("who asked for SMTPUTF8 and did not need it can send everywhere"):
+        submit(server, ["e@seven.test"], text("ascii"), mail=["SMTPUTF8"])
+        assert taken("seven").content.endswith(text("ascii"))
+    with tap.test("by mode R nothing goes where the time is not minded"):
+        submit(server, ["a@all.test"], text("by"), mail=["BY=600;R"])
+        assert logged(server, r"(refused) to=<a@all.test>.*status=(5.4.7)")
+    with tap.test("by mode N it does"):
+        submit(server, ["f@all.test"], text("by"), mail=["BY=600;N"])
+        assert "BY" not in taken("all").parameters
+    for sink in SINKS.values():
+        sink.close()
+tap.done()
