@@ -24,6 +24,8 @@ struct level { /* an open multipart */
 	size_t len;
 	unsigned depth;
 	bool digest; /* its parts are messages if they do not say (RFC 2046, 5.1.5) */
+	bool parted; /* a part of it has come */
+	bool eight;  /* to 7 bits: there were bytes beyond ASCII before that */
 };
 
 enum mode { HEADER, TEXT, BINARY, QUOTED, DELIMITER };
@@ -112,6 +114,10 @@ static void quote(struct recode *r, const char *text, size_t len, struct buf *ou
 	if (r->column + len > QUOTED_MAX) {
 		buf_add(out, "=\r\n", 3);
 		r->column = 0;
+		if (text[0] == '-') { /* what begins a line now may not look like a delimiter */
+			text = "=2D";
+			len = 3;
+		}
 	}
 	buf_add(out, text, len);
 	r->column += len;
@@ -256,6 +262,17 @@ static void open_level(struct recode *r, struct str boundary, bool digest)
 	level->len = boundary.len;
 	level->depth = r->depth;
 	level->digest = digest;
+	level->parted = level->eight = false;
+}
+
+/* The inner levels end, down to so many. One that had no part is no multipart: what it had is content after all. */
+static void close_levels(struct recode *r, unsigned count)
+{
+	while (r->level_count > count) {
+		const struct level *level = &r->levels[--r->level_count];
+
+		r->impossible |= level->eight && !level->parted;
+	}
 }
 
 /* Whose parts the one is whose header has come: it stands right in a multipart, not in a message within. */
@@ -384,7 +401,7 @@ static struct level *delimits(struct recode *r, bool *closing)
 }
 
 /* All that is open below the level ends before the line, and the level too if that is what the delimiter says. */
-static void close_below(struct recode *r, const struct level *level, bool closing, struct buf *out)
+static void close_below(struct recode *r, struct level *level, bool closing, struct buf *out)
 {
 	if (r->mode == BINARY || r->mode == QUOTED)
 		encode_end(r, out);
@@ -392,10 +409,12 @@ static void close_below(struct recode *r, const struct level *level, bool closin
 	r->line_end_len = 0;
 	write_header(r, NULL, out); /* of a part cut short */
 	r->depth = level->depth;
-	r->level_count = (unsigned)(level - r->levels) + !closing;
+	close_levels(r, (unsigned)(level - r->levels) + !closing);
 	r->then = TEXT;
-	r->part = 0;
+	r->part = level->parted || !closing ? 0 : r->parts; /* behind one without parts, too, all is content */
+	r->encodable = false;
 	if (!closing) {
+		level->parted = true;
 		open_part(r);
 		r->message = false;
 		r->then = HEADER;
@@ -445,6 +464,8 @@ static void meet_eight_bit(struct recode *r, struct str bytes, struct buf *out)
 		r->eight[r->part] = 1;
 	else if (!nobodys)
 		r->impossible = true;
+	else if (r->level_count)
+		r->levels[r->level_count - 1].eight |= !r->levels[r->level_count - 1].parted;
 	buf_add_str(out, bytes);
 }
 
@@ -497,7 +518,7 @@ static size_t take(struct recode *r, struct str bytes, struct buf *out)
 static void decide(struct recode *r, struct buf *out)
 {
 	bool closing = false;
-	const struct level *level = delimits(r, &closing);
+	struct level *level = delimits(r, &closing);
 	struct str head = { r->head, r->head_len };
 
 	r->undecided = false;
@@ -559,4 +580,5 @@ void recode_end(struct recode *r, struct buf *out)
 		encode_end(r, out);
 	}
 	write_header(r, NULL, out);
+	close_levels(r, 0);
 }

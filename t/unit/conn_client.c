@@ -155,6 +155,69 @@ static void test_nobody(void)
 	close(h.fd);
 }
 
+static void test_leaving(void)
+{
+	struct host h = listening("127.0.0.1", 8);
+	struct peer p;
+	struct end e;
+
+	connecting(&e, &h, NULL);
+	p = (struct peer){ .fd = accepted(&h) };
+	while (not_yet(e.opens))
+		;
+	conn_write_str(e.c, STR("QUIT\r\n"));
+	conn_leave(e.c);
+	ok(peer_hears(&p, "QUIT\r\n") && conns_count(worker.conns) == 1, "one that is left says its last words");
+	turns(3);
+	ok(recv(p.fd, &(char){ 0 }, 1, 0) < 0, "and waits for the other side to end it");
+	peer_says(&p, "221 bye\r\n");
+	peer_free(&p);
+	while (not_yet(!conns_count(worker.conns)))
+		;
+	ok(!conns_count(worker.conns) && !e.inputs && !e.ends, "then it is gone, and nobody hears of it");
+
+	connecting(&e, &h, NULL);
+	p = (struct peer){ .fd = accepted(&h) };
+	while (not_yet(e.opens))
+		;
+	conn_leave(e.c);
+	turns(3);
+	clock_moves(20000);
+	while (not_yet(!conns_count(worker.conns)))
+		;
+	ok(!conns_count(worker.conns), "one whose other side does not end it goes all the same");
+	peer_free(&p);
+	close(h.fd);
+}
+
+/* The other side says why it takes no more, and goes without having read what was sent. */
+static void test_last_words(void)
+{
+	struct host h = listening("127.0.0.1", 8);
+	struct end e;
+	int fd;
+
+	connecting(&e, &h, NULL);
+	fd = accepted(&h);
+	while (not_yet(e.opens))
+		;
+	conn_rest(e.c);
+	conn_write_str(e.c, STR("a message"));
+	turns(3);
+	ok(send(fd, "554 no\r\n", 8, MSG_NOSIGNAL) == 8, "the other side refuses");
+	close(fd); /* with input unread: a reset */
+	conn_write_str(e.c, STR("more of it"));
+	turns(3);
+	conn_write_str(e.c, STR("and more"));
+	turns(3);
+	conn_resume(e.c);
+	while (not_yet(e.ends))
+		;
+	ok(got(&e, "554 no\r\n") && e.why == CONN_BROKEN, "what it said before it went is heard, then the end");
+	end_free(&e);
+	close(h.fd);
+}
+
 /* --- TLS ---------------------------------------------------------------------------------------------------------- */
 
 static struct tls *serving(const struct made *m)
@@ -324,6 +387,8 @@ int main(void)
 	test_reaching("::1");
 	test_from();
 	test_nobody();
+	test_leaving();
+	test_last_words();
 	test_any(&other);
 	test_verify(&authority, &other);
 	test_injected();
