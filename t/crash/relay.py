@@ -23,7 +23,7 @@ import time
 import tap
 from kill import kill_something
 from mail import fetch_all
-from postern import Failed, Server, wait_until
+from postern import Failed, Server
 from sending import Far, submission, until
 
 KILLS = int(os.environ.get("KILLS", "12"))

@@ -9,7 +9,7 @@ import tempfile
 
 import tap
 from postern import Server
-from sending import Far, body_of, inbox, logged, put_off, reports, submission, submit, text, until
+from sending import Far, body_of, put_off, reports, submission, submit, text, until
 from smtp_sink import server_tls
 
 WRITERS = iter(f"test{n:04}" for n in range(100))

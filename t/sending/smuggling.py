@@ -6,7 +6,7 @@ import smtplib
 
 import tap
 from postern import Server
-from sending import Far, Report, body_of, inbox, logged, reports, submission, submit, text
+from sending import Far, body_of, logged, reports, submission, submit, text
 from two_in_one import HIDDEN, Wire, by_bdat, by_data, is_strict, messages, normalised, unstuffed
 
 # What a destination may answer; all of it must reach the sender as words and nothing else.
