@@ -2,8 +2,8 @@
 
     play([Case("one that refuses", "refused 5.7.1", faults=[("mail", "550 5.7.1 no")])])
 
-Each case is a host that a route leads to, and messages for a@ and b@ there; `a` and `b` are what becomes of the last of them as the log
-has it: "kind status words"; "unreachable" for both if no session was ready.
+Each case is a host that a route leads to, and messages for a@ and b@ there; `a` and `b` are what becomes of the last of
+them as the log has it: "kind status words"; "unreachable" for both if no session was ready.
 """
 
 import re

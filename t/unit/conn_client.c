@@ -371,6 +371,7 @@ static struct conf *conf_trusting(void)
 	snprintf(path, sizeof(path), "%s/ca", scratch_path);
 	if (!conf_set(conf, "tls", NULL, "ca", path, &why))
 		abort();
+	buf_free(&why);
 	return conf;
 }
 
