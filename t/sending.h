@@ -390,6 +390,7 @@ void queue_change(struct queue *q, struct queue_item *item, const struct queue_c
 	item->next_s = c->next_s;
 	item->tries = c->tries;
 	item->warned = c->warned;
+	item->ready_s = c->ready_s ? c->ready_s : item->ready_s;
 }
 
 void queue_unhold(struct queue *q, struct queue_item *item)

@@ -63,18 +63,15 @@ void item_retry(struct sending *s, struct queue_item *item)
 	item_wait(s, item, item->next_s, 0);
 }
 
-static void change(struct sending *s, struct queue_item *item, enum queue_fate fate)
+/* What the other side said last stays. */
+static void change(struct sending *s, struct queue_item *item, enum queue_fate fate, uint32_t ready_s)
 {
-	static const struct outcome nothing;
-	const struct words *last = item->destination->last;
-	const struct outcome *o = last && item->tries ? &last->outcome : &nothing;
 	struct queue_change c = { .fate = fate,
 		.next_s = item->next_s,
 		.tries = item->tries,
 		.warned = item->warned,
-		.status = o->status,
-		.reply = o->reply,
-		.remote = o->remote };
+		.keeps = true,
+		.ready_s = ready_s };
 
 	queue_change(s->w->queue, item, &c);
 }
@@ -90,7 +87,7 @@ static void hold(struct sending *s, struct queue_item *item)
 {
 	item_take(s, item);
 	item->destination->held++;
-	change(s, item, FATE_HELD);
+	change(s, item, FATE_HELD, 0);
 	destination_settle(item->destination);
 }
 
@@ -98,7 +95,7 @@ static void release(struct sending *s, struct queue_item *item)
 {
 	item->destination->held--;
 	item->next_s = sending_now_s(s);
-	change(s, item, FATE_WAITS);
+	change(s, item, FATE_WAITS, item->next_s);
 	item_wait(s, item, item->next_s, 0);
 }
 
@@ -115,7 +112,7 @@ static void let_go(struct sending *s, struct queue_item *item)
 static void delete (struct sending *s, struct queue_item *item)
 {
 	let_go(s, item);
-	change(s, item, FATE_ENDED);
+	change(s, item, FATE_ENDED, 0);
 	destination_settle(item->destination);
 }
 

@@ -295,7 +295,7 @@ static void tell_warning(struct parcel *p)
 	struct telling *t = telling_new(p, REPORT_DELAYED);
 	const struct policy *policy = p->destination->policy;
 
-	t->report.until_s = schedule_expires_s(policy, p->copy->message);
+	t->report.until_s = schedule_expires_s(policy, p->transaction.recipients[0].item);
 	for (size_t i = 0; i < p->transaction.count; i++) {
 		last_words(p, i);
 		telling_add(t, i, true);

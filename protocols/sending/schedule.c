@@ -36,9 +36,15 @@ uint32_t schedule_retry_s(const struct policy *p, unsigned tries)
 	return p->retry.s[place < p->retry.count ? place : p->retry.count - 1];
 }
 
-uint32_t schedule_expires_s(const struct policy *p, const struct queue_message *m)
+/* Nobody could try it before. */
+static uint32_t ready_s(const struct queue_item *item)
 {
-	return m->arrived_s + (m->null_sender ? p->expire_null_s : p->expire_s);
+	return item->ready_s > item->message->arrived_s ? item->ready_s : item->message->arrived_s;
+}
+
+uint32_t schedule_expires_s(const struct policy *p, const struct queue_item *item)
+{
+	return ready_s(item) + (item->message->null_sender ? p->expire_null_s : p->expire_s);
 }
 
 /* RFC 3461, 4.1: who says nothing may be told of a delay, who says something must have said DELAY. RFC 2852, 4.1.3:
@@ -60,7 +66,7 @@ static bool comes_first(const struct queue_item *item, uint32_t at_s, uint32_t s
 uint32_t schedule_event(const struct policy *p, const struct queue_item *item, uint32_t since_s, enum event *what)
 {
 	const struct queue_message *m = item->message;
-	uint32_t best = schedule_expires_s(p, m);
+	uint32_t best = schedule_expires_s(p, item);
 
 	*what = EVENT_EXPIRES;
 	if (m->by == BY_RETURN && m->by_s < best) {
@@ -71,7 +77,7 @@ uint32_t schedule_event(const struct policy *p, const struct queue_item *item, u
 		comes_first(item, m->by_s, since_s, &best))
 		*what = EVENT_WARNS;
 	for (unsigned i = 0; is_to_be_warned(item) && i < p->warn.count; i++)
-		if (comes_first(item, m->arrived_s + p->warn.s[i], since_s, &best))
+		if (comes_first(item, ready_s(item) + p->warn.s[i], since_s, &best))
 			*what = EVENT_WARNS;
 	return best;
 }

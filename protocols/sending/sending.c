@@ -92,8 +92,7 @@ static void item_comes(struct sending *s, struct queue_item *item, uint32_t at_s
 	                       : what == EVENT_RETURNS ? PURPOSE_RETURN
 	                                               : PURPOSE_WARN;
 
-	if (purpose == PURPOSE_WARN &&
-		schedule_expires_s(item->destination->policy, item->message) <= sending_now_s(s)) {
+	if (purpose == PURPOSE_WARN && schedule_expires_s(item->destination->policy, item) <= sending_now_s(s)) {
 		purpose = PURPOSE_EXPIRE;
 		event_s = sending_now_s(s);
 	}

@@ -64,7 +64,8 @@ enum event { EVENT_EXPIRES, EVENT_RETURNS /* RFC 2852, by-mode R */, EVENT_WARNS
 /* What becomes of an item next though it is not tried, and when; each time since since_s (exclusive) counts, earlier ones only
  * where the item does not show that they were seen. */
 uint32_t schedule_event(const struct policy *p, const struct queue_item *item, uint32_t since_s, enum event *what);
-uint32_t schedule_expires_s(const struct policy *p, const struct queue_message *m);
+/* It counts, as warnings do, from the item's arrival, or from when it was released later (RFC 4865, or by an operator). */
+uint32_t schedule_expires_s(const struct policy *p, const struct queue_item *item);
 
 /* --- calendar.c ------------------------------------------------------------------------------------------------- */
 

@@ -136,7 +136,7 @@ static void on_applied(void *user, enum err e)
 
 		if (m)
 			copies_tell(f->q, m, (struct str){ p->line, p->len - 1 });
-		if (m && m->segment == p->segment && p->number < m->count)
+		if (m && m->segment == p->segment && p->number < m->count && !p->keeps)
 			record_lines(record_of(m))[p->number] = p->texts ? p->at : 0;
 		pending_free(p);
 	}
@@ -228,16 +228,19 @@ void changes_go_on(struct queue *q)
 
 static struct pending *pending_new(struct queue_item *item, const struct queue_change *c)
 {
+	struct queue_change whole = *c;
 	struct buf line = { 0 };
 	struct pending *p;
 
-	fate_print(&line, item->message->id, item->number, c);
+	whole.ready_s = item->ready_s;
+	fate_print(&line, item->message->id, item->number, &whole);
 	p = mem_alloc(sizeof(*p) + buf_len(&line));
 	p->item = item;
 	p->id = item->message->id;
 	p->number = item->number;
 	p->ends = c->fate == FATE_ENDED;
 	p->texts = c->status.len || c->reply.len || c->remote.len;
+	p->keeps = c->keeps;
 	p->len = buf_len(&line);
 	memcpy(p->line, buf_data(&line), p->len);
 	buf_free(&line);
@@ -271,6 +274,7 @@ void queue_change(struct queue *q, struct queue_item *item, const struct queue_c
 		item->next_s = c->next_s;
 		item->tries = c->tries;
 		item->warned = c->warned;
+		item->ready_s = c->ready_s ? c->ready_s : item->ready_s;
 	}
 	if (item->changes < UINT16_MAX)
 		item->changes++;

@@ -379,7 +379,8 @@ void copies_tell(struct queue *q, const struct queue_message *m, struct str line
 	for (struct copying *c = q->copies; c && m->users && m->count >= SHARED_MIN; c = c->next)
 		if (c->copy.message == m && c->ready && may_tell(c->parsed) &&
 			fate_read(arena_str(&c->parsed->arena, line), &f, &c->parsed->arena) == FATE_WELL) {
-			recipient_tell(c->parsed, f.first, &f);
+			if (!f.keeps)
+				recipient_tell(c->parsed, f.first, &f);
 			return; /* all that are ready share it */
 		}
 }

@@ -38,8 +38,14 @@ void fate_print(struct buf *out, uint64_t id, uint32_t number, const struct queu
 	buf_printf(out, " next=%" PRIu32, c->next_s);
 	if (c->tries)
 		buf_printf(out, " tries=%u", c->tries);
+	if (c->ready_s)
+		buf_printf(out, " ready=%" PRIu32, c->ready_s);
 	if (c->warned)
 		buf_add_str(out, STR(" warned"));
+	if (c->keeps) {
+		buf_add_str(out, STR(" kept\n"));
+		return;
+	}
 	words_add(out, "status", c->status, FATE_STATUS_MAX, false);
 	words_add(out, "reply", c->reply, FATE_REPLY_MAX, true);
 	words_add(out, "remote", c->remote, FATE_REMOTE_MAX, false);
@@ -82,12 +88,16 @@ static bool read_word(struct str key, struct str value, struct fate *f, struct a
 
 	if (str_eq(key, STR("next")))
 		return str_u32(value, &f->next_s);
+	if (str_eq(key, STR("ready")))
+		return str_u32(value, &f->ready_s);
 	if (str_eq(key, STR("tries"))) {
 		if (!str_u32(value, &tries) || tries > UINT16_MAX)
 			return false;
 		f->tries = (uint16_t)tries;
 	} else if (str_eq(key, STR("warned"))) {
 		f->warned = true;
+	} else if (str_eq(key, STR("kept"))) {
+		f->keeps = true;
 	} else if (a && str_eq(key, STR("status"))) {
 		return word_text(value, FATE_STATUS_MAX, a, &f->status);
 	} else if (a && str_eq(key, STR("reply"))) {

@@ -1,10 +1,12 @@
 /* fate_form.h - the lines of a queue's state files: what became of recipients since their message was written.
  *   postern-queue-state 1
  *   waits q0-1f3a 0 next=1795412443 tries=3 warned status=4.2.2 reply=452%204.2.2%20full remote=mx.far.test
- *   held q0-1f3a 1 next=1795412443
+ *   held q0-1f3a 1 next=1795412443 kept       what was said of it before stays
+ *   waits q0-1f3a 1 next=1795412443 ready=1795412443 kept      released then: its time counts from there
  *   ended q0-1f3a 0                 or 0:7, numbers of recipients from 0 to 7
  *   moved q0-1f3a                   the message is in another segment now, with all that is open of it
- * The last line about a recipient counts, and an end is the end. A line is absolute: read twice it says the same as
+ * The last line about a recipient counts (with `kept`, its status, reply and remote are those of the last without), and
+ * an end is the end. A line is absolute: read twice it says the same as
  * once. What would end a word is written %XX. A line that cannot be understood is logged, skipped, and costs itself.
  * A higher version than 1 is refused. */
 #ifndef STORAGE_QUEUE_FATE_FORM_H
@@ -24,8 +26,9 @@ struct fate {
 	uint64_t id;
 	uint32_t first, last; /* recipients; of a message that moved: all */
 	uint32_t next_s;
+	uint32_t ready_s;
 	uint16_t tries;
-	bool warned;
+	bool warned, keeps;
 	struct str status, reply, remote;
 };
 

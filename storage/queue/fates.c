@@ -19,10 +19,10 @@ struct fates_slot {
 
 struct fates_line {
 	uint32_t next; /* of the same message, counted from 1; 0: none */
-	uint32_t first, last, at, next_s;
+	uint32_t first, last, at, next_s, ready_s;
 	uint16_t tries;
 	uint8_t kind;
-	bool warned;
+	bool warned, keeps;
 };
 
 static struct fates_slot *slot_of(const struct fates *f, uint64_t id)
@@ -61,9 +61,11 @@ void fates_add(struct fates *f, const struct fate *fate, uint64_t at)
 		.last = fate->last,
 		.at = at > UINT32_MAX ? 0 : (uint32_t)at,
 		.next_s = fate->next_s,
+		.ready_s = fate->ready_s,
 		.tries = fate->tries,
 		.kind = (uint8_t)fate->kind,
-		.warned = fate->warned };
+		.warned = fate->warned,
+		.keeps = fate->keeps };
 	s = slot_of(f, fate->id);
 	f->used += !s->id;
 	s->id = fate->id;
@@ -167,7 +169,10 @@ static void apply_line(const struct fates_line *l, struct record *r)
 		item->next_s = l->next_s;
 		item->tries = l->tries;
 		item->warned = l->warned;
-		record_lines(r)[i] = l->at;
+		if (l->ready_s)
+			item->ready_s = l->ready_s;
+		if (!l->keeps)
+			record_lines(r)[i] = l->at;
 	}
 }
 

@@ -309,7 +309,8 @@ static void write_item(struct writing *x, const struct mover *o, uint32_t number
 	struct queue_change c = { .fate = item->state == ITEM_HELD ? FATE_HELD : FATE_WAITS,
 		.next_s = item->next_s,
 		.tries = item->tries,
-		.warned = item->warned };
+		.warned = item->warned,
+		.ready_s = item->ready_s };
 	uint64_t at;
 
 	if (texts) {

@@ -72,6 +72,7 @@ struct pending { /* a change that is not written yet */
 	uint32_t at; /* where its line is, once it is made */
 	struct queue_segment *segment;
 	bool ends, texts; /* texts: there is something to be read in the line */
+	bool keeps;       /* what is to be read of the item stands in an earlier one */
 	size_t len;
 	char line[];
 };

@@ -67,6 +67,7 @@ struct record *record_from(const struct envelope_head *h, const struct queue_env
 		item->notify = (uint8_t)e->recipients[i].notify;
 		item->local = e->recipients[i].local;
 		item->next_s = seconds_of(e->release_s > e->arrived_s ? e->release_s : e->arrived_s);
+		item->ready_s = e->release_s > e->arrived_s ? item->next_s : 0;
 	}
 	return r;
 }

@@ -99,6 +99,7 @@ struct queue_item { /* one recipient whose fate is open */
 	uint16_t tries;
 	uint16_t changes; /* the queue's own: of it, not yet written */
 	uint32_t next_s;  /* seconds since 1970: when it is due */
+	uint32_t ready_s; /* since when it may be tried at all, if that is later than its arrival: it was released */
 	/* The listener's own, zeroed at first. */
 	struct queue_destination *destination;
 	struct queue_item *next, *prev;
@@ -165,6 +166,8 @@ struct queue_change {
 	uint16_t tries;
 	bool warned;
 	struct str status, reply, remote;
+	bool keeps;       /* these stay as they are, and say nothing here */
+	uint32_t ready_s; /* it was released then; 0: as it was */
 };
 /* In memory at once (but for closing), in the files soon: many of one turn are one entry. Nobody need wait. If the
  * disk does not take it, it is tried again until it does, and the item is not tried meanwhile. */

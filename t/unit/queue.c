@@ -23,12 +23,47 @@ static void test_put(void)
 	queue_copy_free(c);
 }
 
+/* The first item of the message was told of a try: it is held, and released. */
+static void test_kept(uint64_t id)
+{
+	struct queue_change held = { .fate = FATE_HELD, .tries = 3, .warned = true, .keeps = true };
+	struct queue_change released = { .next_s = NOW_S + 900, .ready_s = NOW_S + 900, .tries = 3, .keeps = true };
+	struct queue_copy *copy;
+
+	queue_change(w->queue, item_of(w, id, 0), &held);
+	restart(1);
+	copy = open_message(w, id);
+	ok(copy && item_of(w, id, 0)->state == ITEM_HELD &&
+			str_eq(copy->envelope.recipients[0].reply, STR("452 4.2.2 full\nreally")),
+		"what is held has the last reply yet");
+	queue_copy_free(copy);
+	queue_change(w->queue, item_of(w, id, 0), &released);
+	TURN_UNTIL(!item_of(w, id, 0)->changes);
+	turn_for(20);
+	copy = open_message(w, id);
+	ok(copy && str_eq(copy->envelope.recipients[0].remote, STR("mx.far.test [192.0.2.1]")),
+		"as has what is released");
+	queue_copy_free(copy);
+	restart(1);
+	copy = open_message(w, id);
+	ok(copy && item_of(w, id, 0)->ready_s == NOW_S + 900 && !item_of(w, id, 0)->warned &&
+			str_eq(copy->envelope.recipients[0].status, STR("4.2.2")),
+		"and it is known since when, after a restart, too");
+	queue_copy_free(copy);
+	buf_clear(&heard);
+}
+
 static void test_restart(void)
 {
 	uint64_t id = put_id;
 	struct queue_item *item = item_of(w, id, 0);
-	struct queue_change c = { FATE_WAITS, NOW_S + 300, 3, true, STR("4.2.2"), STR("452 4.2.2 full\nreally"),
-		STR("mx.far.test [192.0.2.1]") };
+	struct queue_change c = { .fate = FATE_WAITS,
+		.next_s = NOW_S + 300,
+		.tries = 3,
+		.warned = true,
+		.status = STR("4.2.2"),
+		.reply = STR("452 4.2.2 full\nreally"),
+		.remote = STR("mx.far.test [192.0.2.1]") };
 	struct queue_copy *copy;
 
 	queue_change(w->queue, item, &c);
@@ -48,6 +83,7 @@ static void test_restart(void)
 		"and the last reply");
 	ok(copy && str_eq(read_copy(copy), STR(TEXT)), "its bytes are the same");
 	queue_copy_free(copy);
+	test_kept(id);
 	ok(!put_to(w, "dave@far.test", TEXT) && put_id > id, "a new message has a new id");
 	change(w, item_of(w, id, 0), FATE_ENDED, 0);
 	TURN_UNTIL(!queue_find(w->queue, id));

@@ -525,7 +525,13 @@ static void test_moved(void)
 {
 	uint64_t before = counted("queue.moved"), ids[5], n = 0;
 	struct queue_copy *c;
-	struct queue_change told = { FATE_WAITS, NOW_S + 9, 2, false, STR("4.1.1"), STR("450 later"), STR("mx") };
+	struct queue_change told = { .fate = FATE_WAITS,
+		.next_s = NOW_S + 9,
+		.tries = 2,
+		.warned = false,
+		.status = STR("4.1.1"),
+		.reply = STR("450 later"),
+		.remote = STR("mx") };
 
 	for (unsigned i = 0; i < 5; i++) {
 		put_to(w, "a@far.test b@far.test", TEXT);
@@ -609,7 +615,13 @@ static void test_open_early(void)
 
 static void test_shared(void)
 {
-	struct queue_change told = { FATE_WAITS, NOW_S + 9, 2, false, STR("4.1.1"), STR("450 later"), STR("mx") };
+	struct queue_change told = { .fate = FATE_WAITS,
+		.next_s = NOW_S + 9,
+		.tries = 2,
+		.warned = false,
+		.status = STR("4.1.1"),
+		.reply = STR("450 later"),
+		.remote = STR("mx") };
 	struct queue_copy *copies[3] = { 0 };
 	struct buf to = { 0 };
 	bool same = true;
