@@ -87,6 +87,8 @@ static void program_spawn(struct job *job)
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
 
+	if (p->failed) /* without its input or output it would have ours */
+		return;
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attributes);
 	attributes_set(&attributes);
@@ -215,8 +217,10 @@ struct program *program_start(
 	for (size_t i = 0; i < count; i++)
 		p->argv[i] = str_dup(str_of(argv[i]));
 	p->input = fcntl(input, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (pipe2(ends, O_CLOEXEC))
+	if (p->input < 0 || pipe2(ends, O_CLOEXEC)) {
+		p->failed = errno;
 		err_errno("make a pipe for %s", p->argv[0]);
+	}
 	p->output = ends[0];
 	p->child_output = ends[1];
 	if (p->output >= 0)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #define LIMIT_MS 1000000
 
@@ -99,6 +100,32 @@ static bool is_there(const char *path)
 	return !access(path, F_OK);
 }
 
+/* With so many descriptors left besides the input's. */
+static bool fails_with(int left)
+{
+	struct rlimit before, few;
+	int input = memfd_create("input", MFD_CLOEXEC), next = dup(input);
+	const char *argv[] = { "/bin/true", NULL };
+
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = before;
+	few.rlim_cur = (rlim_t)(next + left);
+	setrlimit(RLIMIT_NOFILE, &few);
+	program_start(&worker, argv, input, LIMIT_MS, hear_end, NULL);
+	wait_ends(ends + 1);
+	setrlimit(RLIMIT_NOFILE, &before);
+	close(input);
+	return last.how == PROGRAM_FAILED && last.number == EMFILE;
+}
+
+static void test_no_descriptors(void)
+{
+	for (int left = 0; left < 3; left++) /* of those for its input and both ends of its output */
+		ok(fails_with(left), "with %d descriptors left no program runs, and none is said to have run", left);
+	ok(!fails_with(3) && last.how == PROGRAM_EXITED && !last.number, "with as many as it takes it does");
+}
+
 static void test_late(void)
 {
 	char mark[] = "/tmp/program-XXXXXX", script[200];
@@ -147,6 +174,7 @@ int main(void)
 	test_ends();
 	test_much();
 	test_absent();
+	test_no_descriptors();
 	test_late();
 	lane_free(worker.slow);
 	for (unsigned i = 0; i < 1000; i++) /* those that were given up come to their ends */
