@@ -29,6 +29,8 @@ static bool is_removable(const struct queue *q, const struct queue_segment *s)
 
 	if (!s->read || s->damaged || s->removing || s->messages || s->copies)
 		return false;
+	if (s->mbox_end != s->mbox_synced) /* one is on its way in, and not counted yet */
+		return false;
 	if (s == q->current)
 		return s->mbox_end >= KEEP_BYTES;
 	return !is_name || newer_than(q, s);

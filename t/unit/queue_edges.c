@@ -1,6 +1,7 @@
 /* The queue where things go wrong or meet: files that are damaged or forged, a journal that fails, limits, segments
  * that come and go, directories of workers that are no more. */
 #include "storage/mbox.h"
+#include "storage/queue/parts.h"
 #include "t/queue.h"
 #include <dirent.h>
 
@@ -521,6 +522,34 @@ static void test_segments(void)
 	end_all();
 }
 
+/* A message that is not durable yet comes into a file whose others are all gone when these are looked for. */
+static void test_removed_meanwhile(void)
+{
+	static char body[2 << 20];
+	struct queue_copy *c;
+	struct timer tidy;
+
+	conf_set_text("queue", "segment", "64M");
+	fresh();
+	memset(body, 'x', sizeof(body) - 2);
+	body[sizeof(body) - 2] = '\n';
+	put_to(w, "a@far.test", body);
+	end_all();
+	tidy = w->queue->tidy_timer;
+	put_begin(w, "b@far.test", TEXT);
+	tidy.fire(tidy.user);
+	ok(!got_end(), "a message is put while a file that is all gone is removed");
+	turn_for(100);
+	c = open_message(w, put_id);
+	ok(c && str_eq(read_copy(c), STR(TEXT)), "and does not go with it");
+	queue_copy_free(c);
+	restart(1);
+	ok(item_of(w, put_id, 0) != NULL, "it is there after a restart, too");
+	end_all();
+	conf_set_text("queue", "segment", "64K");
+	fresh();
+}
+
 static void test_moved(void)
 {
 	uint64_t before = counted("queue.moved"), ids[5], n = 0;
@@ -701,6 +730,7 @@ int main(void)
 	test_damage();
 	test_readable();
 	test_segments();
+	test_removed_meanwhile();
 	test_moved();
 	test_copy_outlives();
 	test_open_early();
