@@ -13,7 +13,8 @@ char *buf_room(struct buf *b, size_t len)
 
 	if (b->cap && b->cap - b->end >= len)
 		return b->bytes + b->end;
-	if (b->cap && b->cap - used >= len && b->start >= b->cap / 2) { /* the front half is free: move rather than grow */
+	if (b->cap && b->cap - used >= len &&
+		b->start >= b->cap / 2) { /* the front half is free: move rather than grow */
 		memmove(b->bytes, b->bytes + b->start, used);
 	} else {
 		size_t cap = b->cap ? b->cap : CAP_MIN;

@@ -90,11 +90,11 @@ enum {
 };
 
 typedef void call_handler(struct worker *w, struct request *rq, struct str args);
-call_handler admin_handle, login_handle, salt_handle, proof_handle, known_handle, recipient_handle, deliver_handle, status_handle,
-	list_handle, create_handle, delete_handle, rename_handle, subscribe_handle, select_handle, append_handle,
-	flags_handle, expunge_handle, copy_handle, domain_add_handle, domain_delete_handle, domain_list_handle,
-	account_change_handle, account_delete_handle, account_list_handle, name_handle, name_change_handle,
-	settle_handle, forget_handle, unwatch_handle, changed_handle;
+call_handler admin_handle, login_handle, salt_handle, proof_handle, known_handle, recipient_handle, deliver_handle,
+	status_handle, list_handle, create_handle, delete_handle, rename_handle, subscribe_handle, select_handle,
+	append_handle, flags_handle, expunge_handle, copy_handle, domain_add_handle, domain_delete_handle,
+	domain_list_handle, account_change_handle, account_delete_handle, account_list_handle, name_handle,
+	name_change_handle, settle_handle, forget_handle, unwatch_handle, changed_handle;
 
 unsigned store_owner(const struct store *st, struct str address); /* the slot */
 int64_t store_seconds(const struct store *st);                    /* wall clock */
@@ -106,6 +106,6 @@ struct str domain_of(struct str address);
 /* Goes on knowing whether the domain is one of ours: OK, ERR_ABSENT. */
 void domain_ask(struct task *t, struct str domain, void (*step)(struct task *t, enum err e));
 void domain_ask_now(struct task *t, struct str domain, void (*step)(struct task *t, enum err e)); /* looks */
-void admins_free(struct store *st); /* store_admin.c */
+void admins_free(struct store *st);                                                               /* store_admin.c */
 
 #endif

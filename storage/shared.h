@@ -76,7 +76,7 @@ bool shared_wait(struct worker *w, uint64_t id, struct asked *k);
 void shared_wait_add(struct shared *sh, struct asked *k); /* a view is being asked for */
 void shared_wait_drop(struct asked *k);
 bool shared_can_be_newer(const struct shared *sh); /* the owner has another view, or is another, and can be asked */
-char *shared_mbox_path(const struct shared *sh); /* the caller's */
+char *shared_mbox_path(const struct shared *sh);   /* the caller's */
 
 /* store_select.c: asks for the view once more, as a worker that watches. */
 struct call *shared_ask(struct shared *sh, asked_tell *tell);

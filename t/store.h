@@ -30,8 +30,8 @@
 
 extern const struct settings journal_settings;
 static const struct settings *const test_settings[] = { &core_settings, &login_settings, &store_settings,
-	&domain_settings, &rewrite_settings, &route_settings, &relay_settings, &journal_settings,
-	&queue_settings, NULL };
+	&domain_settings, &rewrite_settings, &route_settings, &relay_settings, &journal_settings, &queue_settings,
+	NULL };
 static const struct call_type *const test_calls[] = { store_calls, NULL };
 const struct house house = { .settings = test_settings, .calls = test_calls };
 

@@ -53,10 +53,9 @@ static json_t *certificates_json(const struct worker *w)
 	for (size_t i = 0; w->tls && i < tls_count(w->tls); i++) {
 		struct tls_certificate c = tls_at(w->tls, i);
 
-		json_array_append_new(all,
-			json_pack("{s:o, s:s, s:I, s:I}", "name", control_json(str_of(c.label)), "kind", c.kind,
-				"expires_ms", (json_int_t)c.expires * 1000, "days",
-				(json_int_t)(c.expires - worker_wall_ms(w) / 1000) / DAY_S));
+		json_array_append_new(all, json_pack("{s:o, s:s, s:I, s:I}", "name", control_json(str_of(c.label)),
+						   "kind", c.kind, "expires_ms", (json_int_t)c.expires * 1000, "days",
+						   (json_int_t)(c.expires - worker_wall_ms(w) / 1000) / DAY_S));
 	}
 	return all;
 }

@@ -83,7 +83,8 @@ static void print_server(const json_t *server)
 	for (size_t i = 0; i < json_array_size(certificates); i++) {
 		const json_t *c = json_array_get(certificates, i);
 
-		printf("certificate  %s, %s, %" PRId64 " days left\n", text(c, "name"), text(c, "kind"), number(c, "days"));
+		printf("certificate  %s, %s, %" PRId64 " days left\n", text(c, "name"), text(c, "kind"),
+			number(c, "days"));
 	}
 	if (!json_array_size(certificates))
 		printf("certificate  none\n");

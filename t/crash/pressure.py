@@ -14,7 +14,7 @@ import time
 
 import tap
 from mail import SENDER, done, imap_session, send, texts
-from postern import Server
+from postern import Server, wait_until
 
 SECONDS = float(os.environ.get("SECONDS", "6"))
 WORKERS = int(os.environ.get("WORKERS", "2"))
@@ -24,7 +24,8 @@ ACCOUNTS = [f"test{number:04}" for number in range(6)]
 SIZES = (100, 1000, 20_000, 200_000, 250_000, 600_000, 3_000_000)
 LARGER = 6_000_000  # than the whole journal
 SLOW_S = 15  # no reply may take as long
-JOURNAL = ["journal.size 4M", "journal.segment 1M", "journal.checkpoint 1s"]
+JOURNAL = ["journal.size 4M", "journal.segment 1M", "journal.checkpoint 1s", 'sending.retry {"1s"}']
+WAIT_S = 60  # for what an owner could not take at once, and the queue did
 ID = re.compile(rb"X-Load-Id: (\S+)\r\n")
 
 
@@ -105,6 +106,7 @@ def main():
         with tap.test("after kill -9 all that was acknowledged is there, once"):
             server.kill()
             server.start()
+            wait_until(lambda: "the queue is empty" in server.command("queue", "list"), WAIT_S, "an empty queue")
             wrong = missing(server, senders)
             assert not wrong, f"{len(wrong)} are wrong: " + "; ".join(wrong[:10])
     tap.done()

@@ -59,6 +59,11 @@ class Client:
         Answers whether the change was made all the same."""
         self.end()
         self.connect()
+        return self.look()
+
+    def look(self):
+        """What is there is what it must be, or what the change that went wrong would have made of it: whatever its UIDs,
+        of which a change that went wrong may have used some up. Answers whether that change was made."""
         state = found(self.server, self.account)
         made = content(state) != content(self.state)
         assert not made or self.after and content(state) == content(self.after), list(difference(state, self.state))

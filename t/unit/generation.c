@@ -144,8 +144,7 @@ static void test_generation(void)
 	read_file("d/a.mbox.2", &new);
 	read_file("d/a.state.2", &state);
 	ok(buf_len(&new) == r.mbox_end && buf_len(&state) == r.state_end, "the files are as long as it says");
-	ok(str_eq(buf_str(&state),
-		   STR("postern-state 1 id=ab generation=2 uidvalidity=77 uidnext=9 clock=1234\n")) &&
+	ok(str_eq(buf_str(&state), STR("postern-state 1 id=ab generation=2 uidvalidity=77 uidnext=9 clock=1234\n")) &&
 			r.head.generation == 2,
 		"the state file is one line, of the next generation");
 	scan(buf_str(&new), &f, &k);

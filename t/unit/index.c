@@ -92,8 +92,8 @@ static bool is_record(struct index *x, struct str address, struct str mailbox, u
 	memset(&r, 0xaa, sizeof(r));
 	return !index_get_work(x, 1, address, mailbox, &r) && r.head.id == id && r.head.generation == 3 &&
 	       r.head.uidvalidity == 1795412443 && r.head.uidnext == UINT32_MAX && r.head.clock == UINT64_MAX &&
-	       r.mbox_end == 1 && r.state_end == 2 && r.messages == messages && r.unseen == 4 &&
-	       r.deleted == 5 && r.recents == 6 && r.bytes == 7 && r.garbage == 8 && r.recent == 9 &&
+	       r.mbox_end == 1 && r.state_end == 2 && r.messages == messages && r.unseen == 4 && r.deleted == 5 &&
+	       r.recents == 6 && r.bytes == 7 && r.garbage == 8 && r.recent == 9 &&
 	       !memcmp(&r.keywords, &want.keywords, sizeof(want.keywords));
 }
 

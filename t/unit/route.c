@@ -355,7 +355,7 @@ static void test_aliases_files(void)
 		"root: alice, ops@far.test\nalice: \\alice, copy@far.test\nlist: bob, alice\nowner-list: root\nbob: "
 		"error:550 5.1.6 bob "
 		"moved\nprog: \"|/bin/true\"\nmixed: |/bin/true, alice\nlost: "
-	        ":include:/nonexistent/list\nempty:\nlater: error:451 4.2.1 come back\n");
+		":include:/nonexistent/list\nempty:\nlater: error:451 4.2.1 come back\n");
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		printf("# %s cannot be written\n", path);

@@ -88,7 +88,8 @@ static void test_reply_limits(void)
 	buf_add_str(&in, STR("end\r\n"));
 	ok(reply_parse(buf_str(&in), &r) == (ptrdiff_t)buf_len(&in), "are a reply");
 	reply_words(&r, &words);
-	ok(buf_len(&words) == REPLY_WORDS_MAX && str_starts(buf_str(&words), STR("250-line of words\n250-line of words\n")),
+	ok(buf_len(&words) == REPLY_WORDS_MAX &&
+			str_starts(buf_str(&words), STR("250-line of words\n250-line of words\n")),
 		"of which no more is kept than may be");
 	buf_cut(&in, 0);
 	for (unsigned i = 0; i < REPLY_LINES_MAX; i++)
