@@ -35,6 +35,12 @@ static void name_domain_known(struct task *t, enum err e)
 	task_end(t, e == OK ? ERR_ABSENT : e == ERR_ABSENT ? ERR_DENIED : e, STR_NONE);
 }
 
+/* It cannot be a name here, which is no matter where its domain is not ours: longer ones may be. */
+static void name_domain_of_none(struct task *t, enum err e)
+{
+	task_end(t, e == OK ? ERR_MISTAKE : e == ERR_ABSENT || e == ERR_MISTAKE ? ERR_DENIED : e, STR_NONE);
+}
+
 static void name_known(struct task *t, enum err e)
 {
 	struct name_op *o = t->op;
@@ -45,6 +51,8 @@ static void name_known(struct task *t, enum err e)
 		name_tell_task(t);
 	else if (e == ERR_ABSENT)
 		domain_ask(t, domain_of(t->address), name_domain_known);
+	else if (e == ERR_MISTAKE)
+		domain_ask(t, domain_of(t->address), name_domain_of_none);
 	else
 		task_end(t, e, STR_NONE);
 }
