@@ -123,6 +123,8 @@ void client_later(struct client *c, void (*run)(struct client *c))
 void client_drop_conn(struct client *c)
 {
 	timer_stop(c->worker->timers, &c->limit);
+	login_free(c->login); /* it is this connection's */
+	c->login = NULL;
 	conn_free(c->conn);
 	c->conn = NULL;
 	if (c->address[0])
@@ -144,7 +146,6 @@ static void client_free(struct client *c)
 {
 	call_cancel(c->waiting);
 	body_free(c);
-	login_free(c->login);
 	part(c);
 	client_drop_conn(c);
 	free(c->rcpts);
