@@ -21,7 +21,7 @@ struct address { /* with connections open from here, or somebody who waits for o
 	struct table_node node;
 	struct tally *tally;
 	unsigned count;
-	TAILQ_HEAD(, queue_destination) waiting;
+	TAILQ_HEAD(waiters, queue_destination) waiting;
 };
 
 struct rates {

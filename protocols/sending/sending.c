@@ -269,6 +269,7 @@ static void settings_take(struct sending *s)
 	}
 	TAILQ_FOREACH(d, &s->all, all)
 	{
+		/* cppcheck-suppress uninitvar */
 		const struct policy *p = sending_policy(s, str_of(d->policy->title));
 
 		d->policy = p ? p : &s->policies[0];

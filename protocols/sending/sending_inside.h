@@ -311,14 +311,14 @@ struct sending {
 	struct timer calendar_timer, telling_timer, pump_timer, sweep_timer;
 	uint32_t generation; /* of the configuration */
 	struct table destinations;
-	TAILQ_HEAD(, queue_destination) all;
-	TAILQ_HEAD(, queue_destination) rounds[ROUNDS];
+	TAILQ_HEAD(destinations, queue_destination) all;
+	struct destinations rounds[ROUNDS];
 	unsigned turn; /* the round served last */
 	struct sending_sessions sessions, idle, retiring;
 	uint32_t session_count, standing_count[STANDINGS]; /* sessions, of all and of those that stand so */
 	struct line lines[PURPOSES];
 	unsigned telling; /* parcels that are not for sending */
-	TAILQ_HEAD(, parcel) parcels;
+	TAILQ_HEAD(parcels, parcel) parcels;
 	struct rates *rates;
 	struct arena scratch;
 	struct walk *walk;

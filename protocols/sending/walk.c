@@ -18,7 +18,7 @@ struct walk {
 	bool running;          /* in the midst of a round */
 	bool again;            /* another is to follow it */
 	bool hops, hops_asked; /* next hops are looked for: in this round, in the next */
-	TAILQ_HEAD(, opening) openings;
+	TAILQ_HEAD(openings, opening) openings;
 	unsigned opening_count;
 };
 
