@@ -15,6 +15,7 @@ static struct parcel *parcel_new(struct sending *s, struct queue_destination *d,
 	p->destination = d;
 	p->purpose = purpose;
 	p->since_s = sending_now_s(s);
+	p->generation = s->generation;
 	d->parcels++;
 	s->telling += purpose != PURPOSE_SEND;
 	TAILQ_INSERT_TAIL(&s->parcels, p, link);
@@ -73,6 +74,28 @@ void parcel_open(struct parcel *p, queue_open_done *done)
 	p->opening = queue_open(p->sending->w->queue, p->transaction.recipients[0].item->message, done, p);
 }
 
+/* A configuration was read while it was open: what waits again may go elsewhere now. */
+static void reroute(const struct parcel *p)
+{
+	const struct queue_copy *copy = p->copy;
+	struct sending *s = p->sending;
+
+	for (size_t i = 0; copy && copy->message && i < p->transaction.count; i++) {
+		struct queue_item *item = p->transaction.recipients[i].item;
+		const struct queue_recipient *r = p->transaction.recipients[i].recipient;
+		struct queue_destination *d;
+
+		if (!item->message || item->destination->moved ||
+			(item->state != ITEM_WAITS && item->state != ITEM_HELD))
+			continue;
+		d = destination_of(s, r->address, item->local, copy->envelope.sender);
+		if (d != item->destination)
+			item_move(s, item, d);
+		else
+			destination_settle(d);
+	}
+}
+
 void parcel_free(struct parcel *p)
 {
 	struct queue_destination *d = p->destination;
@@ -80,6 +103,8 @@ void parcel_free(struct parcel *p)
 
 	call_cancel(p->opening);
 	tellings_cancel(p);
+	if (!s->stopping && p->generation != s->generation)
+		reroute(p);
 	queue_copy_free(p->copy);
 	arena_free(&p->memory);
 	TAILQ_REMOVE(&s->parcels, p, link);

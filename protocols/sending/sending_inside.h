@@ -233,10 +233,11 @@ struct parcel { /* a message open, with some of its items */
 	struct arena memory;
 	struct transaction transaction; /* its recipients are all of it */
 	struct outcome *outcomes;
-	uint32_t since_s; /* when it was made */
-	bool slow;        /* it took long */
-	bool first;       /* of its session's */
-	unsigned reports; /* under way */
+	uint32_t since_s;    /* when it was made */
+	uint32_t generation; /* of the configuration then */
+	bool slow;           /* it took long */
+	bool first;          /* of its session's */
+	unsigned reports;    /* under way */
 	struct telling *tellings;
 };
 

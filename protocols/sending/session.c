@@ -85,6 +85,7 @@ static void session_gone(struct sending_session *ss)
 	s->standing_count[d->standing]--;
 	if (ss->tally)
 		tally_hold(s->w->shm, s->w->slot, ss->tally, TALLY_SENDINGS, -1);
+	d->parcels++; /* so that it stays, whatever goes elsewhere */
 	if (ss->parcel) {
 		ss->parcel->session = NULL;
 		if (state == SESSION_BUSY)
@@ -92,6 +93,7 @@ static void session_gone(struct sending_session *ss)
 		else
 			parcel_put_back(ss->parcel, 0);
 	}
+	d->parcels--;
 	hop_leave(ss->hop);
 	free(ss);
 	destination_settle(d);

@@ -675,6 +675,23 @@ static void conf_with_route(const char *to)
 	sending_reload(&w);
 }
 
+static void test_reload_meanwhile(enum habit habit)
+{
+	struct queue_item *item;
+
+	begin(NULL);
+	host_add("full.test", habit, 20000);
+	host_add("smart.test", GOOD, 0);
+	item = post("a@full.test");
+	run_until(10);
+	ok(item->state == ITEM_TRYING, "while an item is being tried");
+	conf_with_route("smtp:[smart.test]:25");
+	run_until(1000);
+	ok(!item->message, "a new route is read: it goes there the next time");
+	ok(status_of("smtp:full.test").key.len == 0, "and nothing is left of where it was tried");
+	end();
+}
+
 static void test_reload(void)
 {
 	begin(NULL);
@@ -841,6 +858,8 @@ int main(void)
 	test_orders();
 	test_status();
 	test_reload();
+	test_reload_meanwhile(DEFERS);
+	test_reload_meanwhile(DROPS);
 	test_random();
 	return done();
 }
