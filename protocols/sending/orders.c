@@ -83,12 +83,17 @@ static void retry(struct sending *s, struct queue_item *item)
 		destination_wake(item->destination);
 }
 
-static void hold(struct sending *s, struct queue_item *item)
+void item_hold(struct sending *s, struct queue_item *item)
 {
-	item_take(s, item);
 	item->destination->held++;
 	change(s, item, FATE_HELD, 0);
 	destination_settle(item->destination);
+}
+
+static void hold(struct sending *s, struct queue_item *item)
+{
+	item_take(s, item);
+	item_hold(s, item);
 }
 
 static void release(struct sending *s, struct queue_item *item)
@@ -118,8 +123,10 @@ static void delete (struct sending *s, struct queue_item *item)
 
 static void bounce(struct sending *s, struct queue_item *item)
 {
+	bool held = item->state == ITEM_HELD;
+
 	let_go(s, item);
-	item_tell(s, item, PURPOSE_BOUNCE);
+	item_tell(s, item, held ? PURPOSE_BOUNCE_HELD : PURPOSE_BOUNCE);
 	destination_settle(item->destination);
 }
 

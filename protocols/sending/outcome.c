@@ -177,7 +177,7 @@ static void failed_told(void *user, enum err e)
 
 	t->call = NULL;
 	for (size_t i = 0; e && i < t->report.count; i++)
-		item_wait_again(p->sending, t->report.recipients[i].item, sending_now_s(p->sending) + AGAIN_S);
+		parcel_again(p, t->report.recipients[i].item, sending_now_s(p->sending) + AGAIN_S);
 	parcel_told(p);
 }
 
@@ -278,6 +278,7 @@ static const char *give_up(struct parcel *p, size_t i)
 		counter_add(&refused, 1);
 		return "refused";
 	case PURPOSE_BOUNCE:
+	case PURPOSE_BOUNCE_HELD:
 		fail_with(p, i, "5.0.0", "the postmaster sent it back");
 		return "bounced";
 	case PURPOSE_RETURN:

@@ -122,6 +122,14 @@ void parcel_put_back(struct parcel *p, uint32_t not_before_s)
 	parcel_free(p);
 }
 
+void parcel_again(struct parcel *p, struct queue_item *item, uint32_t again_s)
+{
+	if (p->purpose == PURPOSE_BOUNCE_HELD)
+		item_hold(p->sending, item);
+	else
+		item_wait_again(p->sending, item, again_s);
+}
+
 /* A message that cannot be read is nobody's to send, nor to throw away: it waits for an operator. */
 static void hold(struct parcel *p)
 {
@@ -156,7 +164,7 @@ bool parcel_readable(struct parcel *p, enum err e, struct queue_copy *copy)
 	}
 	if (e == ERR_AGAIN) {
 		for (size_t i = 0; i < p->transaction.count; i++)
-			item_wait_again(p->sending, p->transaction.recipients[i].item, p->since_s + AGAIN_S);
+			parcel_again(p, p->transaction.recipients[i].item, p->since_s + AGAIN_S);
 	} else {
 		log_error("sending", queue_id_print(id, p->transaction.recipients[0].item->message->id),
 			"cannot be read and is held reason=\"%s\"", err_text(e));

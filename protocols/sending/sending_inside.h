@@ -218,7 +218,8 @@ enum purpose {
 	PURPOSE_EXPIRE, /* its time is over */
 	PURPOSE_RETURN, /* RFC 2852 */
 	PURPOSE_WARN,
-	PURPOSE_BOUNCE, /* an operator sends it back */
+	PURPOSE_BOUNCE,      /* an operator sends it back */
+	PURPOSE_BOUNCE_HELD, /* the same; it was held, and is again if that cannot be done */
 	PURPOSES
 };
 
@@ -248,8 +249,9 @@ struct parcel *parcel_of_line(struct sending *s, enum purpose purpose);
 void parcel_open(struct parcel *p, queue_open_done *done);
 /* Takes the copy. False: it could not be opened, its items are elsewhere and p is gone. */
 bool parcel_readable(struct parcel *p, enum err e, struct queue_copy *copy);
-void parcel_put_back(struct parcel *p, uint32_t not_before_s); /* its items wait, untried; frees it */
-void parcel_free(struct parcel *p);                            /* its items are elsewhere */
+void parcel_put_back(struct parcel *p, uint32_t not_before_s);                  /* its items wait, untried; frees it */
+void parcel_again(struct parcel *p, struct queue_item *item, uint32_t again_s); /* not now: one of its items */
+void parcel_free(struct parcel *p);                                             /* its items are elsewhere */
 
 /* --- outcome.c -------------------------------------------------------------------------------------------------- */
 
@@ -339,6 +341,7 @@ const struct policy *sending_policy(const struct sending *s, struct str title); 
 void item_wait(struct sending *s, struct queue_item *item, uint32_t since_s, uint32_t not_before_s);
 /* The same, but what comes otherwise (a warning, the end) comes again at again_s. */
 void item_wait_again(struct sending *s, struct queue_item *item, uint32_t again_s);
+void item_hold(struct sending *s, struct queue_item *item); /* it is ITEM_TRYING */
 void item_take(struct sending *s, struct queue_item *item); /* out of calendar and list: ITEM_TRYING */
 void item_move(struct sending *s, struct queue_item *item, struct queue_destination *d); /* it waits, or is held */
 void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose); /* it is ITEM_TRYING: into the line */

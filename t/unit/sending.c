@@ -620,6 +620,30 @@ static void test_orders(void)
 	end();
 }
 
+static void test_bounce_of_held(void)
+{
+	struct queue_item *a;
+
+	begin(brief);
+	host_add("mx.test", DEFERS, 0);
+	a = post("a@mx.test");
+	run_until(10);
+	order(a, ORDER_HOLD, "");
+	hosts[1].habit = GOOD;
+	reports_fail = true;
+	see_tries = true;
+	order(a, ORDER_BOUNCE, "");
+	run_until(7200);
+	ok(saw("") && a->message && a->state == ITEM_HELD && status_of("smtp:mx.test").held == 1,
+		"what was held is not sent because nobody can be told that it comes back: it is held");
+	reports_fail = false;
+	if (a->message)
+		order(a, ORDER_BOUNCE, "");
+	run_until(7300);
+	ok(saw("failed 1 5.0.0 7200") && !a->message, "until it can be sent back");
+	end();
+}
+
 static void test_status(void)
 {
 	struct destination_status st;
@@ -856,6 +880,7 @@ int main(void)
 	test_overload();
 	test_stop();
 	test_orders();
+	test_bounce_of_held();
 	test_status();
 	test_reload();
 	test_reload_meanwhile(DEFERS);
