@@ -69,9 +69,15 @@ static size_t quoted_size(struct str text)
 	return text.len;
 }
 
+/* A local part in quotes may hold what looks like the address's end and other fields. */
 static size_t address_size(struct str text)
 {
-	for (size_t i = 1; i < text.len; i++)
+	size_t i = 1;
+
+	if (text.len > 1 && text.p[1] == '"')
+		for (i = 2; i < text.len && text.p[i] != '"'; i++)
+			i += text.p[i] == '\\';
+	for (; i < text.len; i++)
 		if (text.p[i] == '>' && (i + 1 == text.len || text.p[i + 1] == ' '))
 			return i + 1;
 	return text.len;

@@ -1,4 +1,4 @@
-"""login_cut.py - hosts that go away in the midst of logging in, while the answer to their challenge (RFC 5802) is computed."""
+"""login_cut.py - hosts that go away in the midst of logging in, while what they asked for is computed (RFC 5802)."""
 
 import base64
 import select
@@ -42,7 +42,8 @@ def accept():
 
 
 threading.Thread(target=accept, daemon=True).start()
-route = {"to": f"smtp:[far.example.test]:{listener.getsockname()[1]}", "user": "us", "password": "secret", "tls": "never"}
+PORT = listener.getsockname()[1]
+route = {"to": f"smtp:[far.example.test]:{PORT}", "user": "us", "password": "secret", "tls": "never"}
 ZONE = "".join(f"far 300 A 127.0.0.{n}\n" for n in range(11, 15))
 settings = [f"route.far.{name} {value}" for name, value in route.items()]
 with DnsServer(ZONE) as dns, Server(users=1, workers=1, dns=dns.address, set=settings) as server:
