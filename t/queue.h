@@ -136,7 +136,7 @@ __attribute__((unused)) static enum err put(struct worker *w, const struct queue
 }
 
 /* A short message from alice to each of the addresses, separated by spaces. */
-__attribute__((unused)) static void put_begin(struct worker *w, const char *addresses, const char *text)
+__attribute__((unused)) static void put_soon(struct worker *w, const char *addresses, const char *text)
 {
 	struct queue_recipient to[64] = { 0 };
 	struct queue_envelope e = { .sender = STR("alice@example.test"), .recipients = to, .arrived_s = NOW_S };
@@ -151,7 +151,7 @@ __attribute__((unused)) static void put_begin(struct worker *w, const char *addr
 
 __attribute__((unused)) static enum err put_to(struct worker *w, const char *addresses, const char *text)
 {
-	put_begin(w, addresses, text);
+	put_soon(w, addresses, text);
 	return got_end();
 }
 

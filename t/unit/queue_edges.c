@@ -536,7 +536,7 @@ static void test_removed_meanwhile(void)
 	put_to(w, "a@far.test", body);
 	end_all();
 	tidy = w->queue->tidy_timer;
-	put_begin(w, "b@far.test", TEXT);
+	put_soon(w, "b@far.test", TEXT);
 	tidy.fire(tidy.user);
 	ok(!got_end(), "a message is put while a file that is all gone is removed");
 	turn_for(100);
