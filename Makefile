@@ -79,7 +79,7 @@ crash: deps-check  ## N times (1,000) kill the server under load, and cut its po
 	BUILD=$(BUILD) KILLS=$(or $(N),1000) TEST_LIMIT=0 prove -v -e t/run $(wildcard t/crash/*.py)
 
 bench: deps-run  ## run a benchmark: B=name, PEER=another server to compare with
-	@$(MAKE) $(PARALLEL) all $(BUILD)/bench/load $(BUILD)/bench/sink
+	@$(MAKE) $(PARALLEL) all $(BUILD)/bench/load $(BUILD)/bench/sink $(BUILD)/bench/queue_fill
 	BUILD=$(BUILD) bench/run $(B) $(PEER)
 
 fuzz: deps-check  ## run each fuzz target for T seconds (20) from its corpus
@@ -170,7 +170,7 @@ deps: deps-check
 deps-run deps-check deps-lint:
 	@t/deps $(PACKAGES)
 
--include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(BUILD)/bench/load.d $(BUILD)/bench/sink.d $(UNITS:=.d) $(FUZZERS:=.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(BUILD)/bench/load.d $(BUILD)/bench/sink.d $(BUILD)/bench/queue_fill.d $(UNITS:=.d) $(FUZZERS:=.d)
 .PHONY: all run check unit crash bench fuzz install pages format lint clean help
 .PHONY: units disk threaded fuzzers deps deps-run deps-check deps-lint FORCE
 .SECONDARY:

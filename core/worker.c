@@ -23,6 +23,10 @@
 #define SECOND_MS 1000
 #define STOP_MS   30000  /* from the order to stop until exit, whoever is still there */
 #define LAG_US    100000 /* the loop's lag is an average over about so long */
+#define LONG_US   5000   /* of processor time: no turn should take more */
+#define LOOK_US   1000   /* turns that took so much are logged for whoever wants to know */
+
+COUNTER(long_turns, "loop.long_turns", "turns of a loop that took over 5 ms of processor time");
 
 int64_t worker_wall_ms(const struct worker *w)
 {
@@ -34,12 +38,17 @@ static struct slot *own_slot(const struct body *b)
 	return shm_slot(b->w.shm, b->w.slot);
 }
 
-static int64_t monotonic_us(void)
+static int64_t time_us(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t monotonic_us(void)
+{
+	return time_us(CLOCK_MONOTONIC);
 }
 
 /* --- the turn ---------------------------------------------------------------------------------------------------- */
@@ -52,6 +61,19 @@ static void lag_add(struct body *b, int64_t lag_us, int64_t lasted_us)
 	b->lag_us += ((double)lag_us - b->lag_us) * share;
 }
 
+/* What the turn took of the processor, whoever else wants it: lag tells of those, too. */
+static void cost_look(struct body *b)
+{
+	int64_t used_us = time_us(CLOCK_THREAD_CPUTIME_ID), turn_us = used_us - b->used_us;
+
+	b->used_us = used_us;
+	if (turn_us <= LOOK_US)
+		return;
+	if (turn_us > LONG_US)
+		counter_add(&long_turns, 1);
+	log_debug("loop", NULL, "a turn took long slot=%u us=%lld", b->w.slot, (long long)turn_us);
+}
+
 static void on_before(struct ev_loop *loop, struct ev_prepare *p, int events)
 {
 	struct body *b = p->data;
@@ -62,6 +84,7 @@ static void on_before(struct ev_loop *loop, struct ev_prepare *p, int events)
 	b->slept_us = monotonic_us();
 	turn_us = b->slept_us - b->woke_us;
 	lag_add(b, turn_us, turn_us);
+	cost_look(b);
 	slot->turned_ms = b->slept_us / 1000;
 	slot->connections = (uint32_t)conns_count(b->w.conns);
 	slot->lag_us = (uint32_t)b->lag_us;
@@ -297,6 +320,7 @@ int worker_run(const struct birth *birth)
 		worker_tell(b, &ORDER(ORDER_SERVING));
 		log_info("core", NULL, "serves slot=%u pid=%d", birth->slot, (int)getpid());
 	}
+	b->used_us = time_us(CLOCK_THREAD_CPUTIME_ID);
 	while (!b->ended)
 		turn(b);
 	own_slot(b)->state = SLOT_EMPTY;

@@ -18,6 +18,7 @@ struct body {
 	int lanes_fd, log_fd;
 	struct timer second, limit;
 	int64_t slept_us, woke_us; /* when the loop last began to sleep, and woke */
+	int64_t used_us;           /* of the processor, when it last began to sleep */
 	double lag_us;
 	int64_t clock_ms;
 	uint64_t stop_number; /* the order to stop, to be answered when no session is left; 0: not told or answered */
