@@ -1,7 +1,7 @@
 /* queue_fill.c - a queue full of mail for a benchmark, written as a server would have left it.
  *   queue_fill DIR WORKERS MESSAGES DESTINATIONS
  * DIR is a server's store, and the server does not run. Each worker gets its share: messages of one recipient, all of
- * the same moment, in turn for d0000.test, d0001.test ... */
+ * the same moment, in turn for d0000.test, d0001.test ...; a round of them from test0000, the next from postmaster. */
 #include "core/mem.h"
 #include "storage/queue/envelope_form.h"
 #include "storage/queue/parts.h"
@@ -71,14 +71,14 @@ static void segment_begin(struct segment *s, uint64_t number)
 	s->length = 0;
 }
 
-static void add(struct segment *s, uint64_t number, unsigned destination, time_t now)
+static void add(struct segment *s, uint64_t number, struct str sender, unsigned destination, time_t now)
 {
 	char address[64];
 	int len = snprintf(address, sizeof(address), "recipient%" PRIu64 "@d%04u.test", number, destination);
 	struct queue_recipient to = { .address = { address, (size_t)len } };
-	struct queue_envelope e = { .sender = STR("test0000@example.test"),
+	struct queue_envelope e = { .sender = sender,
 		.id = STR("0-13a4b5c6d7.1"),
-		.account = STR("test0000@example.test"),
+		.account = sender,
 		.peer = STR("192.0.2.1"),
 		.arrived_s = now,
 		.recipients = &to,
@@ -100,6 +100,7 @@ static void add(struct segment *s, uint64_t number, unsigned destination, time_t
 
 int main(int argc, char **argv)
 {
+	static const struct str senders[] = { STR("test0000@example.test"), STR("postmaster@example.test") };
 	unsigned workers, messages, destinations;
 	time_t now = time(NULL);
 	char path[4096];
@@ -122,7 +123,7 @@ int main(int argc, char **argv)
 		for (unsigned i = w; i < messages; i += workers, number++) {
 			if (s.fd < 0 || s.length + buf_len(&s.out) > SEGMENT - PIECE)
 				segment_begin(&s, number);
-			add(&s, number, i / workers % destinations, now);
+			add(&s, number, senders[i / workers / destinations % 2], i / workers % destinations, now);
 		}
 		segment_end(&s);
 		buf_free(&s.out);

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define TURN_US    1000 /* that looking through messages may take of a turn */
-#define LOOK_EVERY 32   /* messages between looks at the clock */
+#define TURN_US    1000 /* that looking through messages or destinations may take of a turn */
+#define LOOK_EVERY 32   /* of them between looks at the clock */
 #define OPEN_MAX   16   /* messages read for a slice */
 #define LISTED_MAX 50   /* recipients of one message in a list */
 #define ITEMS_MAX  500  /* recipients shown or given an order in a slice; destinations told of */
@@ -327,11 +327,14 @@ static void tell_destinations(struct slice *s)
 {
 	struct queue_destination *d = destination_from(s);
 	struct destination_status status = { .key = STR("") };
+	int64_t until_us = now_us() + TURN_US;
 	uint32_t told = 0;
 
 	if (!s->ask.item)
 		add_line(s, queue_totals_json(s->w));
 	for (; d && told < ITEMS_MAX; d = sending_destination_after(s->w, d), told++) {
+		if (told && told % LOOK_EVERY == 0 && now_us() >= until_us)
+			break;
 		sending_destination_status(s->w, d, &status);
 		if (!s->ask.filter.destination.len || str_eq_nocase(s->ask.filter.destination, status.key))
 			add_line(s, queue_destination_json(s->w, &status));

@@ -9,6 +9,7 @@
 #define YIELD_MESSAGES 10    /* of a session while others wait for one */
 #define SLOW_MS        30000 /* a transaction that takes longer is slow */
 #define PUMP_STEPS     64    /* destinations served in a turn */
+#define PUMP_OPENINGS  4     /* of these, sessions opened: names to be asked for, sockets, maybe a failure at once */
 #define PUMP_AGAIN_MS  1000  /* while the worker is overloaded */
 #define LAG_US         50000 /* of the loop: beyond it no session is opened */
 #define ELSEWHERE_MS   1000  /* all sessions to a destination are other workers': it is looked at again */
@@ -355,13 +356,16 @@ static void pump(void *user)
 	struct sending *s = user;
 	bool open = !is_overloaded(s) && !s->w->stopping;
 	struct queue_destination *d = NULL;
+	unsigned opened = 0;
 
 	for (struct sending_session *ss; (ss = TAILQ_FIRST(&s->retiring));)
 		session_end_ours(ss);
 	if (rates_are_waited_for(s->rates) && !TAILQ_EMPTY(&s->idle))
 		session_end_ours(TAILQ_FIRST(&s->idle)); /* it may be one to an address that is waited for */
-	for (unsigned i = 0; i < PUMP_STEPS && (d = whose_turn(s, open)); i++)
+	for (unsigned i = 0; i < PUMP_STEPS && opened < PUMP_OPENINGS && (d = whose_turn(s, open)); i++) {
+		opened += d->round >= ROUND_GOOD;
 		serve(d);
+	}
 	if (d)
 		sending_pump(s);
 	else if (!open &&

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define ENTRY_BYTES_MAX (256u << 10) /* of an entry; what is left goes into the next */
+#define ENTRY_MAX       1000         /* changes in it, the same: when it is synced their items close in one turn */
 
 COUNTER(queue_changes, "queue.changes", "changes of waiting recipients written down");
 COUNTER(queue_ended, "queue.ended", "recipients whose waiting came to an end");
@@ -178,8 +179,9 @@ static bool flush_some(struct queue *q)
 	struct writing *x = NULL;
 	struct flush *f = NULL;
 	struct pending *p;
+	unsigned count = 0;
 
-	while ((!x || writing_bytes(x) < ENTRY_BYTES_MAX) && (p = pendings_take(&q->pendings))) {
+	while ((!x || writing_bytes(x) < ENTRY_BYTES_MAX) && count < ENTRY_MAX && (p = pendings_take(&q->pendings))) {
 		if (!p->item) {
 			pending_free(p);
 		} else if (must_wait(p)) {
@@ -189,6 +191,7 @@ static bool flush_some(struct queue *q)
 			f = f ? f : flush_new(q);
 			write_one(x, p);
 			pendings_add(&f->list, p);
+			count++;
 		}
 	}
 	pendings_join(&waiting, &q->pendings);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK_MESSAGES 1000
+#define CHUNK_MESSAGES 500
 #define CHUNK_BYTES    (512u << 10) /* of addresses */
 #define CHUNK_ENDED    50000        /* messages passed over because nothing of them is open */
 #define CHUNKS         2            /* read and not yet told */
