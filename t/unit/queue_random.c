@@ -120,7 +120,7 @@ static void ends_choose(struct putting *p, struct queue_put *put)
 	put->end_count = p->end_count;
 }
 
-static void put_begin(struct putting *p)
+static void putting_begin(struct putting *p)
 {
 	struct queue_recipient to[ITEMS] = { 0 };
 	struct queue_envelope e = { .sender = STR("alice@example.test"), .recipients = to, .arrived_s = NOW_S };
@@ -160,7 +160,7 @@ static void put_some(void)
 	unsigned count = 1 + below(PUTS);
 
 	for (unsigned i = 0; i < count && mail_count < MESSAGES; i++)
-		put_begin(&puts[i]);
+		putting_begin(&puts[i]);
 	for (unsigned i = 0; i < count && puts[i].m; i++) {
 		wait_for(&puts[i].done);
 		check(!puts[i].e, "a put", puts[i].m);
