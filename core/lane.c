@@ -119,12 +119,16 @@ struct lane *lane_new(const char *name, int wake_fd)
 
 void lane_add(struct lane *l, struct job *job)
 {
+	bool first;
+
 	assert(job->work && job->done);
 	l->depth++;
 	pthread_mutex_lock(&l->mutex);
+	first = !l->waiting.first; /* the thread waits for no other */
 	queue_add(&l->waiting, job);
-	pthread_cond_signal(&l->work_came);
 	pthread_mutex_unlock(&l->mutex);
+	if (first)
+		pthread_cond_signal(&l->work_came); /* it need not wait for the mutex, too */
 }
 
 size_t lane_collect(struct lane *l)
