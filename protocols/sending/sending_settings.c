@@ -18,7 +18,7 @@ static const struct setting rows[] = {
 		"The same for mail without a sender, such as reports of failure."),
 	ROW("warn", SETTING_LIST, "4h", NULL, NULL, warn,
 		"After such times the sender is told that his message still waits."),
-	ROW("sessions", SETTING_NUMBER, "500", "2", "20000", sessions,
+	ROW("sessions", SETTING_NUMBER, "2000", "2", "20000", sessions,
 		"Sessions that a worker has open at once; to hosts that fail or are slow at most a quarter."),
 	ROW("destination_sessions", SETTING_NUMBER, "20", "1", "1000", destination_sessions,
 		"Sessions to one destination open at once; it gets so many if it bears them."),
