@@ -42,6 +42,16 @@ class Failed(Exception):
     """A peer cannot be had; the text says why."""
 
 
+def impossible():
+    """Why peers cannot run here; "" if they can."""
+    if os.geteuid() != 0:
+        return "the peers change their users, and need root for that"
+    trial = ["unshare", "--mount", "--propagation", "private",
+             "mount", "-t", "overlay", "overlay", "-o", "lowerdir=/usr/lib:/usr/share", "/usr/share"]
+    tried = subprocess.run(trial, capture_output=True, text=True)
+    return f"the peers need a mount namespace with an overlay: {tried.stderr.strip()}" if tried.returncode else ""
+
+
 # Processes
 
 def stat_fields(pid):
@@ -108,6 +118,15 @@ def deb(tree, package):
     return next(iter(glob.glob(os.path.join(tree, "debs", f"{package}_*.deb"))), "")
 
 
+def download(packages, tree, debs):
+    """The packages and the libraries they bring along, as files. Answers their names."""
+    wanted = [*packages, *(name for name in libraries(packages) if name not in packages)]
+    print(f"# unpacking {' '.join(wanted)}", file=sys.stderr)
+    if missing := [name for name in wanted if not deb(tree, name)]:
+        inspect("apt-get", "download", "-qq", *missing, cwd=debs)
+    return wanted
+
+
 def unpack(packages, tree):
     """Downloads the packages and unpacks them into a tree, once."""
     root, debs, done = (os.path.join(tree, name) for name in ("root", "debs", "done"))
@@ -117,12 +136,14 @@ def unpack(packages, tree):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.exists(done):
             return
-        wanted = [*packages, *(name for name in libraries(packages) if name not in packages)]
-        print(f"# unpacking {' '.join(wanted)}", file=sys.stderr)
         try:
-            inspect("apt-get", "download", "-qq", *(name for name in wanted if not deb(tree, name)), cwd=debs)
+            try:
+                wanted = download(packages, tree, debs)
+            except subprocess.CalledProcessError:  # the lists of packages are old, or not there yet
+                inspect("apt-get", "update", "-qq")
+                wanted = download(packages, tree, debs)
         except subprocess.CalledProcessError as why:
-            raise Failed(f"apt-get download: {why.stderr.strip()}") from None
+            raise Failed(f"{' '.join(why.cmd)}: {why.stderr.strip()}") from None
         for name in wanted:
             inspect("dpkg", "-x", deb(tree, name), root)
         with open(done, "w"):
