@@ -213,8 +213,6 @@ static void read_on(void *user)
 		draft_end(t->draft, draft_whole, t);
 }
 
-static void next(void *user);
-
 static void leave(void *user)
 {
 	struct transport_session *t = user;

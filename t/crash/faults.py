@@ -2,8 +2,8 @@
 
 A preloaded library (disk.c) makes calls of the server fail as this test wants. Clients change mail all the while, each alone
 in an account of its own; a change that is answered was made, one that is refused was made whole or not at all (a note tells
-of those that were made all the same, whose answer needed what failed). When the fault is over each
-client goes on within a moment, by itself; and after kill -9 every account is what its client knows.
+of those that were made all the same, whose answer needed what failed), and no mail that SMTP refused was taken. When the
+fault is over each client goes on within a moment, by itself; and after kill -9 every account is what its client knows.
 
 SECONDS says how long each fault lasts (0.7), SEED repeats what the clients do.
 """
@@ -32,6 +32,7 @@ WELL_S = 30  # how long after a fault a change may still be refused
 RULE = struct.Struct("=IiIIIII100s")
 RULES = 16
 ERRORS = (OSError, EOFError, AssertionError, imaplib.IMAP4.error, smtplib.SMTPException, poplib.error_proto)
+REFUSED = (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)
 OPEN, READ = 11, 12
 
 
@@ -81,7 +82,7 @@ class Changes(threading.Thread):
         super().__init__()
         self.client, self.stopping = client, threading.Event()
         self.done = self.refused = 0
-        self.made = []
+        self.made, self.wrong = [], []
         self.start()
 
     def run(self):
@@ -98,6 +99,8 @@ class Changes(threading.Thread):
         while not self.stopping.is_set():
             try:
                 if self.client.resume():
+                    if isinstance(why, REFUSED):
+                        self.wrong.append(f"{self.client.account}: {why!r}")
                     self.made.append(f"{self.client.account}: refused, and made all the same: {why!r}")
                 return
             except ERRORS:
@@ -134,6 +137,8 @@ def suffer(clients, faulty, rules, seconds):
     for thread in threads:
         thread.join()
     tap.note(f"{hits} faults, {sum(t.done for t in threads)} changes made, {sum(t.refused for t in threads)} refused")
+    wrong = [line for thread in threads for line in thread.wrong]
+    assert not wrong, "refused, and taken all the same: " + "; ".join(wrong)
     tap.note("\n".join(line for thread in threads for line in thread.made) or "none of these was made")
     for client in clients:
         is_well(client)
