@@ -1,15 +1,10 @@
-/* smtp_callout.c - see smtp_callout.h. A route that wants TLS is not asked: what is said here is in clear text. */
+/* smtp_callout.c - see smtp_callout.h. */
 #include "protocols/smtp/smtp_callout.h"
-#include "core/conn.h"
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/network.h"
 #include "core/worker.h"
-#include "dns/hosts.h"
-#include "protocols/smtp/smtp.h"
-#include "protocols/smtp_client/reply.h"
-#include "protocols/smtp_client/smtp_client.h"
+#include "protocols/smtp_client/ask.h"
 #include "storage/route/next_hop.h"
 #include "storage/table.h"
 #include <stdlib.h>
@@ -41,10 +36,9 @@ struct callout { /* one under way */
 	struct conf *conf; /* ours */
 	struct arena memory;
 	struct next_hop hop;
-	struct call *waiting; /* for the DNS, or a turn of the loop */
-	struct conn *conn;
+	struct call *waiting;  /* for a turn of the loop */
+	struct client *client; /* ours while it asks */
 	struct timer limit;
-	unsigned said; /* lines: the reply that comes is to the last of them */
 };
 
 static struct { /* this process's, which is a worker */
@@ -113,7 +107,7 @@ static void callout_free(struct callout *c)
 {
 	timer_stop(c->worker->timers, &c->limit);
 	call_cancel(c->waiting);
-	conn_free(c->conn);
+	ask_no_more(c->client);
 	conf_unref(c->conf);
 	arena_free(&c->memory);
 	free(c);
@@ -125,21 +119,16 @@ static int64_t kept_ms(enum err e)
 	return e == OK ? CALLOUT_KNOWN_MS : e == ERR_ABSENT ? CALLOUT_UNKNOWN_MS : CALLOUT_UNCLEAR_MS;
 }
 
-static void finish(struct callout *c, enum err e, const char *why)
+static void finish(struct callout *c, enum err e, struct str why)
 {
 	struct answer *a = c->answer;
 	struct asker *k;
 
-	log_info("smtp", c->conn ? conn_id(c->conn) : NULL, "callout to=<%s> known=%s reason=\"%s\"", a->address,
+	log_info("smtp", NULL, "callout to=<%s> known=%s reason=\"" STR_FMT "\"", a->address,
 		e == OK           ? "yes"
 		: e == ERR_ABSENT ? "no"
 				  : "unclear",
-		why);
-	if (c->conn && c->said) {
-		conn_write_str(c->conn, STR("QUIT\r\n"));
-		conn_leave(c->conn);
-		c->conn = NULL;
-	}
+		STR_ARG(why));
 	a->e = e;
 	a->until_ms = worker_wall_ms(c->worker) + kept_ms(e);
 	a->callout = NULL;
@@ -150,155 +139,35 @@ static void finish(struct callout *c, enum err e, const char *why)
 	}
 }
 
-/* --- the conversation -------------------------------------------------------------------------------------------- */
-
-static bool beyond_ascii(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.p[i] >= 0x80)
-			return true;
-	return false;
-}
-
-static void say_next(struct callout *c)
-{
-	const char *address = c->answer->address;
-	bool lmtp = c->hop.way == HOP_LMTP;
-
-	switch (c->said++) {
-	case 0:
-		conn_printf(c->conn, "%s %s\r\n", lmtp ? "LHLO" : "EHLO", smtp_own_name(c->conf));
-		break;
-	case 1:
-		conn_printf(c->conn, "MAIL FROM:<>%s\r\n", beyond_ascii(str_of(address)) ? " SMTPUTF8" : "");
-		break;
-	default:
-		conn_printf(c->conn, "RCPT TO:<%s>\r\n", address);
-	}
-}
-
-/* What refuses us, not him, tells nothing of him (RFC 3463, 3.8). */
-static enum err verdict(const struct reply *r)
-{
-	if (r->code / 100 == 2)
-		return OK;
-	if (r->code == 550 || r->code == 551 || r->code == 553 || str_starts(r->status, STR("5.1.")))
-		return str_starts(r->status, STR("5.7.")) ? ERR_AGAIN : ERR_ABSENT;
-	return ERR_AGAIN;
-}
-
-/* Takes the next reply; false: no more has come, or it is over. */
-static bool take_reply(struct callout *c, struct buf *in)
-{
-	struct reply r;
-	ptrdiff_t used = reply_parse(buf_str(in), &r);
-	bool last = c->said == 3;
-
-	if (!used)
-		return false;
-	if (used < 0) {
-		finish(c, ERR_AGAIN, "no reply of SMTP");
-		return false;
-	}
-	if (last || r.code / 100 != 2) {
-		struct buf words = { 0 };
-
-		reply_words(&r, &words);
-		for (char *p = buf_data(&words); p && p < buf_data(&words) + buf_len(&words); p++)
-			if (*p == '\n' || *p == '"')
-				*p = ' ';
-		buf_add_char(&words, '\0');
-		finish(c, last ? verdict(&r) : ERR_AGAIN, buf_data(&words));
-		buf_free(&words);
-		return false;
-	}
-	buf_take(in, (size_t)used);
-	say_next(c);
-	return true;
-}
-
-static void on_input(void *user, struct buf *in)
-{
-	while (take_reply(user, in))
-		;
-}
-
-static void on_end(void *user, enum conn_end why)
-{
-	struct callout *c = user;
-
-	c->said = 0; /* nothing more is said */
-	finish(c, ERR_AGAIN, why == CONN_ABSENT ? "nobody answers" : "the connection broke");
-}
+/* --- asking the server ------------------------------------------------------------------------------------------- */
 
 static void on_limit(void *user)
 {
-	finish(user, ERR_AGAIN, "no answer in time");
+	finish(user, ERR_AGAIN, STR("no answer in time"));
 }
 
-/* --- finding it -------------------------------------------------------------------------------------------------- */
-
-static void connect_to(struct callout *c, const struct ip *ip)
-{
-	static const struct conn_events events = { .on_input = on_input, .on_end = on_end };
-	const struct smtp_client_conf *conf = conf_section(c->conf, &smtp_client_settings);
-	bool own_port = c->hop.way == HOP_LMTP || c->hop.port != 25 || (c->hop.direct && c->hop.rule.len);
-	uint16_t port = own_port ? c->hop.port : (uint16_t)conf->port;
-
-	c->conn = conn_connect(c->worker, ip, port, NULL, CALLOUT_TIME_MS, &events, c);
-}
-
-static void addresses_found(void *user, const struct dns_addresses *found)
+static void answered(void *user, enum err e, struct str words)
 {
 	struct callout *c = user;
 
-	c->waiting = NULL;
-	if (found->outcome == DNS_FOUND)
-		connect_to(c, &found->items[0]);
-	else
-		finish(c, ERR_AGAIN, "its host has no address");
-}
-
-static void find_addresses(struct callout *c, struct str host)
-{
-	const struct smtp_client_conf *conf = conf_section(c->conf, &smtp_client_settings);
-
-	c->waiting = dns_ask_addresses(
-		c->worker, host, (unsigned)conf->families + 1, CALLOUT_TIME_MS, addresses_found, c);
-}
-
-static void hosts_found(void *user, const struct dns_mail *mail)
-{
-	struct callout *c = user;
-
-	c->waiting = NULL;
-	if (mail->outcome != DNS_FOUND || !mail->count)
-		finish(c, ERR_AGAIN, "its domain has no host");
-	else if (str_eq_nocase(mail->hosts[0].name, str_of(smtp_own_name(c->conf))))
-		finish(c, ERR_AGAIN, "its best host is ourselves");
-	else
-		find_addresses(c, mail->hosts[0].name);
+	c->client = NULL;
+	finish(c, e, words);
 }
 
 static void begin(void *user, enum err e, struct str text)
 {
 	struct callout *c = user;
-	struct ip ip;
+	struct str address = str_of(c->answer->address);
 
 	(void)e, (void)text;
 	c->waiting = NULL;
-	next_hop_find(c->conf, &c->memory, str_of(c->answer->address), STR(""), &c->hop);
+	next_hop_find(c->conf, &c->memory, address, STR(""), &c->hop);
 	if (c->hop.way == HOP_REJECT)
-		finish(c, ERR_ABSENT, "a route refuses him");
-	else if ((c->hop.way != HOP_SMTP && c->hop.way != HOP_LMTP) || c->hop.tls_at_once ||
-		 c->hop.tls == HOP_TLS_MUST || c->hop.tls == HOP_TLS_VERIFY)
-		finish(c, ERR_AGAIN, "its route does not let us ask");
-	else if (ip_read(c->hop.host, &ip))
-		connect_to(c, &ip);
-	else if (c->hop.direct)
-		find_addresses(c, c->hop.host);
+		finish(c, ERR_ABSENT, STR("a route refuses him"));
+	else if (c->hop.way == HOP_SMTP || c->hop.way == HOP_LMTP)
+		c->client = ask_host(c->worker, &c->hop, address, answered, c);
 	else
-		c->waiting = dns_ask_mail(c->worker, c->hop.host, CALLOUT_TIME_MS, hosts_found, c);
+		finish(c, ERR_AGAIN, STR("his route leads to nobody who can be asked"));
 }
 
 static void callout_new(struct worker *w, const struct conf *conf, struct answer *a)

@@ -53,6 +53,10 @@ static void unreachable(struct client *c)
 		.remote = buf_str(&c->trouble.remote),
 		.diagnostic_type = c->trouble.theirs ? STR("smtp") : STR("x-postern") };
 
+	if (c->ask) {
+		ask_unreachable(c);
+		return;
+	}
 	sending_unreachable(c->sending, &o);
 	client_over(c);
 }
@@ -202,8 +206,8 @@ static void connect_to(struct client *c)
 		return;
 	}
 	snprintf(c->address, sizeof(c->address), "%s", text);
-	c->conn = conn_connect(
-		c->worker, ip, c->port, source(c, ip_is_v4(ip), &from), c->conf->connect_ms, &client_events, c);
+	c->conn = conn_connect(c->worker, ip, c->port, source(c, ip_is_v4(ip), &from),
+		client_limit_ms(c, c->conf->connect_ms), &client_events, c);
 	log_info("smtp_client", conn_id(c->conn), "open destination=" STR_FMT " host=" STR_FMT " peer=%s port=%u",
 		STR_ARG(c->hop->host), STR_ARG(name), text, c->port);
 	client_enter(c, CONNECTING, 0);

@@ -3,6 +3,7 @@
  *   FINDING -> CONNECTING -> GREETING -> HELLO -> (SECURING -> HELLO) -> (LOGIN) -> READY <-> transaction -> OVER
  *      ^                                                    |                 PREPARING -> ENVELOPE -> BODY -> DOT
  *      +--- the next address, the next host ----------------+
+ *      +------------------- ASKING (ask.h) instead of READY --> OVER
  *
  * What goes wrong before READY is noted (client_trouble) and the next address tried (client_next); when there is none
  * sending hears the last trouble. What goes wrong in a transaction is told of its recipients, and the session is over.
@@ -31,6 +32,7 @@ enum stage {
 	HELLO,      /* the reply to EHLO or LHLO, HELO, STARTTLS: client_hello knows */
 	SECURING,   /* TLS begins after STARTTLS */
 	LOGIN,
+	ASKING,    /* replies to MAIL and RCPT of a question (ask.c) */
 	READY,     /* between transactions */
 	PREPARING, /* the message is looked at before anything is said */
 	ENVELOPE,  /* replies to RSET, MAIL, RCPT and DATA */
@@ -46,7 +48,8 @@ struct client_host {
 
 struct client { /* made by transport.open, ended by client_over or transport.end */
 	struct worker *worker;
-	struct sending_session *sending;
+	struct sending_session *sending; /* whose mail it carries; NULL: it asks */
+	struct ask *ask;                 /* ours; NULL: it carries mail */
 	const struct next_hop *hop;
 	struct conf *snapshot; /* ours */
 	const struct smtp_client_conf *conf;
@@ -108,8 +111,12 @@ struct client { /* made by transport.open, ended by client_over or transport.end
 
 extern const struct conn_events client_events;
 
+struct client *client_new(struct worker *w, struct sending_session *s, const struct next_hop *hop);
+void client_end(struct client *c); /* at once, and nobody is told */
+
 void client_enter(struct client *c, enum stage stage, int64_t limit_ms); /* limit_ms 0: no timer */
 void client_expect(struct client *c, int64_t limit_ms);
+int64_t client_limit_ms(const struct client *c, int64_t limit_ms); /* or less, for who has less time */
 void client_say(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* In a later turn; c->waiting is it. */
 void client_later(struct client *c, void (*run)(struct client *c));
@@ -137,6 +144,14 @@ void client_secured(struct client *c);
 void client_greeted(struct client *c, const struct reply *r);
 void client_hello_reply(struct client *c, const struct reply *r);
 void client_insecure(struct client *c, const char *why); /* TLS failed */
+
+/* --- ask.c --------------------------------------------------------------------------------------------------------- */
+
+void ask_begin(struct client *c); /* hello is said */
+void ask_reply(struct client *c, const struct reply *r);
+void ask_unreachable(struct client *c);
+void ask_tell(struct client *c); /* the session is over; frees both */
+void ask_free(struct ask *a);    /* NULL is fine */
 
 /* --- auth.c -------------------------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "core/listen.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "protocols/smtp_client/ask.h"
 #include "protocols/smtp_client/session.h"
 #include <assert.h>
 #include <stdarg.h>
@@ -77,9 +78,14 @@ static void on_limit(void *user)
 		client_lost(c, "4.4.2", "no reply in time");
 }
 
+int64_t client_limit_ms(const struct client *c, int64_t limit_ms)
+{
+	return c->ask && limit_ms > ASK_STEP_MS ? ASK_STEP_MS : limit_ms;
+}
+
 void client_expect(struct client *c, int64_t limit_ms)
 {
-	timer_start(c->worker->timers, &c->limit, limit_ms, on_limit, c);
+	timer_start(c->worker->timers, &c->limit, client_limit_ms(c, limit_ms), on_limit, c);
 }
 
 void client_enter(struct client *c, enum stage stage, int64_t limit_ms)
@@ -142,9 +148,10 @@ static void part(struct client *c)
 	c->conn = NULL;
 }
 
-static void client_free(struct client *c)
+void client_end(struct client *c)
 {
 	call_cancel(c->waiting);
+	ask_free(c->ask);
 	body_free(c);
 	part(c);
 	client_drop_conn(c);
@@ -163,7 +170,11 @@ static void tell_over(struct client *c)
 {
 	struct sending_session *sending = c->sending;
 
-	client_free(c);
+	if (c->ask) {
+		ask_tell(c);
+		return;
+	}
+	client_end(c);
 	sending_over(sending);
 }
 
@@ -215,6 +226,9 @@ static void dispatch(struct client *c, const struct reply *r)
 		break;
 	case LOGIN:
 		client_login_reply(c, r);
+		break;
+	case ASKING:
+		ask_reply(c, r);
 		break;
 	case READY: /* nobody asked: it is about to go */
 		c->parting = true;
@@ -308,13 +322,17 @@ void client_ready(struct client *c)
 {
 	struct transaction *t;
 
+	if (c->ask) {
+		ask_begin(c);
+		return;
+	}
 	client_enter(c, READY, c->conf->idle_ms);
 	t = sending_take(c->sending);
 	if (t)
 		transaction_begin(c, t);
 }
 
-static struct transport_session *open_session(struct worker *w, struct sending_session *s, const struct next_hop *hop)
+struct client *client_new(struct worker *w, struct sending_session *s, const struct next_hop *hop)
 {
 	struct client *c = mem_new(struct client);
 
@@ -328,7 +346,12 @@ static struct transport_session *open_session(struct worker *w, struct sending_s
 	/* A port that the configuration names is that one, whichever it is. */
 	c->port = !c->lmtp && !(hop->direct && hop->rule.len) && hop->port == 25 ? (uint16_t)c->conf->port : hop->port;
 	client_later(c, client_find);
-	return (struct transport_session *)c;
+	return c;
+}
+
+static struct transport_session *open_session(struct worker *w, struct sending_session *s, const struct next_hop *hop)
+{
+	return (struct transport_session *)client_new(w, s, hop);
 }
 
 static void more(struct transport_session *t)
@@ -344,7 +367,7 @@ static void end(struct transport_session *t)
 	struct client *c = (struct client *)t;
 
 	c->t = NULL;
-	client_free(c);
+	client_end(c);
 }
 
 const struct transport smtp_transport = { .open = open_session, .more = more, .end = end };

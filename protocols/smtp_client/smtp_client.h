@@ -5,6 +5,7 @@
  * (transaction.c) and the content (body.c). smtp_client.c is the engine that gives each reply to whoever waits for it;
  * session.h is what these share. The rest works on bytes alone: reply.c reads replies, extensions.c what EHLO is
  * answered, command.c writes MAIL and RCPT, wire.c writes content with CRLF and dots; scram_client.c is a client's arithmetic.
+ * ask.h has sessions that only ask whether somebody is known.
  * A destination is a stranger: whatever it says is bounded in length and time, ends nothing but the session, and is kept
  * free of control characters. */
 #ifndef PROTOCOLS_SMTP_CLIENT_H
