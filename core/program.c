@@ -20,7 +20,7 @@
 
 struct program {
 	struct worker *w;
-	char **argv;
+	char **argv, **environment;
 	int input, output; /* output: our end of the pipe */
 	int child_output;  /* and its end, until it is started */
 	pid_t pid;
@@ -46,6 +46,31 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* A copy of a list that ends with NULL, behind another; both may be NULL. */
+static char **list_copy(const char *const *first, const char *const *second)
+{
+	size_t count = 0, at = 0;
+	char **made;
+
+	for (size_t i = 0; first && first[i]; i++)
+		count++;
+	for (size_t i = 0; second && second[i]; i++)
+		count++;
+	made = mem_alloc((count + 1) * sizeof(*made));
+	for (size_t i = 0; first && first[i]; i++)
+		made[at++] = str_dup(str_of(first[i]));
+	for (size_t i = 0; second && second[i]; i++)
+		made[at++] = str_dup(str_of(second[i]));
+	return made;
+}
+
+static void list_free(char **list)
+{
+	for (char **text = list; *text; text++)
+		free(*text);
+	free(list);
+}
+
 static void program_end(struct program *p)
 {
 	if (p->watching) {
@@ -57,9 +82,8 @@ static void program_end(struct program *p)
 	close_fd(&p->output);
 	close_fd(&p->child_output);
 	close_fd(&p->process);
-	for (char **arg = p->argv; *arg; arg++)
-		free(*arg);
-	free(p->argv);
+	list_free(p->argv);
+	list_free(p->environment);
 	buf_free(&p->said);
 	free(p);
 }
@@ -83,7 +107,6 @@ static void attributes_set(posix_spawnattr_t *attributes)
 static void program_spawn(struct job *job)
 {
 	struct program *p = (struct program *)((char *)job - offsetof(struct program, starting));
-	static char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
 
@@ -97,7 +120,7 @@ static void program_spawn(struct job *job)
 	posix_spawn_file_actions_adddup2(&files, p->child_output, STDERR_FILENO);
 	posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
 	posix_spawn_file_actions_addchdir_np(&files, "/");
-	p->failed = posix_spawn(&p->pid, p->argv[0], &files, &attributes, p->argv, environment);
+	p->failed = posix_spawn(&p->pid, p->argv[0], &files, &attributes, p->argv, p->environment);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attributes);
 }
@@ -203,19 +226,16 @@ static void program_started(struct job *job)
 	}
 }
 
-struct program *program_start(
-	struct worker *w, const char *const *argv, int input, int64_t limit_ms, program_ended *on_end, void *user)
+struct program *program_start(struct worker *w, const char *const *argv, const char *const *environment, int input,
+	int64_t limit_ms, program_ended *on_end, void *user)
 {
+	static const char *const usual[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", NULL };
 	struct program *p = mem_new(struct program);
-	size_t count = 0;
 	int ends[2] = { -1, -1 };
 
 	*p = (struct program){ .w = w, .limit_ms = limit_ms, .on_end = on_end, .user = user, .process = -1 };
-	while (argv[count])
-		count++;
-	p->argv = mem_alloc((count + 1) * sizeof(*p->argv));
-	for (size_t i = 0; i < count; i++)
-		p->argv[i] = str_dup(str_of(argv[i]));
+	p->argv = list_copy(argv, NULL);
+	p->environment = list_copy(usual, environment);
 	p->input = fcntl(input, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (p->input < 0 || pipe2(ends, O_CLOEXEC)) {
 		p->failed = errno;

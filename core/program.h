@@ -24,10 +24,11 @@ struct program_end {
 };
 typedef void program_ended(void *user, const struct program_end *end);
 
-/* argv: its name with its whole path, then its arguments, then NULL; copied. input: a descriptor that it reads from, from where
+/* argv: its name with its whole path, then its arguments, then NULL; copied. environment: NAME=value beside PATH and LANG,
+ * then NULL; copied; NULL: nothing. input: a descriptor that it reads from, from where
  * that stands; ours again when this returns. on_end runs in a later turn, and p is gone by then. */
-struct program *program_start(
-	struct worker *w, const char *const *argv, int input, int64_t limit_ms, program_ended *on_end, void *user);
+struct program *program_start(struct worker *w, const char *const *argv, const char *const *environment, int input,
+	int64_t limit_ms, program_ended *on_end, void *user);
 void program_free(struct program *p); /* ends it, nobody is told; NULL is fine */
 
 #endif

@@ -1,4 +1,4 @@
-/* pipe.c - the transport to programs of the configuration (pipe_command.h).
+/* pipe.c - the transport to programs of the configuration and of aliases(5) files (pipe_command.h).
  * The message lies whole in a file of memory before the program is started, with LF line ends and Return-Path first: so it
  * never takes for whole what a dying server began to write. Recipients have their runs one after the other. */
 #include "core/log.h"
@@ -6,6 +6,7 @@
 #include "core/worker.h"
 #include "protocols/sending/pipe_command.h"
 #include "storage/form.h"
+#include "storage/route/alias_program.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,8 +20,9 @@
 struct transport_session {
 	struct worker *w;
 	struct sending_session *ours;
-	struct conf *conf; /* a reference */
-	const struct pipe_conf *pipe;
+	struct conf *conf;            /* a reference */
+	const struct pipe_conf *pipe; /* NULL: it is a program of an aliases file, or there is none */
+	struct str alias;             /* which one: the hop's; "" : of none */
 	struct timer timer;
 	struct transaction *transaction;
 	int message; /* the file; -1 without */
@@ -63,16 +65,20 @@ static void transaction_over(struct transport_session *t)
 }
 
 /* Those who had no run yet. */
-static void defer_rest(struct transport_session *t, const char *words)
+static void fail_rest(struct transport_session *t, enum outcome_kind kind, struct str status, const char *words)
 {
-	struct outcome o = { .kind = OUTCOME_DEFERRED,
-		.status = STR("4.3.0"),
-		.reply = str_of(words),
-		.diagnostic_type = STR("x-postern") };
+	struct outcome o = {
+		.kind = kind, .status = status, .reply = str_of(words), .diagnostic_type = STR("x-postern")
+	};
 
 	for (; t->recipient < t->transaction->count; t->recipient++)
 		sending_tell(t->ours, t->transaction, t->recipient, &o);
 	transaction_over(t);
+}
+
+static void defer_rest(struct transport_session *t, const char *words)
+{
+	fail_rest(t, OUTCOME_DEFERRED, STR("4.3.0"), words);
 }
 
 static void run(struct transport_session *t);
@@ -90,16 +96,38 @@ static void ended(void *user, const struct program_end *end)
 	run(t);
 }
 
+static void start_pipe(struct transport_session *t, struct arena *a, int input)
+{
+	const struct transaction *tr = t->transaction;
+	const char *const *arguments = pipe_arguments(
+		t->pipe, a, &tr->copy->envelope, tr->recipients[t->recipient].recipient->address, tr->copy->stored);
+
+	t->program = program_start(t->w, arguments, NULL, input, t->pipe->timeout_ms, ended, t);
+}
+
+static void start_alias(struct transport_session *t, struct arena *a, int input)
+{
+	struct str sender = t->transaction->copy->envelope.sender, command;
+	enum err e = alias_program_find(t->w, t->alias, &command);
+
+	if (e == ERR_AGAIN)
+		defer_rest(t, "the aliases file cannot be read now");
+	else if (e)
+		fail_rest(t, OUTCOME_REFUSED, STR("5.1.1"), "the name stands for no such program any more");
+	else
+		t->program = program_start(t->w, pipe_alias_arguments(a, command),
+			pipe_alias_environment(a, sender, alias_program_name(t->alias)), input, PIPE_ALIAS_MS, ended,
+			t);
+}
+
 /* Each run opens the file anew, for reading, from its beginning. */
 static void run(struct transport_session *t)
 {
-	const struct transaction *tr = t->transaction;
-	const char *const *arguments;
 	struct arena a = { 0 };
 	char path[64];
 	int input;
 
-	if (t->recipient == tr->count) {
+	if (t->recipient == t->transaction->count) {
 		transaction_over(t);
 		return;
 	}
@@ -109,9 +137,10 @@ static void run(struct transport_session *t)
 		defer_rest(t, "the message cannot be read now");
 		return;
 	}
-	arguments = pipe_arguments(
-		t->pipe, &a, &tr->copy->envelope, tr->recipients[t->recipient].recipient->address, tr->copy->stored);
-	t->program = program_start(t->w, arguments, input, t->pipe->timeout_ms, ended, t);
+	if (t->pipe)
+		start_pipe(t, &a, input);
+	else
+		start_alias(t, &a, input);
 	close(input);
 	arena_free(&a);
 }
@@ -211,7 +240,7 @@ static void next(void *user)
 		.reply = STR("there is no such program in the configuration"),
 		.diagnostic_type = STR("x-postern") };
 
-	if (!t->pipe) {
+	if (!t->pipe && !t->alias.len) {
 		sending_unreachable(t->ours, &none);
 		leave(t);
 		return;
@@ -234,7 +263,10 @@ static struct transport_session *pipe_open(struct worker *w, struct sending_sess
 	t->message = -1;
 	buf_add_str(&name, hop->pipe);
 	buf_add_char(&name, '\0');
-	t->pipe = conf_find(t->conf, &pipe_settings, buf_data(&name));
+	if (alias_program_is(hop->pipe))
+		t->alias = hop->pipe;
+	else
+		t->pipe = conf_find(t->conf, &pipe_settings, buf_data(&name));
 	buf_free(&name);
 	timer_start(w->timers, &t->timer, 0, next, t);
 	return t;

@@ -1,5 +1,6 @@
 /* pipe_command.c - see pipe_command.h. */
 #include "protocols/sending/pipe_command.h"
+#include <ctype.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -120,6 +121,39 @@ const char *const *pipe_arguments(const struct pipe_conf *conf, struct arena *a,
 	for (size_t i = 0; i < conf->command.count; i++)
 		arguments[i] = argument(a, str_of(conf->command.items[i]), &f);
 	return arguments;
+}
+
+const char *const *pipe_alias_arguments(struct arena *a, struct str command)
+{
+	const char **arguments = arena_alloc(a, 4 * sizeof(*arguments));
+
+	arguments[0] = "/bin/sh";
+	arguments[1] = "-c";
+	arguments[2] = arena_dup(a, command);
+	return arguments;
+}
+
+/* Without what a careless script would take for more than text. */
+static const char *variable(struct arena *a, const char *name, struct str value)
+{
+	char *made = arena_printf(a, "%s=" STR_FMT, name, STR_ARG(value));
+
+	for (char *c = made + strlen(name) + 1; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("!@%-_=+:,./", *c))
+			*c = '_';
+	return made;
+}
+
+const char *const *pipe_alias_environment(struct arena *a, struct str sender, struct str recipient)
+{
+	const char **made = arena_alloc(a, 5 * sizeof(*made));
+	size_t at = (size_t)str_rfind(recipient, '@');
+
+	made[0] = variable(a, "SENDER", sender);
+	made[1] = variable(a, "RECIPIENT", recipient);
+	made[2] = variable(a, "LOCAL", str_cut(recipient, 0, at));
+	made[3] = variable(a, "DOMAIN", str_cut(recipient, at + 1, recipient.len));
+	return made;
 }
 
 /* --- what it said ---------------------------------------------------------------------------------------------------------- */

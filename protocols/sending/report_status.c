@@ -4,6 +4,7 @@
 #include "protocols/sending/report_words.h"
 #include "protocols/smtp/smtp_parameter.h"
 #include "storage/date.h"
+#include "storage/route/alias_program.h"
 #include "storage/token.h"
 #include "storage/utf8.h"
 
@@ -189,7 +190,7 @@ static void add_recipient(
 
 	buf_add_char(out, '\n');
 	add_original(rr->recipient->orcpt, international, out);
-	add_final(rr->recipient->address, international, out);
+	add_final(alias_program_name(rr->recipient->address), international, out);
 	buf_printf(out, "Action: %s\nStatus: " STR_FMT "\n", report_action_text(r->action),
 		STR_ARG(report_code(r->action, o)));
 	remote = str_word(&remote); /* its name; the address behind it is no part of the field */

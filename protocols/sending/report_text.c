@@ -4,6 +4,7 @@
 #include "storage/charset.h"
 #include "storage/date.h"
 #include "storage/header.h"
+#include "storage/route/alias_program.h"
 
 #define RECIPIENTS_MAX 50  /* told of in words; all are in the second part */
 #define SUBJECT_MAX    300 /* bytes */
@@ -61,12 +62,13 @@ static void add_recipient(enum report_action action, const struct report_recipie
 {
 	const struct queue_recipient *to = rr->recipient;
 	const struct outcome *o = &rr->outcome;
+	struct str address = alias_program_name(to->address);
 	struct buf line = { 0 };
 
 	buf_add_char(out, '\n');
-	report_paragraph(2, to->original.len ? to->original : to->address, out);
-	if (to->original.len && !str_eq_nocase(to->original, to->address)) {
-		buf_printf(&line, "which is here: " STR_FMT, STR_ARG(to->address));
+	report_paragraph(2, to->original.len ? to->original : address, out);
+	if (to->original.len && !str_eq_nocase(to->original, address)) {
+		buf_printf(&line, "which is here: " STR_FMT, STR_ARG(address));
 		report_paragraph(4, buf_str(&line), out);
 	}
 	add_meaning(action, report_code(action, o), out);

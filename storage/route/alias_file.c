@@ -154,6 +154,7 @@ static void targets_take(struct reading *r, struct str list, unsigned depth)
 				r->cap = r->cap ? 2 * r->cap : 16;
 				r->targets = mem_resize(r->targets, r->cap * sizeof(*r->targets));
 			}
+			t.included = depth > 0;
 			r->targets[r->count++] = t;
 		}
 	}

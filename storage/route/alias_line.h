@@ -37,7 +37,8 @@ enum alias_kind {
 };
 struct alias_target {
 	enum alias_kind kind;
-	bool plain; /* an address that is not looked for among aliases again */
+	bool plain;    /* an address that is not looked for among aliases again */
+	bool included; /* it stands in a file that was included */
 	struct str text;
 };
 

@@ -34,6 +34,13 @@ static const struct setting rows[] = {
 		"Files in the form of aliases(5), such as /etc/aliases, that hold for names of this domain: see "
 		"postern(8).",
 		0 },
+	{ "aliases_programs", SETTING_CHOICE, "no", NULL, "no|files|all",
+		offsetof(struct domain_conf, aliases_programs),
+		"Whether programs of those files, \"|command\", are run: no; files, what stands in the files "
+	        "themselves; all, "
+		"also what stands in files that they include, so that whoever may write those runs programs as the "
+	        "server's user.",
+		0 },
 	{ "srs", SETTING_BOOL, "yes", NULL, NULL, offsetof(struct domain_conf, srs),
 		"What names of the domain forward elsewhere leaves with a sender of this domain, whose bounces find "
 		"their "

@@ -17,8 +17,14 @@ struct domain_conf {
 	const char *postmaster;            /* where mail for the postmaster goes; "" : to an administrator */
 	struct setting_list senders;       /* "PATTERN as PATTERN": whom accounts of the domain may write as */
 	struct setting_list aliases_files; /* in the form of aliases(5) */
+	int64_t aliases_programs;          /* enum alias_programs */
 	bool srs;                          /* what is forwarded leaves with a sender of this domain (srs.h) */
 	struct setting_list masquerade;    /* domains of senders that become this one when mail leaves */
+};
+enum alias_programs { /* of those files, what is run */
+	ALIAS_PROGRAMS_NO,
+	ALIAS_PROGRAMS_FILES, /* what stands in the files themselves */
+	ALIAS_PROGRAMS_ALL,   /* and in what they include */
 };
 #define DOMAIN_REJECT  "reject"
 #define DOMAIN_DISCARD "discard"

@@ -4,6 +4,7 @@
 #include "storage/route/next_hop.h"
 #include "core/mem.h"
 #include "storage/address.h"
+#include "storage/route/alias_program.h"
 #include "storage/route/idn.h"
 #include "storage/route/pattern.h"
 #include <arpa/inet.h>
@@ -302,6 +303,10 @@ void next_hop_find(
 	struct asked_hop q = { rs, comparable(a, sender) };
 	size_t place = rs->for_all, found;
 
+	if (alias_program_is(address)) {
+		*hop = (struct next_hop){ .way = HOP_PIPE, .pipe = arena_str(a, address) };
+		return;
+	}
 	address = comparable(a, address);
 	if ((found = patterns_find(&rs->by_sender, q.sender, place, NULL, NULL)) != PATTERN_NOWHERE)
 		place = found;

@@ -32,7 +32,7 @@ struct next_hop {
 	enum hop_tls tls;
 	bool tls_at_once;          /* TLS before the greeting (port 465) */
 	struct str user, password; /* for AUTH; "" : none */
-	struct str pipe;           /* the name of the `pipe` section */
+	struct str pipe;           /* the name of the `pipe` section, or a program of an alias (alias_program.h) */
 	struct str text;           /* HOP_REJECT: "550 5.1.2 ..." */
 	struct str rule;           /* the route of the configuration that said so; "" : none */
 };

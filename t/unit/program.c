@@ -42,7 +42,7 @@ static struct program *start(const char *script, const char *input)
 
 	if (fd < 0 || pwrite(fd, input, strlen(input), 0) < 0)
 		abort();
-	p = program_start(&worker, argv, fd, LIMIT_MS, hear_end, NULL);
+	p = program_start(&worker, argv, NULL, fd, LIMIT_MS, hear_end, NULL);
 	close(fd);
 	return p;
 }
@@ -88,7 +88,7 @@ static void test_absent(void)
 {
 	const char *argv[] = { "/nowhere/program", NULL };
 
-	program_start(&worker, argv, 0, LIMIT_MS, hear_end, NULL);
+	program_start(&worker, argv, NULL, 0, LIMIT_MS, hear_end, NULL);
 	wait_ends(ends + 1);
 	ok(last.how == PROGRAM_FAILED && last.number == ENOENT, "one that is not there cannot be started");
 }
@@ -112,7 +112,7 @@ static bool fails_with(int left)
 	few = before;
 	few.rlim_cur = (rlim_t)(next + left);
 	setrlimit(RLIMIT_NOFILE, &few);
-	program_start(&worker, argv, input, LIMIT_MS, hear_end, NULL);
+	program_start(&worker, argv, NULL, input, LIMIT_MS, hear_end, NULL);
 	wait_ends(ends + 1);
 	setrlimit(RLIMIT_NOFILE, &before);
 	close(input);
