@@ -3,11 +3,13 @@
  * each change below it, for cut.py, which makes of these what a power cut may leave; each goes there by one write to the
  * end, so those of all processes and threads stand in one order. A change is written down once it is done, a sync when it
  * begins and when it ended: what stands before the beginning of one that ended well is durable. DISK_FAULTS, if it is there, is
- * a file of rules, which faults.py changes while the program runs: which calls on which paths fail, how and how often. */
+ * a file of rules (t/lib/faulty.py), which a test changes while the program runs: which calls on which paths fail, how and
+ * how often, or end the process that makes them. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,12 +37,15 @@ struct head { /* then the two paths, then the bytes */
 };
 
 #define RULES 16
+enum { BEFORE = 1, AFTER };
 struct rule {              /* all zeros: none */
 	uint32_t kinds;    /* bits by enum kind */
 	int32_t number;    /* errno; 0: nothing fails */
 	uint32_t every;    /* one call in so many */
 	uint32_t slow_ms;  /* it takes so much longer */
 	uint32_t short_by; /* a write does so many bytes less */
+	uint32_t once;     /* it is over when it was hit */
+	uint32_t die;      /* BEFORE or AFTER the call */
 	_Atomic uint32_t calls, hits;
 	char path[100]; /* what is in the path; "" : any */
 };
@@ -68,13 +73,25 @@ __attribute__((constructor)) static void begin(void)
 		to = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 900); /* out of the way of the program's own */
 }
 
+static _Thread_local bool dying; /* when the call under way is done */
+
+static void die_if_due(void)
+{
+	if (dying)
+		raise(SIGKILL);
+}
+
 /* What the rules say of a call: 0: it may be made; else it fails with errno set. len: of a write, which may get shorter. */
 static int fault(enum kind kind, const char *path, size_t *len)
 {
 	for (struct rule *r = rules; rules && path && r < rules + RULES; r++) {
 		if (!(r->kinds & 1u << kind) || !strstr(path, r->path) || ++r->calls % (r->every ? r->every : 1))
 			continue;
-		r->hits++;
+		if (r->hits++ && r->once)
+			continue;
+		if (r->die == BEFORE)
+			raise(SIGKILL);
+		dying = r->die == AFTER;
 		if (r->slow_ms)
 			nanosleep(&(struct timespec){ r->slow_ms / 1000, r->slow_ms % 1000 * 1000000L }, NULL);
 		if (len && r->short_by && *len > 1)
@@ -171,6 +188,7 @@ static int opened(int directory, const char *path, int flags, mode_t mode)
 	if (fault(there ? OPEN : CREATE, known, NULL))
 		return -1;
 	fd = (int)syscall(SYS_openat, directory, path, flags, mode);
+	die_if_due();
 	if (fd >= 0 && known && !there)
 		put(CREATE, number_of(fd), 0, known, NULL, NULL, 0, 0);
 	else if (fd >= 0 && known && flags & O_TRUNC)
@@ -212,6 +230,7 @@ static ssize_t wrote(int fd, ssize_t n, int64_t offset, const struct iovec *byte
 	const char *path;
 	int number = errno;
 
+	die_if_due();
 	if (n > 0 && to >= 0 && (path = path_of(fd, room))) {
 		if (offset < 0)
 			offset = lseek(fd, 0, SEEK_CUR) - n;
@@ -272,6 +291,7 @@ ssize_t copy_file_range(int from, off_t *at, int fd, off_t *offset, size_t len, 
 	if (!may_write(fd, &len))
 		return -1;
 	n = syscall(SYS_copy_file_range, from, at, fd, offset, len, flags);
+	die_if_due();
 	if (n > 0 && to >= 0) { /* what it wrote is what can be read there */
 		char link[40];
 		int again;
@@ -300,6 +320,7 @@ static int sized(int fd, int result, enum kind kind, uint64_t length)
 	char room[PATH_SIZE];
 	const char *path;
 
+	die_if_due();
 	if (!result && (path = path_of(fd, room)))
 		put(kind, number_of(fd), length, path, NULL, NULL, 0, 0);
 	return result;
@@ -347,12 +368,31 @@ ssize_t pread64(int fd, void *bytes, size_t len, off_t offset)
 	return pread(fd, bytes, len, offset);
 }
 
+ssize_t read(int fd, void *bytes, size_t len)
+{
+	char room[PATH_SIZE];
+
+	if (rules && fault(READ, path_of(fd, room), NULL))
+		return -1;
+	return syscall(SYS_read, fd, bytes, len);
+}
+
+ssize_t preadv2(int fd, const struct iovec *bytes, int count, off_t offset, int flags)
+{
+	char room[PATH_SIZE];
+
+	if (rules && fault(READ, path_of(fd, room), NULL))
+		return -1;
+	return REAL(preadv2)(fd, bytes, count, offset, flags);
+}
+
 /* --- names ------------------------------------------------------------------------------------------------------------- */
 
 static int named(enum kind kind, int result, const char *path, const char *other)
 {
 	int number = errno;
 
+	die_if_due();
 	if (!result && path && (other || (kind != RENAME && kind != LINK)))
 		put(kind, 0, 0, path, other, NULL, 0, 0);
 	errno = number;
@@ -438,6 +478,7 @@ static int synced(int fd, long call, enum kind kind)
 	if (path && to >= 0)
 		put(kind, number_of(fd), which, path, NULL, NULL, 0, 0);
 	result = fault(kind, path, NULL) ? -1 : (int)syscall(call, fd);
+	die_if_due();
 	if (path && to >= 0 && !result)
 		put(SYNCED, 0, which, NULL, NULL, NULL, 0, 0);
 	return result;

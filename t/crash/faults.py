@@ -1,110 +1,85 @@
 """faults.py - a disk that is full, broken or slow: what cannot be done is refused, nothing else, and all is well afterwards.
 
 A preloaded library (disk.c) makes calls of the server fail as this test wants. Clients change mail all the while, each alone
-in an account of its own; a change that is answered was made, one that is refused was made whole or not at all (a note tells
-of those that were made all the same, whose answer needed what failed), and no mail that SMTP refused was taken. When the
-fault is over each client goes on within a moment, by itself; and after kill -9 every account is what its client knows.
+in an account of its own: by SMTP, IMAP and POP3. A change that is answered was made, one that is refused was not; one that
+is cut short was made whole or not at all. When the fault is over each client goes on within a moment, by itself; and after
+kill -9 every account is what its client knows.
 
-SECONDS says how long each fault lasts (0.7), SEED repeats what the clients do.
+SECONDS says how long each fault lasts (0.7), FAULTS how many more are made up by chance (4; by make crash a tenth of its
+kills), SEED repeats what the clients do.
 """
 
+import collections
 import errno
-import imaplib
-import mmap
 import os
-import poplib
 import random
-import smtplib
-import struct
 import threading
 import time
 
 import power
 import tap
-from ledger import Client, difference, disk, fits, found
-from postern import Server, wait_until
+from faulty import MAKING, OPEN, READ, rule, start_on
+from ledger import ERRORS, Client, Wrong, difference, fits, found, tally, told
+from postern import Server
 
 SECONDS = float(os.environ.get("SECONDS", "0.7"))
+MORE = int(os.environ.get("FAULTS") or int(os.environ.get("KILLS", "40")) // 10)
 SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 ACCOUNTS = 3
 WARM_S = 2  # of changes before the first: the journals have their segments then
 WELL_S = 30  # how long after a fault a change may still be refused
-RULE = struct.Struct("=IiIIIII100s")
-RULES = 16
-ERRORS = (OSError, EOFError, AssertionError, imaplib.IMAP4.error, smtplib.SMTPException, poplib.error_proto)
-REFUSED = (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)
-OPEN, READ = 11, 12
 
-
-def rule(kinds, number=0, every=1, slow_ms=0, short_by=0, path=""):
-    return RULE.pack(sum(1 << kind for kind in kinds), number, every, slow_ms, short_by, 0, 0, path.encode())
-
-
-MAKING = (power.WRITE, power.CREATE, power.DIRECTORY, power.GROW)
 FAULTS = {
     "a full disk": [rule(MAKING, errno.ENOSPC)],
     "a disk that is full now and then": [rule(MAKING, errno.ENOSPC, every=3)],
     "a quota that is used up": [rule(MAKING, errno.EDQUOT)],
     "writes to the journal that fail": [rule([power.WRITE], errno.EIO, every=2, path="journal/")],
     "syncs of the journal that fail": [rule([power.SYNC], errno.EIO, every=3, path="journal/")],
+    "a journal that gets no new segments": [rule([power.CREATE, power.GROW], errno.EIO, path="journal/"),
+                                            rule([power.SYNC], errno.EIO, every=5, path="journal/")],
     "syncs of all that fail": [rule([power.SYNC_ALL], errno.EIO, every=2)],
     "writes to mailboxes that fail": [rule([power.WRITE], errno.EIO, every=2, path="domains/")],
     "writes to the index that fail": [rule([power.WRITE, power.CREATE], errno.EIO, every=2, path="index/")],
+    "views that cannot be made": [rule([power.CREATE, power.GROW], errno.EIO, path="views/")],
+    "views that cannot be read": [rule([OPEN], errno.EIO, every=2, path="views/")],
     "names that cannot be changed": [rule([power.RENAME, power.LINK, power.UNLINK], errno.EIO, every=2)],
+    "directories that cannot be made": [rule([power.DIRECTORY], errno.EIO, every=2)],
     "writes that are short": [rule([power.WRITE], every=2, short_by=7)],
     "files that cannot be opened": [rule([OPEN, power.CREATE], errno.EMFILE, every=2)],
+    "a system that has no files left": [rule([OPEN, power.CREATE], errno.ENFILE, every=2)],
     "reads that fail": [rule([READ], errno.EIO, every=3, path="domains/")],
     "syncs that are slow": [rule([power.SYNC, power.SYNC_ALL], slow_ms=150)],
+    "a sync that takes seconds": [rule([power.SYNC], slow_ms=2500, once=True, path="journal/")],
 }
+KINDS = {"writes": power.WRITE, "syncs": power.SYNC, "syncs of all": power.SYNC_ALL, "opening": OPEN, "reads": READ,
+         "making files": power.CREATE, "making directories": power.DIRECTORY, "renames": power.RENAME,
+         "links": power.LINK, "unlinks": power.UNLINK, "growing": power.GROW, "cutting": power.CUT}
+NUMBERS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
+PATHS = ("", "journal/", "domains/", "index/", "leveldb/", "views/", "queue", ".mbox", ".state")
 
 
-class Disk:
-    """The rules that disk.c reads."""
-
-    def __init__(self, path):
-        with open(path, "wb") as file:
-            file.write(bytes(RULE.size * RULES))
-        os.chmod(path, 0o666)
-        self.file = open(path, "r+b")
-        self.map = mmap.mmap(self.file.fileno(), 0)
-
-    def set(self, rules):
-        self.map[:] = b"".join(rules).ljust(RULE.size * RULES, b"\0")
-
-    def hits(self):
-        return sum(RULE.unpack_from(self.map, n * RULE.size)[6] for n in range(RULES))
+def made_up(chance):
+    """(name, rules) of a fault by chance: any kind of call, error, place and frequency."""
+    kinds, number = chance.sample(sorted(KINDS), chance.choice((1, 1, 2))), chance.choice(NUMBERS)
+    path, every = chance.choice(PATHS), chance.choice((1, 2, 3, 7))
+    name = f"{' and '.join(kinds)} below {path or 'all'!r}: one in {every} says {errno.errorcode[number]}"
+    return name, [rule([KINDS[kind] for kind in kinds], number, every=every, path=path)]
 
 
 class Changes(threading.Thread):
-    """A client that changes its account until it is told to stop. What it sees in the end is looked at by others."""
+    """A client that changes its account until it is told to stop."""
 
     def __init__(self, client):
         super().__init__()
         self.client, self.stopping = client, threading.Event()
-        self.done = self.refused = 0
-        self.made, self.wrong = [], []
+        self.wrong = None
         self.start()
 
     def run(self):
-        while not self.stopping.is_set():
-            try:
-                self.client.change_something()
-                self.client.look()
-                self.done += 1
-            except ERRORS as why:
-                self.refused += 1
-                self.resume(why)
-
-    def resume(self, why):
-        while not self.stopping.is_set():
-            try:
-                if self.client.resume():
-                    if isinstance(why, REFUSED):
-                        self.wrong.append(f"{self.client.account}: {why!r}")
-                    self.made.append(f"{self.client.account}: refused, and made all the same: {why!r}")
-                return
-            except ERRORS:
-                self.stopping.wait(0.02)  # it cannot even be looked at now; is_well looks at last
+        try:
+            self.client.change_until(self.stopping)
+        except Wrong as why:  # told by the test that waits for this thread
+            self.wrong = why
 
 
 def is_well(client):
@@ -112,10 +87,8 @@ def is_well(client):
     end = time.monotonic() + WELL_S
     while True:
         try:
-            client.resume()
-            for change in (client.deliver, lambda: client.append("INBOX"), lambda: client.mark("INBOX")):
-                change()
-                client.look()
+            for change in (client.deliver, lambda: client.append("INBOX"), lambda: client.mark("INBOX"), client.look):
+                client.do(change)
             return
         except ERRORS:
             if time.monotonic() > end:
@@ -123,53 +96,58 @@ def is_well(client):
             time.sleep(0.1)
 
 
-def suffer(clients, faulty, rules, seconds):
+def counts(clients):
+    return [sum(numbers) for numbers in zip(*((c.changes, c.refusals, c.cuts) for c in clients))]
+
+
+def suffer(clients, faulty, rules, seconds, tallied):
     """The fault while the clients work; then all must be well."""
+    before = counts(clients)
     faulty.set(rules)
     threads = [Changes(client) for client in clients]
     time.sleep(seconds)
-    if rules:
-        wait_until(faulty.hits, WELL_S, "a call that fails")
     hits = faulty.hits()
     faulty.set([])
     for thread in threads:
         thread.stopping.set()
     for thread in threads:
         thread.join()
-    tap.note(f"{hits} faults, {sum(t.done for t in threads)} changes made, {sum(t.refused for t in threads)} refused")
-    wrong = [line for thread in threads for line in thread.wrong]
-    assert not wrong, "refused, and taken all the same: " + "; ".join(wrong)
-    tap.note("\n".join(line for thread in threads for line in thread.made) or "none of these was made")
+    done, refused, cut = (now - then for now, then in zip(counts(clients), before))
+    tap.note(f"{hits} faults, {done} changes made, {refused} refused, {cut} cut short")
+    wrong = [thread.wrong for thread in threads if thread.wrong]
+    for why in wrong:
+        tallied.update(why.tally)
+    assert not wrong, "; ".join(map(str, wrong))
     for client in clients:
         is_well(client)
+    return hits
 
 
 def main():
     tap.note(f"SEED={SEED}")
+    chance, tallied = random.Random(SEED), collections.Counter()
+    faults = [*FAULTS.items(), *(made_up(chance) for _ in range(MORE))]
     with Server(users=ACCOUNTS, workers=2, set=["journal.segment 1M", "journal.size 8M", "journal.checkpoint 300ms",
                                                 "store.compact_share 10", 'sending.retry {"1s"}']) as server:
-        server.stop()
-        faulty = Disk(server.path("faults"))
-        os.environ.update(LD_PRELOAD=disk(), DISK_BELOW=server.store, DISK_FAULTS=server.path("faults"))
-        try:
-            server.start()
-        finally:
-            for name in ("LD_PRELOAD", "DISK_BELOW", "DISK_FAULTS"):
-                del os.environ[name]
-        clients = [Client(server, number, random.Random(f"{SEED} {number}"), lambda what: None)
-                   for number in range(ACCOUNTS)]
+        faulty = start_on(server)
+        clients = [Client(server, number, random.Random(f"{SEED} {number}")) for number in range(ACCOUNTS)]
         before = server.workers()
-        suffer(clients, faulty, [], WARM_S)
-        for name, rules in FAULTS.items():
+        suffer(clients, faulty, [], WARM_S, tallied)
+        for name, rules in faults:
             with tap.test(name):
-                suffer(clients, faulty, rules, SECONDS)
+                hits = suffer(clients, faulty, rules, SECONDS, tallied)
+                assert hits or name not in FAULTS, "no call failed"
+            if tap.failed:
+                break
         tap.ok(server.workers() == before, "no worker died of it")
         with tap.test("after kill -9 every account is what its client knows"):
             server.kill()
             server.start()
             for client in clients:
                 state = found(server, client.account)
+                tallied.update(tally(state, client.state))
                 assert fits(state, client.state), list(difference(state, client.state))
+        tap.note(told("fault", len(faults), counts(clients)[0], tallied))
     tap.done()
 
 
