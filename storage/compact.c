@@ -41,7 +41,7 @@ static void compaction_end(struct task *t, enum err e)
 		log_warn("store", NULL, "not written anew account=%s mailbox=\"%s\" reason=\"%s\"", m->h->address,
 			m->name, err_text(e));
 		m->garbage_kept = m->seen.garbage + m->seen.state_end;
-		m->headless = false; /* not again before it is loaded again */
+		m->untidy = false; /* not again before it is loaded again */
 	}
 	generation_free(c->generation);
 	free(c->messages);
@@ -67,7 +67,7 @@ static void placed(struct task *t, enum err e)
 		m->seen.state_end = r.state_end;
 		m->seen.garbage = 0;
 		m->garbage_kept = 0;
-		m->headless = false;
+		m->untidy = false;
 		mailbox_fix(m);
 		mailbox_put_whole(m, mem_copy(r.messages, c->count * sizeof(*r.messages)), c->count);
 		mailbox_view_drop(m);
@@ -188,7 +188,7 @@ static bool is_due(const struct mailbox *m)
 	const struct mailbox_record *r = &m->seen;
 	uint64_t share = (uint64_t)m->st->settings->compact_share;
 
-	if (m->headless)
+	if (m->untidy)
 		return true;
 	if (!r->mbox_end || r->garbage + r->state_end <= m->garbage_kept)
 		return false;

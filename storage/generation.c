@@ -81,6 +81,32 @@ static void unlink_file(const struct generation *g, const char *suffix)
 	free(path);
 }
 
+/* What damage left before the first message is not thrown away with the old file. */
+static enum err keep_damaged(const struct generation *g)
+{
+	struct buf aside = { 0 };
+	char begins[5];
+	char *path;
+	enum err e = OK;
+
+	if (pread(g->from, begins, sizeof(begins), 0) <= 0 ||
+		str_eq((struct str){ begins, sizeof(begins) }, STR("From ")))
+		return OK;
+	buf_printf(&aside, "%s.mbox.damaged.%x", g->stem, g->head.generation);
+	buf_add_char(&aside, '\0');
+	path = path_with(g, ".mbox", false);
+	if (linkat(g->directory, path, g->directory, buf_data(&aside), 0) && errno != EEXIST) {
+		err_errno("set aside path=%s", path);
+		e = ERR_AGAIN;
+	} else {
+		log_warn("store", NULL, "damaged before its first message, the file is kept path=%s aside=%s", path,
+			buf_data(&aside));
+	}
+	free(path);
+	buf_free(&aside);
+	return e;
+}
+
 enum err generation_new(struct generation **out, int directory, struct str stem, const struct state_head *head,
 	const struct keywords *k, const struct message *messages, size_t count)
 {
@@ -97,6 +123,8 @@ enum err generation_new(struct generation **out, int directory, struct str stem,
 	g->count = count;
 	g->new = mem_copy(messages, count * sizeof(*messages));
 	e = open_file(g, &g->from, ".mbox", O_RDONLY);
+	if (!e)
+		e = keep_damaged(g);
 	if (!e && open_file(g, &g->to, ".mbox", O_WRONLY | O_CREAT | O_TRUNC))
 		e = ERR_AGAIN;
 	if (e)

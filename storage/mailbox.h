@@ -11,6 +11,7 @@
  *   mailbox.c          finding, holding, letting go
  *   mailbox_load.c     from index and files into memory
  *   mailbox_scan.c     what the files say
+ *   mailbox_uids.c     UIDs of messages that lack them, or have wrong ones
  *   mailbox_change.c   changes, from fixed to seen
  *   mailbox_lines.c    what the state file is told of them
  *   mailbox_index.c    what is seen goes to the index
@@ -86,7 +87,7 @@ struct mailbox {
 	bool news;
 	struct timer compact_timer; /* until a new generation is begun */
 	bool compacting;
-	bool headless;         /* its state file has no head, though it has lines */
+	bool untidy;           /* a new generation puts in order what damage or others left */
 	uint64_t garbage_kept; /* a compaction failed at so much garbage: not again before there is more */
 };
 
@@ -149,7 +150,8 @@ void change_messages(struct change *c, const struct message *messages, const uin
 /* Messages whose bytes, prefixes and all, were made beforehand for uidnext and mbox_end as they are. */
 void change_run(struct change *c, const struct message *messages, size_t count, struct str spool, struct str bytes,
 	uint64_t length);
-void change_head(struct change *c);                      /* the state file begins */
+/* The state file begins; uidnext: as of the mbox that is there, before those of its messages that bear no UID got one. */
+void change_head(struct change *c, uint32_t uidnext);
 void change_line_ends(struct change *c, unsigned count); /* before mbox_end there are so many line ends */
 /* synced: it is durable, or failed, and then nothing else runs; seen: it is applied and seen by all, or failed. Either
  * may be NULL; a task that ends in `synced` has no `seen`. */
@@ -182,19 +184,51 @@ struct message *mailbox_seen(const struct mailbox *m, size_t *count); /* those i
 
 /* --- mailbox_scan.c ----------------------------------------------------------------------------------------------------- */
 
-struct mailbox_scan {             /* what files say, in the slow lane; zeroed but for what is marked `in` */
-	int directory;            /* in */
-	const char *stem;         /* in */
-	struct mailbox_record r;  /* in: what is known; out: with what the files hold beyond that */
-	struct message *messages; /* in, out: by UID, also those expunged since; the receiver's */
-	bool *changed;            /* out: which of them are not as they were; the receiver's */
+enum scan_amiss {
+	SCAN_BYTES, /* before the first message of the mbox are bytes that are none */
+	SCAN_UID,   /* a message of a mailbox of ours had no UID of its own in its place: it has this one now */
+	SCAN_LINE,  /* of the state file is not understood */
+	SCAN_NO_MBOX,
+	SCAN_NEWER_MBOX,
+	SCAN_NEWER_STATE,
+};
+
+struct mailbox_scan {                  /* what files say, in the slow lane; zeroed but for what is marked `in` */
+	int directory;                 /* in */
+	const char *stem;              /* in */
+	const char *account, *mailbox; /* in: for the log; may be NULL */
+	struct mailbox_record r;       /* in: what is known; out: with what the files hold beyond that */
+	struct message *messages;      /* in, out: by UID, also those expunged since; the receiver's */
+	bool *changed;                 /* out: which of them are not as they were; the receiver's */
 	size_t count, cap;
 	uint64_t mbox_max, state_max; /* in: no bytes beyond; UINT64_MAX: to the end */
 	bool has_head, has_base;      /* out: the state file has a head; the mbox bears an id */
+	bool untidy;                  /* out: a new generation should be made: not all UIDs stand where they should */
+	uint32_t uidnext;             /* out: as it was before messages without a UID were given theirs */
 	unsigned lacks;               /* out: so many line ends the mbox must be given before r.mbox_end */
+	/* in: told instead of the log what is amiss; uid 0: of no message; at: the offset in the file. May be NULL */
+	void (*on_amiss)(void *user, enum scan_amiss what, const char *text, uint32_t uid, uint64_t at);
+	void *user;
+
+	/* While it goes on: */
+	bool begun, whole, disorder;
+	int state, mbox;
+	uint64_t state_size, mbox_size, at;
+	struct mbox_scan *reader;
+	struct mbox_bare *bare; /* of the messages from `first` on */
+	size_t bare_cap, first;
+	unsigned complaints;
 };
 enum err mailbox_scan_files(struct mailbox_scan *s); /* ERR_ABSENT: neither file is there */
+/* The same in steps, each of some MiB, for a lane that others use: until *done or an error. */
+enum err mailbox_scan_step(struct mailbox_scan *s, bool *done);
+void mailbox_scan_close(struct mailbox_scan *s); /* what it has open; as mailbox_scan_free, but what it found stays */
 void mailbox_scan_free(struct mailbox_scan *s);
+
+/* mailbox_uids.c: messages from `first` on, in the order of the file with what their X-UIDs say, get UIDs and are put in
+ * their order; r.head.uidnext is above them. */
+void mailbox_uids_settle(struct mailbox_scan *s, size_t first);
+void mailbox_scan_amiss(struct mailbox_scan *s, enum scan_amiss what, uint32_t uid, uint64_t at); /* tells it */
 
 /* --- mailbox_view.c --------------------------------------------------------------------------------------------- */
 

@@ -266,13 +266,13 @@ void change_line_ends(struct change *c, unsigned count)
 	mbox_write(c, ends);
 }
 
-void change_head(struct change *c)
+void change_head(struct change *c, uint32_t uidnext)
 {
 	struct state_head head = c->m->seen.head;
 	struct buf line = { 0 };
 
 	assert(!c->m->state_end);
-	head.uidnext = c->m->uidnext;
+	head.uidnext = uidnext;
 	head.clock = c->clock;
 	state_print_head(&line, &head);
 	state_write(c, buf_str(&line));

@@ -27,8 +27,9 @@ struct load {
 	unsigned shard;
 	char *address, *name;
 	struct mailbox_scan scan;
-	bool known; /* the index has a record */
-	bool current, grown;
+	struct mailbox_record record;
+	bool known; /* the index has that record */
+	bool current, grown, done;
 	enum err e;
 };
 
@@ -80,7 +81,7 @@ static void complete(struct mailbox *m, const struct mailbox_scan *s)
 	if (s->lacks)
 		change_line_ends(c, s->lacks);
 	if (!s->has_head && !m->state_end)
-		change_head(c);
+		change_head(c, s->uidnext);
 	commit_go(k, ENTRY_SMALL, NULL, NULL);
 }
 
@@ -125,7 +126,7 @@ static void load_end(struct load *l, bool scanned, bool whole)
 	m->state = MAILBOX_READY;
 	if (scanned)
 		tell_index(m, l, whole);
-	m->headless = whole && !l->scan.has_head && m->state_end;
+	m->untidy = (whole && !l->scan.has_head && m->state_end) || l->scan.untidy;
 	if (scanned && (l->scan.lacks || (whole && !l->scan.has_head)))
 		complete(m, &l->scan);
 	load_free(l);
@@ -140,14 +141,33 @@ static void scan_work(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
 
-	l->e = mailbox_scan_files(&l->scan);
+	l->e = mailbox_scan_step(&l->scan, &l->done);
+}
+
+/* Damage may have cost the files what the index remembers: no UID is given twice for that. */
+static void remember(struct load *l)
+{
+	struct state_head *now = &l->scan.r.head;
+	const struct state_head *was = &l->record.head;
+
+	if (!l->known || now->id != was->id || now->uidvalidity != was->uidvalidity)
+		return;
+	if (now->uidnext < was->uidnext)
+		now->uidnext = was->uidnext;
+	if (now->clock < was->clock)
+		now->clock = was->clock;
 }
 
 static void whole_done(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
 
+	if (!l->e && !l->done) {
+		load_next(l, l->m->st->w->slow, scan_work, whole_done);
+		return;
+	}
 	if (!l->e) {
+		remember(l);
 		counter_add(&rebuilds, 1);
 		log_info("store", NULL, "read again from its files account=%s mailbox=\"%s\" messages=%u", l->address,
 			l->name, l->scan.r.messages);
@@ -155,18 +175,34 @@ static void whole_done(struct job *job)
 	load_end(l, true, true);
 }
 
-static void rest_done(struct job *job)
+static void scan_new(struct load *l)
 {
-	load_end(container_of(job, struct load, job), true, false);
+	l->scan = (struct mailbox_scan){ .directory = l->m->st->w->directory,
+		.stem = l->m->stem,
+		.account = l->address,
+		.mailbox = l->name,
+		.mbox_max = UINT64_MAX,
+		.state_max = UINT64_MAX };
 }
 
 static void scan_whole(struct load *l)
 {
 	mailbox_scan_free(&l->scan);
-	l->scan = (struct mailbox_scan){
-		.directory = l->scan.directory, .stem = l->scan.stem, .mbox_max = UINT64_MAX, .state_max = UINT64_MAX
-	};
+	scan_new(l);
 	load_next(l, l->m->st->w->slow, scan_work, whole_done);
+}
+
+/* What the files have grown by may be no mail, if somebody else wrote it: then all is looked at. */
+static void rest_done(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	if (l->e == ERR_NEVER || (!l->e && l->scan.untidy))
+		scan_whole(l);
+	else if (!l->e && !l->done)
+		load_next(l, l->m->st->w->slow, scan_work, rest_done);
+	else
+		load_end(l, true, false);
 }
 
 static void known_message(void *user, const struct message *m)
@@ -203,7 +239,9 @@ static void record_work(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
 
-	l->known = !index_get_work(l->index, l->shard, str_of(l->address), str_of(l->name), &l->scan.r);
+	l->known = !index_get_work(l->index, l->shard, str_of(l->address), str_of(l->name), &l->record);
+	if (l->known)
+		l->scan.r = l->record;
 }
 
 static bool file_size(const struct mailbox_scan *s, const char *suffix, uint64_t *size, enum err *e)
@@ -299,8 +337,6 @@ void mailbox_load(struct mailbox *m)
 	l->shard = m->h->shard;
 	l->address = str_dup(str_of(m->h->address));
 	l->name = str_dup(str_of(m->name));
-	l->scan = (struct mailbox_scan){
-		.directory = st->w->directory, .stem = m->stem, .mbox_max = UINT64_MAX, .state_max = UINT64_MAX
-	};
+	scan_new(l);
 	load_next(l, st->w->index, record_work, record_done);
 }

@@ -10,7 +10,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE (256u << 10)
+#define PIECE          (256u << 10)
+#define STEP_BYTES     (16u << 20)         /* of the mbox read in one go */
+#define COMPLAINTS_MAX 10                  /* logged one by one; more are counted */
+#define CLOCK_MAX      (UINT64_C(1) << 62) /* no clock is ever there */
+
+/* --- what is amiss --------------------------------------------------------------------------------------------------- */
+
+/* Told whoever wants to know; else the log, one by one at first. */
+void mailbox_scan_amiss(struct mailbox_scan *s, enum scan_amiss what, uint32_t uid, uint64_t at)
+{
+	static const char *const texts[] = {
+		[SCAN_BYTES] = "bytes before the first message of an mbox are passed over",
+		[SCAN_UID] = "a message that had no UID of its own in its place was given one",
+		[SCAN_LINE] = "a line of the state file is not understood",
+		[SCAN_NO_MBOX] = "not an mbox",
+		[SCAN_NEWER_MBOX] = "the mbox is of a later version, a newer program is needed",
+		[SCAN_NEWER_STATE] = "the state file is of a later version, a newer program is needed",
+	};
+	const char *suffix = what == SCAN_LINE || what == SCAN_NEWER_STATE ? "state" : "mbox";
+
+	if (s->on_amiss) {
+		s->on_amiss(s->user, what, texts[what], uid, at);
+		return;
+	}
+	if (++s->complaints <= COMPLAINTS_MAX)
+		log_warn("store", NULL, "%s account=%s mailbox=\"%s\" uid=%u path=%s.%s offset=%llu", texts[what],
+			s->account ? s->account : "-", s->mailbox ? s->mailbox : "-", uid, s->stem, suffix,
+			(unsigned long long)at);
+}
+
+static void complaints_end(const struct mailbox_scan *s)
+{
+	if (s->complaints > COMPLAINTS_MAX)
+		log_warn("store", NULL, "more is amiss in a mailbox account=%s mailbox=\"%s\" count=%u",
+			s->account ? s->account : "-", s->mailbox ? s->mailbox : "-", s->complaints - COMPLAINTS_MAX);
+}
 
 /* --- messages --------------------------------------------------------------------------------------------------- */
 
@@ -42,9 +77,10 @@ static size_t place_of(const struct mailbox_scan *s, uint32_t uid)
 	return low;
 }
 
+/* A clock that time cannot have brought about is damaged. */
 static void clock_seen(struct mailbox_scan *s, uint64_t clock)
 {
-	if (s->r.head.clock < clock)
+	if (s->r.head.clock < clock && clock < CLOCK_MAX)
 		s->r.head.clock = clock;
 }
 
@@ -70,15 +106,17 @@ static void on_message(void *user, const struct message *told)
 {
 	struct mailbox_scan *s = user;
 	struct message m = *told;
-	uint32_t last = s->count ? s->messages[s->count - 1].uid : 0;
+	size_t at = s->count - s->first;
 
 	if (s->count == UINT32_MAX - 1)
 		return;
-	if (m.uid <= last || m.uid == UINT32_MAX) /* a stranger's: the next one free */
-		m.uid = s->r.head.uidnext > last ? s->r.head.uidnext : last + 1;
-	if (s->r.head.uidnext <= m.uid)
-		s->r.head.uidnext = m.uid + 1;
-	if (!m.clock)
+	s->disorder |= m.uid <= (s->count ? s->messages[s->count - 1].uid : 0) || m.uid == UINT32_MAX;
+	if (at == s->bare_cap) {
+		s->bare_cap = at ? 2 * at : 64;
+		s->bare = mem_resize(s->bare, s->bare_cap * sizeof(*s->bare));
+	}
+	mbox_scan_bare(s->reader, &s->bare[at]);
+	if (!m.clock || m.clock >= CLOCK_MAX)
 		m.clock = s->r.head.clock + 1;
 	clock_seen(s, m.clock);
 	message_add(s, &m);
@@ -87,12 +125,12 @@ static void on_message(void *user, const struct message *told)
 
 /* A foreign mbox may end without an empty line, or within a line: what it lacks is written before the next message,
  * and the last message is told as it will be then. */
-static void end_look(struct mailbox_scan *s, int fd, uint64_t size)
+static void end_look(struct mailbox_scan *s)
 {
 	char last[2] = "\n\n";
 	struct message *m = s->count ? &s->messages[s->count - 1] : NULL;
 
-	if (!m || s->r.mbox_end <= size || pread(fd, last, 2, (off_t)size - 2) != 2)
+	if (!m || s->r.mbox_end <= s->mbox_size || pread(s->mbox, last, 2, (off_t)s->mbox_size - 2) != 2)
 		return;
 	s->lacks = last[1] == '\n' ? 1 : 2;
 	if (s->lacks == 2) {
@@ -102,25 +140,13 @@ static void end_look(struct mailbox_scan *s, int fd, uint64_t size)
 	}
 }
 
-static enum err mbox_feed(struct mailbox_scan *s, int fd, struct mbox_scan *reader, uint64_t size)
+static void uids_settle(struct mailbox_scan *s)
 {
-	char *piece = mem_resize(NULL, PIECE);
-	uint64_t at = s->r.mbox_end;
-	enum err e = OK;
-
-	while (!e && at < size) {
-		size_t want = size - at < PIECE ? (size_t)(size - at) : PIECE;
-		ssize_t n = pread(fd, piece, want, (off_t)at);
-
-		if (n < 0)
-			e = err_errno("read %s.mbox", s->stem);
-		if (n <= 0)
-			break;
-		at += (uint64_t)n;
-		e = mbox_scan_feed(reader, (struct str){ piece, (size_t)n });
-	}
-	free(piece);
-	return e ? e : mbox_scan_end(reader);
+	s->uidnext = s->r.head.uidnext;
+	if (s->disorder)
+		mailbox_uids_settle(s, s->first);
+	else if (s->count > s->first && s->r.head.uidnext <= s->messages[s->count - 1].uid)
+		s->r.head.uidnext = s->messages[s->count - 1].uid + 1;
 }
 
 static int file_open(const struct mailbox_scan *s, const char *suffix, uint64_t max, uint64_t *size, enum err *e)
@@ -142,27 +168,6 @@ static int file_open(const struct mailbox_scan *s, const char *suffix, uint64_t 
 		*size = (uint64_t)st.st_size < max ? (uint64_t)st.st_size : max;
 	buf_free(&path);
 	return fd;
-}
-
-static enum err mbox_read(struct mailbox_scan *s)
-{
-	static const struct mbox_scan_events events = { on_base, on_message };
-	uint64_t size;
-	enum err e;
-	int fd = file_open(s, ".mbox", s->mbox_max, &size, &e);
-
-	if (!e && size > s->r.mbox_end) {
-		struct mbox_scan *reader = mbox_scan_new(s->r.mbox_end, &s->r.keywords, &events, s);
-
-		e = mbox_feed(s, fd, reader, size);
-		if (e == ERR_NEVER)
-			log_error("store", NULL, "not an mbox path=%s.mbox", s->stem);
-		mbox_scan_free(reader);
-		end_look(s, fd, size);
-	}
-	if (fd >= 0)
-		close(fd);
-	return e;
 }
 
 /* --- the state file --------------------------------------------------------------------------------------------- */
@@ -209,43 +214,68 @@ static void on_set(void *user, struct str name, struct str value, uint64_t clock
 		s->r.head.uidnext = uidnext;
 }
 
-/* Reads on from r.state_end; with `first` only until a line was read: the head, if there is one. */
-static enum err lines_read(struct mailbox_scan *s, int fd, uint64_t size, bool first)
+static void on_amiss(void *user, size_t at, struct str line)
 {
-	static const struct state_events events = { on_flags, on_expunge, on_set };
+	struct mailbox_scan *s = user;
+
+	(void)line;
+	mailbox_scan_amiss(s, SCAN_LINE, 0, s->r.state_end + at);
+}
+
+static enum err state_piece(struct mailbox_scan *s, uint64_t at, struct buf *bytes)
+{
+	size_t want = s->state_size - at < PIECE ? (size_t)(s->state_size - at) : PIECE;
+	ssize_t n = pread(s->state, buf_room(bytes, want), want, (off_t)at);
+
+	if (n < 0)
+		return err_errno("read %s.state", s->stem);
+	buf_added(bytes, (size_t)n);
+	return n ? OK : ERR_ABSENT;
+}
+
+/* The first line, if it is a head, is taken before the mbox is read. */
+static enum err head_read(struct mailbox_scan *s)
+{
+	static const struct state_events none = { 0 };
+	struct state_head head = { 0 };
+	struct buf bytes = { 0 };
+	enum err e = state_piece(s, 0, &bytes);
+	ptrdiff_t lf = str_find(buf_str(&bytes), '\n');
+
+	if (!e && lf > 0 && str_starts(buf_str(&bytes), STR("postern-state ")))
+		state_read(str_cut(buf_str(&bytes), 0, (size_t)lf + 1), &head, &s->r.keywords, &none, NULL, &e);
+	if (e == ERR_NEVER)
+		mailbox_scan_amiss(s, SCAN_NEWER_STATE, 0, 0);
+	if (!e && head.id) {
+		s->has_head = true;
+		s->r.head = head;
+		s->r.state_end = (uint64_t)lf + 1;
+	}
+	buf_free(&bytes);
+	return e == ERR_ABSENT ? OK : e;
+}
+
+static enum err lines_read(struct mailbox_scan *s)
+{
+	static const struct state_events events = { on_flags, on_expunge, on_set, on_amiss };
 	uint64_t at = s->r.state_end;
 	struct state_head head = { 0 };
 	struct buf bytes = { 0 };
 	enum err e = OK;
-	ssize_t n = 1;
 
-	while (!e && n > 0 && at < size) {
-		size_t want = size - at < PIECE ? (size_t)(size - at) : PIECE, used;
-		ptrdiff_t lf;
+	while (!e && at < s->state_size) {
+		size_t had = buf_len(&bytes), used;
 
-		n = pread(fd, buf_room(&bytes, want), want, (off_t)at);
-		if (n < 0)
-			e = err_errno("read %s.state", s->stem);
-		if (n <= 0)
+		e = state_piece(s, at, &bytes);
+		at += buf_len(&bytes) - had;
+		if (e)
 			break;
-		buf_added(&bytes, (size_t)n);
-		at += (uint64_t)n;
-		if (first && (lf = str_find(buf_str(&bytes), '\n')) < 0)
-			continue;
-		if (first)
-			buf_cut(&bytes, (size_t)lf + 1);
 		used = state_read(buf_str(&bytes), &head, &s->r.keywords, &events, s, &e);
 		buf_take(&bytes, used);
 		s->r.state_end += used;
-		if (first)
-			break;
-	}
-	if (first && !e && head.id) {
-		s->has_head = true;
-		s->r.head = head;
 	}
 	buf_free(&bytes);
-	return e;
+	return e == ERR_ABSENT ? OK : e;
 }
 
 /* --- all -------------------------------------------------------------------------------------------------------- */
@@ -271,40 +301,130 @@ static void sum_up(struct mailbox_scan *s)
 	r->garbage = r->mbox_end > r->garbage ? r->mbox_end - r->garbage : 0;
 }
 
-enum err mailbox_scan_files(struct mailbox_scan *s)
+static enum err begin(struct mailbox_scan *s)
 {
-	bool whole = !s->r.state_end && !s->r.mbox_end;
-	uint64_t size;
-	enum err e, mbox_e = OK;
-	int fd = file_open(s, ".state", s->state_max, &size, &e);
-	bool absent = e == ERR_ABSENT;
+	static const struct mbox_scan_events events = { on_base, on_message, true };
+	enum err e, mbox_e;
 
+	s->begun = true;
+	s->whole = !s->r.state_end && !s->r.mbox_end;
+	s->first = s->count;
 	if (!s->changed && s->cap)
 		s->changed = mem_alloc(s->cap * sizeof(*s->changed));
-	if (!e && whole)
-		e = lines_read(s, fd, size, true);
-	if (!e || absent)
-		mbox_e = mbox_read(s);
-	if (!e && (!mbox_e || mbox_e == ERR_ABSENT))
-		e = lines_read(s, fd, size, false);
-	if (fd >= 0)
-		close(fd);
-	if (absent && mbox_e == ERR_ABSENT)
-		return ERR_ABSENT;
-	if (absent)
+	s->state = file_open(s, ".state", s->state_max, &s->state_size, &e);
+	s->mbox = file_open(s, ".mbox", s->mbox_max, &s->mbox_size, &mbox_e);
+	if (e == ERR_ABSENT && !mbox_e)
 		e = OK;
+	if (!e && s->whole && s->state_size)
+		e = head_read(s);
 	if (!e && mbox_e != ERR_ABSENT)
 		e = mbox_e;
+	s->at = s->r.mbox_end;
+	if (!e && s->mbox_size > s->at)
+		s->reader = mbox_scan_new(s->at, &s->r.keywords, &events, s);
+	return e;
+}
+
+/* Some more of the mbox. */
+static enum err mbox_read(struct mailbox_scan *s)
+{
+	uint64_t until = s->mbox_size - s->at < STEP_BYTES ? s->mbox_size : s->at + STEP_BYTES;
+	char *piece = mem_resize(NULL, PIECE);
+	ssize_t n = 1;
+	enum err e = OK;
+
+	while (!e && n > 0 && s->at < until) {
+		size_t want = until - s->at < PIECE ? (size_t)(until - s->at) : PIECE;
+
+		n = pread(s->mbox, piece, want, (off_t)s->at);
+		if (n < 0)
+			e = err_errno("read %s.mbox", s->stem);
+		if (n <= 0)
+			break;
+		s->at += (uint64_t)n;
+		e = mbox_scan_feed(s->reader, (struct str){ piece, (size_t)n });
+	}
+	if (n == 0) /* it is shorter than it was */
+		s->mbox_size = s->at;
+	free(piece);
+	return e;
+}
+
+/* All of the mbox is read. */
+static enum err mbox_ended(struct mailbox_scan *s)
+{
+	enum err e = mbox_scan_end(s->reader);
+	uint64_t passed_over = mbox_scan_passed_over(s->reader);
+
+	if (passed_over) {
+		s->untidy = true;
+		mailbox_scan_amiss(s, e ? SCAN_NO_MBOX : SCAN_BYTES, 0, s->at - (e ? passed_over : 0));
+	}
+	end_look(s);
+	uids_settle(s);
+	return e;
+}
+
+static enum err end(struct mailbox_scan *s)
+{
+	enum err e = s->reader ? mbox_ended(s) : OK;
+
+	if (!e && s->state >= 0)
+		e = lines_read(s);
 	if (!s->r.head.uidnext)
 		s->r.head.uidnext = 1;
-	if (whole)
+	if (!s->uidnext)
+		s->uidnext = 1;
+	if (s->whole)
 		s->r.recent = s->r.head.uidnext;
 	sum_up(s);
+	complaints_end(s);
 	return e;
+}
+
+enum err mailbox_scan_step(struct mailbox_scan *s, bool *done)
+{
+	enum err e = s->begun ? OK : begin(s);
+
+	if (!e && s->reader && s->at < s->mbox_size)
+		e = mbox_read(s);
+	*done = e || !s->reader || s->at >= s->mbox_size;
+	if (!e && *done)
+		e = end(s);
+	if (*done)
+		mailbox_scan_close(s);
+	return e;
+}
+
+enum err mailbox_scan_files(struct mailbox_scan *s)
+{
+	bool done = false;
+	enum err e = OK;
+
+	while (!e && !done)
+		e = mailbox_scan_step(s, &done);
+	return e;
+}
+
+void mailbox_scan_close(struct mailbox_scan *s)
+{
+	if (!s->begun)
+		return;
+	if (s->state >= 0)
+		close(s->state);
+	if (s->mbox >= 0)
+		close(s->mbox);
+	s->state = s->mbox = -1;
+	mbox_scan_free(s->reader);
+	s->reader = NULL;
+	free(s->bare);
+	s->bare = NULL;
+	s->bare_cap = 0;
 }
 
 void mailbox_scan_free(struct mailbox_scan *s)
 {
+	mailbox_scan_close(s);
 	free(s->messages);
 	free(s->changed);
 	s->messages = NULL;

@@ -240,6 +240,8 @@ static void make_from_files(struct making *k)
 	mailbox_scan_free(&k->scan);
 	k->scan = (struct mailbox_scan){ .directory = m->st->w->directory,
 		.stem = m->stem,
+		.account = m->h->address,
+		.mailbox = m->name,
 		.mbox_max = k->seen.mbox_end,
 		.state_max = k->seen.state_end };
 	k->scan.r.keywords = k->seen.keywords; /* they keep their bits */

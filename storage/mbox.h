@@ -68,19 +68,32 @@ bool mbox_postmark(struct str line, struct str *sender, int64_t *date);
 
 /* Reads an mbox from `offset` (0, or the postmark of a message) on, in pieces of any size, in the slow lane. Takes
  * foreign files: mboxes without our headers give messages with uid 0 and clock 0 (the caller gives them), and so does
- * an X-UID that is not above the one before. A UID that is told is to be kept: readers look for it. A message begins at a postmark at the start or behind an empty line; only
- * the last one may lack its MBOX_TAIL, even its last line end (form_decode gives it as it is, m.wire says so). */
+ * an X-UID that is not above the one before. A UID that is told is to be kept: readers look for it. A message begins at
+ * a postmark at the start or behind an empty line; only the last one may lack its MBOX_TAIL, even its last line end
+ * (form_decode gives it as it is, m.wire says so). Bytes before the first postmark are damage, and passed over. */
 struct mbox_scan;
 struct mbox_scan_events {
 	/* Told before the first message, if that one has a base. k: the scan's own, with the words of the base in it. */
 	void (*on_base)(void *user, const struct mbox_base *base, struct keywords *k);
 	void (*on_message)(void *user, const struct message *m); /* whole; keywords by the scan's table */
+	bool any_uid; /* an X-UID is told as it stands, not above the one before either */
 };
 struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struct mbox_scan_events *ev, void *user);
-/* ERR_NEVER: this is no mbox, or a message in it has 4 GiB. It stays so; the caller, who knows the path, logs it. */
+/* ERR_NEVER: a message in it has 4 GiB, or, at the end, there is not one. It stays so; the caller, who knows the path,
+ * logs it. */
 enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes);
-enum err mbox_scan_end(struct mbox_scan *s); /* the last message is told */
-void mbox_scan_free(struct mbox_scan *s);    /* NULL is fine */
+enum err mbox_scan_end(struct mbox_scan *s);               /* the last message is told */
+uint64_t mbox_scan_passed_over(const struct mbox_scan *s); /* bytes before the first postmark */
+void mbox_scan_free(struct mbox_scan *s);                  /* NULL is fine */
+
+/* A message is told with its prefix as if its X-UID is kept. If it is not, a prefix with that in it is the postmark alone,
+ * or no reader would find the UID that the message is given: what becomes of it then. From within on_message. */
+struct mbox_bare {
+	uint32_t prefix; /* bytes of it then */
+	uint32_t lines;  /* that are the message's then */
+};
+void mbox_scan_bare(const struct mbox_scan *s, struct mbox_bare *bare);
+void mbox_message_bare(struct message *m, const struct mbox_bare *bare);
 
 /* Whether `head`, at least m->prefix bytes read at m->offset, begins with a postmark and the UID that m says: a reader's
  * check that the file is still of the generation it thinks. A foreign message without X-UID passes by its place. */

@@ -36,8 +36,10 @@ struct mbox_scan {
 	uint64_t header_end;
 	uint64_t lines, quotes; /* behind the prefix: what tells the size on the wire */
 	uint64_t prefix_lines;  /* behind the postmark */
-	bool other_uid;         /* there is an X-UID in the prefix that is not the message's */
+	bool own_uid;           /* the message's X-UID is in the prefix */
+	bool other_uid;         /* there is one in the prefix that is not the message's */
 	uint32_t last_uid;
+	uint64_t passed_over; /* bytes before the first postmark */
 };
 
 struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struct mbox_scan_events *ev, void *user)
@@ -138,10 +140,12 @@ static void read_field(struct mbox_scan *s, enum form_field field, struct str va
 
 	switch (field) {
 	case FORM_UID:
-		if (!s->m.uid && str_u32(value, &uid) && uid > s->last_uid)
+		if (!s->m.uid && str_u32(value, &uid) && uid > (s->ev->any_uid ? 0 : s->last_uid)) {
 			s->m.uid = uid;
-		else
+			s->own_uid = s->in_prefix;
+		} else {
 			s->other_uid |= s->in_prefix;
+		}
 		break;
 	case FORM_STATUS:
 	case FORM_XSTATUS:
@@ -225,7 +229,7 @@ static void begin(struct mbox_scan *s, uint64_t len, int64_t date)
 	s->in_message = s->in_header = s->in_prefix = true;
 	s->field = FORM_OTHER;
 	s->lines = s->quotes = s->prefix_lines = 0;
-	s->other_uid = false;
+	s->own_uid = s->other_uid = false;
 	s->after_blank = false;
 }
 
@@ -256,7 +260,9 @@ static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool t
 		return;
 	}
 	if (!s->in_message) {
-		s->failed = ERR_NEVER;
+		s->passed_over += len;
+		s->after_blank = line.p[0] == '\n';
+		s->at += len;
 		return;
 	}
 	if (s->in_header)
@@ -315,6 +321,34 @@ enum err mbox_scan_end(struct mbox_scan *s)
 	s->cut = 0;
 	if (!s->failed && s->in_message)
 		finish(s);
+	else if (s->passed_over)
+		s->failed = ERR_NEVER;
 	s->in_message = false;
 	return s->failed;
+}
+
+uint64_t mbox_scan_passed_over(const struct mbox_scan *s)
+{
+	return s->passed_over;
+}
+
+void mbox_scan_bare(const struct mbox_scan *s, struct mbox_bare *bare)
+{
+	bool whole = !s->own_uid || s->other_uid; /* none there, or cut already */
+
+	bare->prefix = whole ? s->m.prefix : (uint32_t)(s->postmark_end - s->m.offset);
+	bare->lines = whole ? 0 : (uint32_t)s->prefix_lines;
+}
+
+void mbox_message_bare(struct message *m, const struct mbox_bare *bare)
+{
+	uint32_t more = m->prefix - bare->prefix;
+
+	m->uid = 0;
+	if (m->wire > UINT32_MAX - more - bare->lines)
+		return; /* nobody can read it */
+	m->prefix -= more;
+	m->stored += more;
+	m->header += more;
+	m->wire += more + bare->lines;
 }

@@ -108,7 +108,7 @@ static void on_message(void *user, const struct message *m)
 /* Whether the file is of that generation, as far as it says. */
 static bool is_of(int fd, uint32_t generation)
 {
-	static const struct mbox_scan_events events = { on_base, on_message };
+	static const struct mbox_scan_events events = { on_base, on_message, false };
 	struct keywords *words = mem_new(struct keywords);
 	struct mbox_base base = { 0 };
 	struct mbox_scan *scan = mbox_scan_new(0, words, &events, &base);

@@ -1,15 +1,12 @@
 /* state.c - see state.h. What prints a line stands by what reads it. */
 #include "storage/state.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include "storage/percent.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define HEAD          STR("postern-state ")
-#define VERSION       1
-#define LINE_LOG_MAX  100 /* bytes of such a line in the log */
-#define COMPLAINT_MAX 10  /* lines not understood that are logged one by one; the others are counted */
+#define HEAD    STR("postern-state ")
+#define VERSION 1
 
 static const struct {
 	uint32_t flag;
@@ -308,7 +305,6 @@ size_t state_read(struct str bytes, struct state_head *head, struct keywords *k,
 {
 	struct reader r = { .k = k, .ev = ev, .user = user };
 	struct str left = bytes;
-	unsigned amiss = 0;
 	bool newer = false;
 	ptrdiff_t end;
 
@@ -317,13 +313,10 @@ size_t state_read(struct str bytes, struct state_head *head, struct keywords *k,
 		bool is_head = left.len == bytes.len && str_starts(line, HEAD);
 		bool good = is_head ? read_head(str_cut(line, HEAD.len, line.len), head, &newer) : read_line(&r, line);
 
-		if (!good && ++amiss <= COMPLAINT_MAX)
-			log_warn("store", NULL, "state line not understood at=%zu line=\"%.*s\"", bytes.len - left.len,
-				line.len < LINE_LOG_MAX ? (int)line.len : LINE_LOG_MAX, line.p);
+		if (!good && !newer && ev->on_amiss)
+			ev->on_amiss(user, bytes.len - left.len, line);
 		left = str_cut(left, (size_t)end + 1, left.len);
 	}
-	if (amiss > COMPLAINT_MAX)
-		log_warn("store", NULL, "state lines not understood count=%u", amiss);
 	free(r.uids);
 	buf_free(&r.name);
 	buf_free(&r.value);

@@ -6,7 +6,7 @@
  * Flags are S(een) A(nswered) F(lagged) D(eleted) T (draft). In keywords, names and values what would end or split
  * them is written %XX. A line is absolute: read twice it says the same as once, and lines about messages that are not
  * there say nothing. So an older state file beside a newer mbox does no harm. The first line is made with the mailbox;
- * a line that cannot be understood is logged, skipped, and costs itself. A higher version than 1 is refused. */
+ * a line that cannot be understood is told, skipped, and costs itself. A higher version than 1 is refused. */
 #ifndef STORAGE_STATE_H
 #define STORAGE_STATE_H
 
@@ -36,6 +36,8 @@ struct state_events {
 		uint64_t clock);
 	void (*on_expunge)(void *user, const struct uid_range *uids, size_t count, uint64_t clock);
 	void (*on_set)(void *user, struct str name, struct str value, uint64_t clock);
+	void (*on_amiss)(void *user, size_t at, struct str line); /* not understood, `at` bytes behind the first;
+	                                                           * may be NULL */
 };
 
 /* Reads lines from `bytes` (the whole file, or its tail from a line's start on); the head, if the bytes begin with one, goes

@@ -73,7 +73,7 @@ static void make(struct task *t)
 		labels_put(t->h, commit_entry(k), &c->labels);
 	}
 	mailbox_put_whole(m, NULL, 0);
-	change_head(commit_change(k, m));
+	change_head(commit_change(k, m), m->uidnext);
 	commit_go(k, ENTRY_MAIL, NULL, creation_end);
 }
 

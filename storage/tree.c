@@ -164,7 +164,7 @@ static void on_set(void *user, struct str name, struct str value, uint64_t clock
 /* A mailbox's file was met: its state file says what a list of mailboxes needs, and a lone mbox nothing. */
 static enum err leaf_read(struct walk *walk, int at, const char *file, struct str name)
 {
-	static const struct state_events events = { on_flags, on_uids, on_set };
+	static const struct state_events events = { on_flags, on_uids, on_set, NULL };
 	struct str suffix = STR(".state"), whole = str_of(file);
 	struct leaf *l = leaf_of(walk->tree, name);
 	struct state_head head = { 0 };

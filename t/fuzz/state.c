@@ -38,7 +38,7 @@ static void on_set(void *user, struct str name, struct str value, uint64_t clock
 /* What state_read tells of bytes, as lines again. */
 static enum err read(struct str bytes, struct buf *lines, bool complete)
 {
-	static const struct state_events events = { on_flags, on_expunge, on_set };
+	static const struct state_events events = { on_flags, on_expunge, on_set, NULL };
 	struct state_head head = { 0 };
 	struct keywords k = { 0 };
 	struct told t = { .k = &k };

@@ -95,7 +95,7 @@ static bool same(const struct message *a, const struct message *b)
 
 static void scan(struct str mbox, struct found *f, struct keywords *k)
 {
-	static const struct mbox_scan_events events = { on_base, on_message };
+	static const struct mbox_scan_events events = { on_base, on_message, false };
 	struct mbox_scan *s = mbox_scan_new(0, k, &events, f);
 
 	*f = (struct found){ 0 };
@@ -263,6 +263,31 @@ static void test_foreign(void)
 	buf_free(&new);
 }
 
+/* Bytes that are no message are in no new generation, but they are not lost. */
+static void test_damaged(void)
+{
+	struct state_head head = { 1, 1, 77, 3, 5 };
+	struct keywords k = { 0 };
+	struct buf mbox = { 0 }, kept = { 0 };
+	struct generation *g;
+	struct found f;
+	enum err e;
+
+	append(&mbox, 1, STR("A: lost\r\n"), "a@b");
+	append(&mbox, 2, STR("A: b\r\n"), "a@b");
+	buf_data(&mbox)[0] = 'X';
+	write_file("d.mbox", buf_str(&mbox));
+	scan(buf_str(&mbox), &f, &k);
+	e = generation_new(&g, directory, STR("d"), &head, &words, f.m, f.count);
+	if (!e)
+		run(g, &e);
+	read_file("d.mbox.damaged.2", &kept);
+	ok(!e && f.count == 1 && str_eq(buf_str(&kept), buf_str(&mbox)), "an mbox whose beginning is damaged is kept");
+	generation_free(g);
+	buf_free(&mbox);
+	buf_free(&kept);
+}
+
 static void test_refused(void)
 {
 	struct state_head head = { 1, 1, 77, 1000, 5 };
@@ -316,6 +341,7 @@ int main(void)
 	test_slices();
 	test_empty();
 	test_foreign();
+	test_damaged();
 	test_refused();
 	scratch_close(directory);
 	close(null);

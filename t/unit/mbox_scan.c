@@ -24,7 +24,7 @@ static void on_message(void *user, const struct message *m)
 		m->offset, m->prefix, m->stored, m->uid, m->flags, m->keywords, m->clock, m->date, m->header, m->wire);
 }
 
-static const struct mbox_scan_events events = { on_base, on_message };
+static const struct mbox_scan_events events = { on_base, on_message, false };
 
 /* Feeds a file in pieces of one size, each in memory of its own so that a sanitizer sees one read too many. */
 static enum err scan(struct str file, uint64_t offset, size_t piece, struct buf *told)
@@ -98,8 +98,11 @@ static const struct {
 	{ "even a quoted one's", MARK OURS "\n>From c", "0+62+8 1 0 0 a 7 1 8;" },
 	{ "a postmark that is cut off is text", MARK OURS "\nc\n\nFrom a@b Thu Jan  1 00:00:07 1970",
 		"0+62+37 1 0 0 a 7 1 40;" },
-	{ "a file that begins otherwise is no mbox", "A: b\n\n" MARK "\n", NULL },
-	{ "nor is one that begins with an empty line", "\n" MARK "\n", NULL },
+	{ "what is before the first postmark is passed over", "A: b\n\n" MARK "\n", "6+34+0 0 0 0 0 7 0 0;" },
+	{ "an empty line too", "\n" MARK "\n", "1+34+0 0 0 0 0 7 0 0;" },
+	{ "a first postmark that is damaged costs its message",
+		"Xrom a@b Thu Jan  1 00:00:07 1970\n" OURS "\nc\n\n" MARK OURS2 "\nd\n\n", "66+62+3 2 0 0 b 7 1 5;" },
+	{ "a file without a message is no mbox", "A: b\n\nc\n", NULL },
 	{ "nor one of half a postmark", "From a@b Thu Jan", NULL },
 };
 
