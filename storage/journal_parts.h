@@ -13,7 +13,7 @@
 #include "storage/names.h"
 #include "storage/track.h"
 
-#define BATCH_BYTES_MAX (8u << 20)   /* one entry may be more */
+#define BATCH_BYTES_MAX (8u << 20) /* one entry may be more */
 #define APPLY_BYTES_MAX (256u << 10) /* of one job of the files lane: who waited for its entries is told in one turn */
 #define TICK_MS         1000
 #define AGAIN_MS        1000              /* between tries of what failed */
