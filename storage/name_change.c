@@ -56,3 +56,13 @@ enum err name_change_apply(
 		return e;
 	return right_number(c, s) ? OK : ERR_MISTAKE;
 }
+
+bool name_points_to(const struct account_settings *s, struct str addresses, struct arena *a)
+{
+	struct str left = s->to, member, canonical;
+
+	while (members_next(&left, &member))
+		if (!account_canonical(member, a, &canonical, NULL) && members_have(addresses, canonical))
+			return true;
+	return s->owner.len && !account_canonical(s->owner, a, &canonical, NULL) && members_have(addresses, canonical);
+}

@@ -27,4 +27,8 @@ struct name_change {
 enum err name_change_apply(
 	const struct name_change *c, const struct account_settings *there, struct arena *a, struct account_settings *s);
 
+/* Whether it stands for one of these addresses, a list as of members.h in canonical form, or is owned by it. For lanes; uses
+ * the arena. */
+bool name_points_to(const struct account_settings *s, struct str addresses, struct arena *a);
+
 #endif

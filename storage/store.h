@@ -213,6 +213,9 @@ struct call *store_name_change(struct worker *w, const struct name_change *c, st
 struct call *store_name_delete(
 	struct worker *w, enum account_kind kind, struct str address, store_done *done, void *user);
 struct call *store_name_list(struct worker *w, enum account_kind kind, struct str domain, names_done *done, void *user);
+/* The names of a domain that stand for one of these addresses, or are owned by it: a list as of members.h, in canonical
+ * form. They are read one by one. */
+struct call *store_names_to(struct worker *w, struct str domain, struct str addresses, names_done *done, void *user);
 /* Folds state into mbox headers now (`postern settle`): a new generation of each mailbox of the account. */
 struct call *store_settle(struct worker *w, struct str address, store_done *done, void *user);
 

@@ -271,7 +271,8 @@ struct call *store_domain_delete(struct worker *w, struct str domain, store_done
 
 struct names_list {
 	bool accounts;          /* of the domain; else domains */
-	enum account_kind kind; /* of the domain's names: those of this kind alone */
+	enum account_kind kind; /* of the domain's names: those of this kind alone, */
+	struct str to;          /* or those that stand for one of these; "" : by kind */
 	struct str *names;
 	size_t count, cap;
 	size_t looked, kept; /* of the names: so many were looked at, and those at the front are of the kind */
@@ -323,7 +324,7 @@ static void names_answer(struct task *t, enum err e)
 	buf_free(&answer);
 }
 
-/* In the lane: some of the names are looked at, and those of the kind put to the front. One that cannot be read is shown
+/* In the lane: some of the names are looked at, and those that are wanted put to the front. One that cannot be read is shown
  * among the accounts. */
 static enum err names_look(struct task *t)
 {
@@ -335,7 +336,8 @@ static enum err names_look(struct task *t)
 		struct account_settings s = { 0 };
 		struct str name = l->names[l->looked];
 
-		if (account_read(t->st->w->directory, name, &a, &s) == ERR_ABSENT || s.kind != l->kind) {
+		if (account_read(t->st->w->directory, name, &a, &s) == ERR_ABSENT ||
+			!(l->to.len ? name_points_to(&s, l->to, &a) : s.kind == l->kind)) {
 			arena_reset(&a);
 			continue;
 		}
@@ -378,8 +380,10 @@ static void names_handle(struct worker *w, struct request *rq, struct str args, 
 		return;
 	l = task_op(t, struct names_list);
 	l->accounts = accounts;
-	if (accounts)
+	if (accounts) {
 		l->kind = (enum account_kind)unpack_u8(&t->args);
+		l->to = unpack_str(&t->args);
+	}
 	if (task_args_end(t))
 		task_in_lane(t, w->files, names_read, names_found);
 }
@@ -421,7 +425,8 @@ struct call *store_domain_list(struct worker *w, names_done *done, void *user)
 	return ask_send(k, CALL_DOMAIN_LIST, names_tell, user);
 }
 
-struct call *store_name_list(struct worker *w, enum account_kind kind, struct str domain, names_done *done, void *user)
+static struct call *ask_names(
+	struct worker *w, struct str domain, enum account_kind kind, struct str to, names_done *done, void *user)
 {
 	enum err e;
 	struct asked *k = ask_domain(w, domain, &e);
@@ -430,7 +435,18 @@ struct call *store_name_list(struct worker *w, enum account_kind kind, struct st
 	if (e)
 		return ask_refuse(k, e, names_tell, user);
 	pack_u8(&k->args, (uint8_t)kind);
+	pack_str(&k->args, to);
 	return ask_send(k, CALL_ACCOUNT_LIST, names_tell, user);
+}
+
+struct call *store_name_list(struct worker *w, enum account_kind kind, struct str domain, names_done *done, void *user)
+{
+	return ask_names(w, domain, kind, STR_NONE, done, user);
+}
+
+struct call *store_names_to(struct worker *w, struct str domain, struct str addresses, names_done *done, void *user)
+{
+	return ask_names(w, domain, KIND_ACCOUNT, addresses, done, user);
 }
 
 struct call *store_account_list(struct worker *w, struct str domain, names_done *done, void *user)

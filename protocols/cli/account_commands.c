@@ -112,10 +112,25 @@ static int set_account(const char *conf_path, const char *what, int argc, char *
 	return status;
 }
 
+/* Who deletes one is told what leads nowhere now. */
+static int delete_account(const char *conf_path, const char *name, bool quick)
+{
+	struct order o = { .what = "account-delete", .name = str_of(name) };
+	int status;
+	struct admin *a = admin_open(conf_path, &status);
+
+	if (a)
+		status = order_do(a, &o, NULL);
+	if (!status && !quick)
+		status = order_tell_pointers(a, o.name);
+	admin_free(a);
+	return status;
+}
+
 int account_run(int argc, char **argv, const char *conf_path)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
-	struct order o = { .what = "account-delete", .name = str_of(argc > 2 ? argv[2] : NULL) };
+	bool quick = argc == 4 && !strcmp(argv[3], "--quick");
 
 	if (command_helped(argc, argv))
 		return EXIT_FINE;
@@ -129,7 +144,7 @@ int account_run(int argc, char **argv, const char *conf_path)
 		return set_account(conf_path, "account-add", argc - 2, argv + 2);
 	if (!strcmp(verb, "passwd"))
 		return set_account(conf_path, "account-passwd", argc - 2, argv + 2);
-	if (!strcmp(verb, "delete") && argc == 3)
-		return order_do_one(conf_path, &o, NULL);
+	if (!strcmp(verb, "delete") && (argc == 3 || quick))
+		return delete_account(conf_path, argv[2], quick);
 	return order_misused("account", "knows add, passwd, delete and list");
 }

@@ -35,5 +35,7 @@ enum err offline_do(const struct conf *conf, int directory, const struct order *
 enum err offline_name_do(const struct conf *conf, int directory, const struct order *o, struct buf *names);
 /* Adds the names of this kind in the domain, canonical, a line each. */
 enum err offline_list(int directory, enum account_kind kind, struct str domain, struct buf *names);
+/* Those that stand for one of these addresses (name_points_to). */
+enum err offline_names_to(int directory, struct str domain, struct str addresses, struct buf *names);
 
 #endif

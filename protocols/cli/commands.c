@@ -63,7 +63,7 @@ const struct command cli_commands[] = {
 	{ "account",
 		"add USER@DOMAIN [--admin] [--password TEXT | --password-stdin | --hash HASH]\n"
 		"passwd USER@DOMAIN [--password TEXT | --password-stdin | --hash HASH]\n"
-		"delete USER@DOMAIN\n"
+		"delete USER@DOMAIN [--quick]\n"
 		"list [DOMAIN]\n"
 		"add --batch",
 		"Makes, changes, deletes or lists accounts. Also works while no server runs. Without a password on the "
@@ -72,7 +72,8 @@ const struct command cli_commands[] = {
 		"another system as it is, such as '$6$...'; it is renewed at the first login. --admin makes an "
 		"administrator. "
 		"--batch takes USER@DOMAIN and a password from each line of standard input. delete removes all mail "
-		"too. passwd and delete end the account's sessions.",
+		"too. passwd and delete end the account's sessions; delete tells which names "
+		"still point to it, unless --quick is said.",
 		account_run },
 	{ "alias",
 		"add NAME@DOMAIN ACCOUNT@DOMAIN\n"

@@ -96,6 +96,20 @@ static struct call *ask_account_list(struct control *c, struct str name)
 	return store_account_list(c->worker, name, listed, c);
 }
 
+/* The names of a domain that point to the account "to". */
+static struct call *ask_names_to(struct control *c, struct str domain)
+{
+	struct arena memory = { 0 };
+	struct str name = STR_NONE, forms;
+	struct call *call;
+
+	name_account(&memory, control_text(c, "to"), &name);
+	forms = name_forms(c->worker->conf, &memory, name);
+	call = store_names_to(c->worker, domain, forms, listed, c);
+	arena_free(&memory);
+	return call;
+}
+
 static void handle_domain_add(struct control *c)
 {
 	with_name(c, name_domain, ask_domain_add);
@@ -131,6 +145,11 @@ static void handle_account_list(struct control *c)
 	with_name(c, name_domain, ask_account_list);
 }
 
+static void handle_names_to(struct control *c)
+{
+	with_name(c, name_domain, ask_names_to);
+}
+
 const struct control_request control_account_requests[] = {
 	{ "domain-add", handle_domain_add },
 	{ "domain-delete", handle_domain_delete },
@@ -139,5 +158,6 @@ const struct control_request control_account_requests[] = {
 	{ "account-passwd", handle_account_passwd },
 	{ "account-delete", handle_account_delete },
 	{ "account-list", handle_account_list },
+	{ "names-to", handle_names_to },
 	{ 0 },
 };

@@ -3,6 +3,7 @@
 #include "storage/account.h"
 #include "storage/address.h"
 #include "storage/prepare.h"
+#include "storage/route/domain.h"
 #include "storage/route/idn.h"
 
 enum err name_account(struct arena *a, struct str text, struct str *name)
@@ -23,6 +24,22 @@ enum err name_domain(struct arena *a, struct str text, struct str *name)
 	if (!e)
 		e = address_domain(a, named, 0, name);
 	return e == ERR_TOO_BIG ? ERR_MISTAKE : e;
+}
+
+struct str name_forms(const struct conf *conf, struct arena *a, struct str name)
+{
+	size_t at = (size_t)str_rfind(name, '@') + 1;
+	const struct domain_conf *domain = domain_find(conf, str_cut(name, at, name.len));
+	struct str other, forms;
+	struct buf text = { 0 };
+
+	buf_printf(&text, STR_FMT "\n", STR_ARG(name));
+	for (size_t i = 0; i < domain->aliases.count; i++)
+		if (!idn_domain(a, str_of(domain->aliases.items[i]), &other))
+			buf_printf(&text, STR_FMT STR_FMT "\n", STR_ARG(str_cut(name, 0, at)), STR_ARG(other));
+	forms = arena_str(a, buf_str(&text));
+	buf_free(&text);
+	return forms;
 }
 
 bool name_order(const char *what, enum account_kind *kind, const char **verb)

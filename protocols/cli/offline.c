@@ -121,6 +121,16 @@ static enum err list_accounts(struct offline *o)
 	return e ? e : offline_list(o->directory, KIND_ACCOUNT, o->name, o->names);
 }
 
+static enum err list_names_to(struct offline *o)
+{
+	struct str name = STR_NONE;
+	enum err e = canonical_domain(o);
+
+	if (!e)
+		e = name_account(&o->memory, o->order->to, &name);
+	return e ? e : offline_names_to(o->directory, o->name, name_forms(o->conf, &o->memory, name), o->names);
+}
+
 enum err offline_do(const struct conf *conf, int directory, const struct order *order, struct buf *names)
 {
 	static const struct {
@@ -134,6 +144,7 @@ enum err offline_do(const struct conf *conf, int directory, const struct order *
 		{ "account-passwd", account_passwd },
 		{ "account-delete", account_remove },
 		{ "account-list", list_accounts },
+		{ "names-to", list_names_to },
 	};
 	struct offline o = { .conf = conf, .directory = directory, .order = order, .names = names };
 	enum account_kind kind;

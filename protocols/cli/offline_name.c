@@ -9,6 +9,7 @@
 struct listing {
 	int directory;
 	enum account_kind kind;
+	struct str to; /* or those that stand for one of these; "" : by kind */
 	struct buf *names;
 	struct arena memory;
 };
@@ -19,21 +20,35 @@ static void list_name(void *user, struct str name)
 	struct listing *l = user;
 	struct account_settings s = { 0 };
 
-	if (account_read(l->directory, name, &l->memory, &s) != ERR_ABSENT && s.kind == l->kind) {
+	if (account_read(l->directory, name, &l->memory, &s) != ERR_ABSENT &&
+		(l->to.len ? name_points_to(&s, l->to, &l->memory) : s.kind == l->kind)) {
 		buf_add_str(l->names, name);
 		buf_add_char(l->names, '\n');
 	}
 	arena_reset(&l->memory);
 }
 
+static enum err list(struct listing *l, struct str domain)
+{
+	enum err e = account_each(l->directory, domain, list_name, l);
+
+	lines_sort(l->names);
+	arena_free(&l->memory);
+	return e;
+}
+
 enum err offline_list(int directory, enum account_kind kind, struct str domain, struct buf *names)
 {
 	struct listing l = { .directory = directory, .kind = kind, .names = names };
-	enum err e = account_each(directory, domain, list_name, &l);
 
-	lines_sort(names);
-	arena_free(&l.memory);
-	return e;
+	return list(&l, domain);
+}
+
+enum err offline_names_to(int directory, struct str domain, struct str addresses, struct buf *names)
+{
+	struct listing l = { .directory = directory, .to = addresses, .names = names };
+
+	return list(&l, domain);
 }
 
 struct offline_name {

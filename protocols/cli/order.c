@@ -103,27 +103,57 @@ int order_do_one(const char *conf_path, const struct order *o, struct buf *names
 	return status;
 }
 
+static bool take_line(struct str *left, struct str *line)
+{
+	ptrdiff_t end = str_find(*left, '\n');
+
+	if (end < 0)
+		return false;
+	*line = str_cut(*left, 0, (size_t)end);
+	*left = str_cut(*left, (size_t)end + 1, left->len);
+	return true;
+}
+
+/* The order for each domain in turn; domain NULL: of all. */
+static int do_domains(struct admin *a, struct order *o, const char *domain, struct buf *names)
+{
+	struct order all = { .what = "domain-list" };
+	struct buf domains = { 0 };
+	struct str left;
+	int status = domain ? EXIT_FINE : order_do(a, &all, &domains);
+
+	if (domain)
+		buf_printf(&domains, "%s\n", domain);
+	left = buf_str(&domains);
+	while (!status && take_line(&left, &o->name))
+		status = order_do(a, o, names);
+	buf_free(&domains);
+	return status;
+}
+
+int order_tell_pointers(struct admin *a, struct str account)
+{
+	struct order o = { .what = "names-to", .to = account };
+	struct buf names = { 0 };
+	int status = do_domains(a, &o, NULL, &names);
+	struct str left = buf_str(&names), name;
+
+	while (take_line(&left, &name))
+		printf(STR_FMT " still points to " STR_FMT "\n", STR_ARG(name), STR_ARG(account));
+	buf_free(&names);
+	return status;
+}
+
 int order_list(const char *what, const char *conf_path, const char *domain)
 {
-	struct order o = { .what = "domain-list" };
-	struct buf domains = { 0 }, names = { 0 };
-	struct str left;
-	ptrdiff_t end;
+	struct order o = { .what = what };
+	struct buf names = { 0 };
 	int status;
 	struct admin *a = admin_open(conf_path, &status);
 
-	if (a && !domain)
-		status = order_do(a, &o, &domains);
-	if (domain)
-		buf_printf(&domains, "%s\n", domain);
-	o.what = what;
-	for (left = buf_str(&domains); a && !status && (end = str_find(left, '\n')) >= 0;) {
-		o.name = str_cut(left, 0, (size_t)end);
-		left = str_cut(left, (size_t)end + 1, left.len);
-		status = order_do(a, &o, &names);
-	}
+	if (a)
+		status = do_domains(a, &o, domain, &names);
 	fwrite(buf_data(&names), 1, buf_len(&names), stdout);
-	buf_free(&domains);
 	buf_free(&names);
 	admin_free(a);
 	return status;

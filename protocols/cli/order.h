@@ -11,6 +11,9 @@ int order_do_one(const char *conf_path, const struct order *o, struct buf *names
 /* what: "account-list"; of one domain, or with NULL of all. Prints the names. */
 int order_list(const char *what, const char *conf_path, const char *domain);
 
+/* Every name that still points to the account, in whatever domain: tells each on standard output. */
+int order_tell_pointers(struct admin *a, struct str account);
+
 int order_misused(const char *command, const char *what); /* tells it; EXIT_USAGE */
 
 #endif

@@ -81,15 +81,43 @@ def orders(server, running):
         server.command("group", "delete", name("all"))
         lists("group", "team")
         assert "other names" in server.command("domain", "delete", domain, fails=True)
+    with tap.test(f"who deletes an account is told what still points to it {how}"):
+        other = f"other.{domain}"
+        server.command("domain", "add", other)
+        server.command("account", "add", name("dora"), "--password", "secret")
+        server.command("alias", "add", f"dora@{other}", name("Dora"))
+        server.command("forwarder", "add", name("f"), "a@far.test", f"DORA+lists@{domain.upper()}")
+        server.command("group", "add", name("by"), "--owner", name("dora"), "a@far.test")
+        server.command("group", "add", name("in"), name("alice"), name("dora"))
+        server.command("group", "add", name("not"), f"dora@far.test", name("dora2"))
+        wait_until(lambda: name("not") in server.command("group", "list", domain), PATIENCE_S, "all are made")
+        assert sorted(server.command("account", "delete", name("Dora")).splitlines()) == sorted(
+            f"{each} still points to {name('Dora')}"
+            for each in (f"dora@{other}", name("by"), name("f"), name("in")))
+        server.command("account", "add", name("dora"), "--password", "secret")
+        assert server.command("account", "delete", name("dora"), "--quick") == ""
+        server.command("account", "add", name("erik"), "--password", "secret")
+        assert server.command("account", "delete", name("erik")) == ""
     with tap.test(f"wrong usage is told {how}"):
         assert "wants what to do" in server.command("group", "love", name("team"), fails=True)
         assert "option" in server.command("alias", "add", name("x"), "--owner", fails=True)
 
 
-with Server(users=1) as server:
+def by_other_name(server, how):
+    with tap.test(f"so it is where the domain's other name was meant {how}"):
+        server.command("account", "add", "zoe@example.test", "--password", "secret")
+        server.command("forwarder", "add", "old@example.test", "zoe@also.test")
+        wait_until(lambda: "old@" in server.command("forwarder", "list"), PATIENCE_S, "it is made")
+        assert server.command("account", "delete", "zoe@example.test") == "old@example.test still points to zoe@example.test\n"
+        server.command("forwarder", "delete", "old@example.test")
+
+
+with Server(users=1, set=['domain.example.test.aliases {"also.test"}']) as server:
     orders(server, running=True)
+    by_other_name(server, "by the server")
     server.stop()
     orders(server, running=False)
+    by_other_name(server, "while no server runs")
     server.start()
     with tap.test("what was made while no server ran is there when one does, and the other way round"):
         for domain in ("online.test", "offline.test"):
