@@ -1,4 +1,4 @@
-/* account_commands.c - `postern domain` and `postern account`. */
+/* account_commands.c - `postern domain`, `postern account` and `postern settle`. */
 #include "conf/commands.h"
 #include "protocols/cli/ask_password.h"
 #include "protocols/cli/client.h"
@@ -147,4 +147,20 @@ int account_run(int argc, char **argv, const char *conf_path)
 	if (!strcmp(verb, "delete") && (argc == 3 || quick))
 		return delete_account(conf_path, argv[2], quick);
 	return order_misused("account", "knows add, passwd, delete and list");
+}
+
+int settle_run(int argc, char **argv, const char *conf_path)
+{
+	json_t *items;
+	int status;
+
+	if (command_helped(argc, argv))
+		return EXIT_FINE;
+	if (argc != 2) {
+		client_complain("settle wants one account; `postern settle --help` tells more");
+		return EXIT_USAGE;
+	}
+	status = client_once(conf_path, json_pack("{s:s, s:s}", "do", "account-settle", "name", argv[1]), &items);
+	json_decref(items);
+	return status;
 }

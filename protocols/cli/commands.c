@@ -75,6 +75,10 @@ const struct command cli_commands[] = {
 		"too. passwd and delete end the account's sessions; delete tells which names "
 		"still point to it, unless --quick is said.",
 		account_run },
+	{ "settle", "USER@DOMAIN",
+		"Has the running server write every mailbox of an account anew, without what was expunged and with all "
+		"flags in the mailbox files themselves. Sessions are not disturbed.",
+		settle_run },
 	{ "alias",
 		"add NAME@DOMAIN ACCOUNT@DOMAIN\n"
 		"set NAME@DOMAIN ACCOUNT@DOMAIN\n"

@@ -21,6 +21,7 @@ int queue_run(int argc, char **argv, const char *conf_path);   /* queue_command.
 int trace_run(int argc, char **argv, const char *conf_path);   /* trace_command.c */
 int domain_run(int argc, char **argv, const char *conf_path);  /* account_commands.c */
 int account_run(int argc, char **argv, const char *conf_path);
+int settle_run(int argc, char **argv, const char *conf_path);
 int alias_run(int argc, char **argv, const char *conf_path); /* name_commands.c */
 int forwarder_run(int argc, char **argv, const char *conf_path);
 int group_run(int argc, char **argv, const char *conf_path);

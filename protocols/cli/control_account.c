@@ -91,6 +91,11 @@ static struct call *ask_account_delete(struct control *c, struct str name)
 	return store_account_delete(c->worker, name, shut_out, c);
 }
 
+static struct call *ask_account_settle(struct control *c, struct str name)
+{
+	return store_settle(c->worker, name, changed, c);
+}
+
 static struct call *ask_account_list(struct control *c, struct str name)
 {
 	return store_account_list(c->worker, name, listed, c);
@@ -140,6 +145,11 @@ static void handle_account_delete(struct control *c)
 	with_name(c, name_account, ask_account_delete);
 }
 
+static void handle_account_settle(struct control *c)
+{
+	with_name(c, name_account, ask_account_settle);
+}
+
 static void handle_account_list(struct control *c)
 {
 	with_name(c, name_domain, ask_account_list);
@@ -159,5 +169,6 @@ const struct control_request control_account_requests[] = {
 	{ "account-delete", handle_account_delete },
 	{ "account-list", handle_account_list },
 	{ "names-to", handle_names_to },
+	{ "account-settle", handle_account_settle },
 	{ 0 },
 };

@@ -1,13 +1,19 @@
-"""kill.py - kill -9 of a worker, of the master and of everything, again and again, under load, with a ledger.
+"""kill.py - kill -9 of a worker, of the master and of everything, again and again, under load of every kind, with ledgers.
 
-Senders give messages to the server by SMTP, each with an id of its own, and note which were acknowledged. Readers look
-at the mailboxes meanwhile and note which UID is which message; they flag, copy and append, and expunge now and then
-the newest message, whose UID a server that forgot something would give again. Between them the killer kills. At the
-end of each round every mailbox is read:
+Three loads run beside each other, and between them the killer kills:
+
+    - senders give messages to several accounts at once by SMTP, each with an id of its own, and note which were
+      acknowledged; readers look at these accounts meanwhile, note which UID is which message, flag, and expunge now and
+      then the newest message, whose UID a server that forgot something would give again
+    - clients (t/lib/ledger.py) change an account each, which nobody else uses: mail by SMTP, APPEND, STORE, EXPUNGE, COPY,
+      MOVE, CREATE, RENAME and DELETE of mailboxes, POP3; they know every UID, and look at all of it after each loss
+    - operators make, change and delete accounts and aliases, and have mailboxes written anew (postern settle)
+
+Small segments and frequent checkpoints have the journal used again many times. At the end of each round all is read:
 
     - a message that was acknowledged is there exactly once, whole, in the mailbox of each of its recipients;
       one that was not, at most once; one whose expunge was acknowledged, never again
-    - acknowledged copies and flags are there
+    - what a client was told last is what is there; a change that was cut short was made whole or not at all
     - no UID was ever two messages; UIDVALIDITY never changed
 
 KILLS says how many kills (50 in make check, 1,000 by make crash), WORKERS how many workers (2); SEED repeats their
@@ -15,6 +21,7 @@ order.
 """
 
 import collections
+import contextlib
 import imaplib
 import os
 import random
@@ -25,6 +32,7 @@ import threading
 import time
 
 import tap
+from ledger import ERRORS, Client, Wrong, difference, fits, found, tally, told
 from mail import SENDER, done, flags_of, literals
 from postern import PASSWORD, Failed, Server, is_gone, wait_until
 
@@ -32,44 +40,48 @@ KILLS = int(os.environ.get("KILLS", "50"))
 WORKERS = int(os.environ.get("WORKERS", "2"))
 SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 ROUND = 50  # kills before all is counted and new accounts are taken
-USERS = 4  # of a round
-SENDERS, READERS = 3, 1
-PAUSE_S = (0.02, 0.3)  # the load's time between the server being well and its next kill
+USERS = 4  # of a round, that senders send to
+SENDERS, READERS, CLIENTS, OPERATORS = 2, 1, 4, 1
+PAUSE_S = (0.02, 0.5)  # the load's time between the server being well and its next kill
+AIM_S = 1  # within which some client has a change under way, most likely
+AFTER_S = 0.006  # that one is so far, at most, when the kill comes
 BACK_S = 30  # how long a killed worker or a server with journals to write again may take to serve
+MAIL_S = 120  # for what the queue has taken over
 LARGE = 600_000  # more than a call carries in its ring, and than stays in memory
+SETTINGS = ["journal.segment 1M", "journal.size 16M", "journal.checkpoint 300ms", "store.compact_share 10",
+            'sending.retry {"1s"}']
 ID = re.compile(rb"X-Load-Id: (\S+)")
-INBOX, KEPT = "INBOX", "Kept"  # copies go to the second
+
+
+# --- mail to several, who are read by others -----------------------------------------------------------------------------
 
 
 class Ledger:
-    """What the clients know, for one round."""
+    """What the senders and readers know, for one round."""
 
     def __init__(self, accounts):
         self.lock = threading.Lock()
         self.accounts = accounts
         self.tried = {}  # id -> recipients
         self.acknowledged = set()
-        self.seen = collections.defaultdict(dict)  # (account, mailbox) -> UID -> id
-        self.validity = collections.defaultdict(set)  # of an (account, mailbox)
+        self.seen = collections.defaultdict(dict)  # account -> UID -> id
+        self.validity = collections.defaultdict(set)  # account -> UIDVALIDITY
         self.expunging = collections.defaultdict(set)  # account -> ids whose expunge was asked for
         self.expunged = collections.defaultdict(set)  # and said to be done
         self.flagged = collections.defaultdict(set)  # account -> UIDs
-        self.copying = collections.defaultdict(collections.Counter)  # account -> id -> how often it was asked for
-        self.copied = collections.defaultdict(collections.Counter)  # and said to be done
-        self.wrong = []  # found under way
+        self.wrong, self.tally = [], collections.Counter()
 
-    def saw(self, account, mailbox, uid, name):
+    def is_wrong(self, what, text):
+        self.tally[what] += 1
+        self.wrong.append(text)
+
+    def saw(self, account, uid, name):
         with self.lock:
-            before = self.seen[account, mailbox].setdefault(uid, name)
+            before = self.seen[account].setdefault(uid, name)
             if before != name:
-                self.wrong.append(f"{account} {mailbox}: UID {uid} was {before} and is {name}")
-            if mailbox == INBOX and name in self.expunged[account]:
-                self.wrong.append(f"{account}: {name} was expunged and is back as UID {uid}")
-
-    def seen_in(self, account):
-        """[(UID, id)] of an INBOX, oldest first."""
-        with self.lock:
-            return sorted(self.seen[account, INBOX].items())
+                self.is_wrong("uid_changes", f"{account}: UID {uid} was {before} and is {name}")
+            if name in self.expunged[account]:
+                self.is_wrong("twice", f"{account}: {name} was expunged and is back as UID {uid}")
 
 
 def make_message(name):
@@ -80,45 +92,30 @@ def make_message(name):
     return f"From: {SENDER}\r\nX-Load-Id: {name}\r\nSubject: load\r\n\r\n{text}".encode()
 
 
-class Load:
-    """Clients that go on whatever happens to the server, until stopped."""
+def until_stopped(stopping, session):
+    while not stopping.is_set():
+        with contextlib.suppress(*ERRORS):
+            session()
+        stopping.wait(0.01)  # the server is gone, or says that it cannot now
 
-    def __init__(self, server, ledger, number):
-        self.server, self.ledger = server, ledger
-        self.stopping = threading.Event()
-        self.number = number
-        self.threads = [threading.Thread(target=self.send_for_ever, args=(n,)) for n in range(SENDERS)]
-        self.threads += [threading.Thread(target=self.read_for_ever, args=(n,)) for n in range(READERS)]
-        for thread in self.threads:
-            thread.start()
 
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
+class Sender:
+    def __init__(self, server, ledger, name):
+        self.server, self.ledger, self.name = server, ledger, name
+        self.chance = random.Random(f"{SEED} {name}")
+        self.count = 0
 
-    def until_stopped(self, session):
-        while not self.stopping.is_set():
-            try:
-                session()
-            except (OSError, EOFError, AssertionError, smtplib.SMTPException, imaplib.IMAP4.error):
-                self.stopping.wait(0.01)  # the server is gone, or says that it cannot now
-
-    def send_for_ever(self, sender):
-        chance = random.Random(f"{SEED} {self.number} {sender}")
-        count = 0
-
+    def run(self, stopping):
         def session():
-            nonlocal count
             with smtplib.SMTP(self.server.host, self.server.ports["smtp"], timeout=BACK_S) as smtp:
-                while not self.stopping.is_set():
-                    count += 1
-                    self.send(smtp, f"{self.number}-{sender}-{count}", chance)
+                while not stopping.is_set():
+                    self.count += 1
+                    self.send(smtp, f"{self.name}-{self.count}")
 
-        self.until_stopped(session)
+        until_stopped(stopping, session)
 
-    def send(self, smtp, name, chance):
-        accounts = chance.sample(self.ledger.accounts, chance.choice((1, 1, 1, 2, 3)))
+    def send(self, smtp, name):
+        accounts = self.chance.sample(self.ledger.accounts, self.chance.choice((1, 1, 1, 2, 3)))
         with self.ledger.lock:
             self.ledger.tried[name] = accounts
         refused = smtp.sendmail(SENDER, [self.server.address(account) for account in accounts], make_message(name))
@@ -127,57 +124,45 @@ class Load:
             if refused:
                 self.ledger.tried[name] = [a for a in accounts if self.server.address(a) not in refused]
 
-    def read_for_ever(self, reader):
-        chance = random.Random(f"{SEED} {self.number} reader {reader}")
-        count = 0
 
-        def session():
-            nonlocal count
-            account = chance.choice(self.ledger.accounts)
-            with imaplib.IMAP4(self.server.host, self.server.ports["imap"], timeout=BACK_S) as imap:
-                imap.login(self.server.address(account), PASSWORD)
-                self.look(imap, account, KEPT)
-                self.look(imap, account, INBOX)
-                for _ in range(3):
-                    count += 1
-                    self.append(imap, account, f"{self.number}-appended-{reader}-{count}")
-                    if seen := self.ledger.seen_in(account):
-                        self.flag(imap, account, *chance.choice(seen))
-                        self.copy(imap, account, *chance.choice(seen))
-                        self.expunge(imap, account, *seen[-1])
-                    self.stopping.wait(0.02)
-                    self.look(imap, account, INBOX)
+class Reader:
+    def __init__(self, server, ledger, name):
+        self.server, self.ledger = server, ledger
+        self.chance = random.Random(f"{SEED} {name}")
 
-        self.until_stopped(session)
+    def run(self, stopping):
+        until_stopped(stopping, lambda: self.session(stopping))
 
-    def look(self, imap, account, mailbox):
+    def session(self, stopping):
+        account = self.chance.choice(self.ledger.accounts)
+        with imaplib.IMAP4(self.server.host, self.server.ports["imap"], timeout=BACK_S) as imap:
+            imap.login(self.server.address(account), PASSWORD)
+            self.look(imap, account)
+            for _ in range(3):
+                with self.ledger.lock:
+                    seen = sorted(self.ledger.seen[account].items())
+                if seen:
+                    self.flag(imap, account, *self.chance.choice(seen))
+                    self.expunge(imap, account, *seen[-1])
+                stopping.wait(0.02)
+                self.look(imap, account)
+
+    def look(self, imap, account):
         """Notes the messages not yet seen."""
-        done(imap.select(mailbox))
+        done(imap.select())
         with self.ledger.lock:
-            self.ledger.validity[account, mailbox].add(imap.response("UIDVALIDITY")[1][0])
-            first = max(self.ledger.seen[account, mailbox], default=0) + 1
-        for uid, name in listed(imap, first):
-            self.ledger.saw(account, mailbox, uid, name)
-
-    def append(self, imap, account, name):
-        with self.ledger.lock:
-            self.ledger.tried[name] = [account]
-        done(imap.append(INBOX, None, None, make_message(name)))
-        with self.ledger.lock:
-            self.ledger.acknowledged.add(name)
+            self.ledger.validity[account].add(imap.response("UIDVALIDITY")[1][0])
+            first = max(self.ledger.seen[account], default=0) + 1
+        answers = literals(done(imap.uid("FETCH", f"{first}:*", "(BODY.PEEK[HEADER.FIELDS (X-Load-Id)])")))
+        for about, text in answers:
+            uid = int(re.search(rb"UID (\d+)", about)[1])
+            if uid >= first:  # n:* names the last message even when it is older
+                self.ledger.saw(account, uid, ID.search(text)[1].decode())
 
     def flag(self, imap, account, uid, name):
         done(imap.uid("STORE", str(uid), "+FLAGS.SILENT", r"(\Flagged)"))
         with self.ledger.lock:
             self.ledger.flagged[account].add(uid)
-
-    def copy(self, imap, account, uid, name):
-        with self.ledger.lock:
-            self.ledger.copying[account][name] += 1
-        done(imap.uid("COPY", str(uid), KEPT))
-        with self.ledger.lock:
-            if name not in self.ledger.expunging[account]:  # a COPY of what is gone copies nothing
-                self.ledger.copied[account][name] += 1
 
     def expunge(self, imap, account, uid, name):
         with self.ledger.lock:
@@ -188,11 +173,120 @@ class Load:
             self.ledger.expunged[account].add(name)
 
 
-def listed(imap, first):
-    """[(UID, id)] from a UID on."""
-    found = literals(done(imap.uid("FETCH", f"{first}:*", "(BODY.PEEK[HEADER.FIELDS (X-Load-Id)])")))
-    found = [(int(re.search(rb"UID (\d+)", about)[1]), ID.search(text)[1].decode()) for about, text in found]
-    return [(uid, name) for uid, name in found if uid >= first]  # n:* names the last message even when it is older
+def read_all(server, ledger, account):
+    """{id: how often} of an INBOX; notes what is wrong with its messages."""
+    with imaplib.IMAP4(server.host, server.ports["imap"], timeout=600) as imap:
+        imap.login(server.address(account), PASSWORD)
+        done(imap.select())
+        ledger.validity[account].add(imap.response("UIDVALIDITY")[1][0])
+        answers = literals(done(imap.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[])")))
+    there = collections.Counter()
+    for about, text in answers:
+        name, uid = ID.search(text)[1].decode(), int(re.search(rb"UID (\d+)", about)[1])
+        there[name] += 1
+        ledger.saw(account, uid, name)
+        if account not in ledger.tried.get(name, ()):
+            ledger.is_wrong("twice", f"{account} has {name}, which was never for it")
+        elif not text.endswith(make_message(name)):
+            ledger.is_wrong("lost", f"{account}: {name} is not what was sent, has {len(text)} bytes")
+        if uid in ledger.flagged[account] and rb"\Flagged" not in flags_of(about):
+            ledger.is_wrong("lost", f"{account}: UID {uid}, {name}, was flagged and is {flags_of(about)}")
+    return there
+
+
+def count_all(server, ledger):
+    """Notes what is wrong with the accounts now that all is quiet."""
+    for account in ledger.accounts:
+        there = read_all(server, ledger, account)
+        for name, accounts in ledger.tried.items():
+            least = account in accounts and name in ledger.acknowledged and name not in ledger.expunging[account]
+            most = account in accounts and name not in ledger.expunged[account]
+            if not least <= there[name] <= most:
+                ledger.is_wrong("lost" if there[name] < least else "twice",
+                                f"{account} has {name} {there[name]} times, not {int(least)} to {int(most)}")
+        if len(ledger.validity[account]) > 1:
+            ledger.is_wrong("uid_changes", f"{account}: UIDVALIDITY was {ledger.validity[account]}")
+
+
+# --- operators -----------------------------------------------------------------------------------------------------------
+
+
+class Operator:
+    """Accounts of its own, each with an alias: (password, alias) or None when it is not there."""
+
+    gate = threading.RLock()  # held while a command runs: without a server it works on the store, which then cannot start
+
+    def __init__(self, server, name, settled):
+        self.server, self.settled = server, settled
+        self.chance = random.Random(f"{SEED} {name}")
+        self.state = {f"{name}-{n}": None for n in range(2)}
+        self.after = {}
+        self.done = self.count = 0
+        self.wrong = None
+
+    def run(self, stopping):
+        try:
+            until_stopped(stopping, lambda: self.change_until(stopping))
+        except Wrong as why:
+            self.wrong = why
+
+    def change_until(self, stopping):
+        while not stopping.is_set():
+            self.look()
+            self.change(self.chance.choice(sorted(self.state)))
+            stopping.wait(0.05)
+
+    def command(self, *words):
+        with self.gate:
+            return self.server.command(*words)
+
+    def change(self, name):
+        address, alias = self.server.address(name), self.server.address(f"{name}-alias")
+        self.count += 1
+        password, (old, has_alias) = f"secret{self.count}", self.state[name] or (None, False)
+        if self.chance.random() < 0.3:
+            return self.command("settle", self.server.address(self.chance.choice(self.settled)))
+        changes = [(("account", "passwd", address, "--password", password), (password, has_alias))] * 3
+        changes += [(("alias", "delete", alias), (old, False))] if has_alias else [
+            (("alias", "add", alias, address), (old, True))]
+        changes += [] if has_alias else [(("account", "delete", address), None)]
+        words, self.after[name] = self.chance.choice(changes) if old else (
+            ("account", "add", address, "--password", password), (password, False))
+        self.command(*words)
+        self.state[name] = self.after.pop(name)
+        self.done += 1
+        return None
+
+    def look(self):
+        """What is there is what must be, or what a command that was cut short makes of it."""
+        for name, wanted in self.state.items():
+            allowed = [wanted, *([self.after[name]] if name in self.after else [])]
+            state = self.found(name, [known[0] for known in allowed if known])
+            if state not in allowed:
+                raise Wrong(f"account {name} is {state}, not {allowed}", collections.Counter(lost=1))
+            self.state[name] = state
+            self.after.pop(name, None)
+
+    def found(self, name, passwords):
+        domain = self.server.domain
+        with self.gate:
+            if self.server.address(name) not in self.command("account", "list", domain).split():
+                return None
+            has_alias = self.server.address(f"{name}-alias") in self.command("alias", "list", domain).split()
+        return next((p for p in passwords if self.lets_in(name, p)), None), has_alias
+
+    def lets_in(self, name, password):
+        with imaplib.IMAP4(self.server.host, self.server.ports["imap"], timeout=BACK_S) as imap:
+            try:
+                return imap.login(self.server.address(name), password)[0] == "OK"
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error as why:
+                assert "AUTHENTICATIONFAILED" in str(why), why  # not: no login now
+                return False
+
+
+# --- kills ---------------------------------------------------------------------------------------------------------------
 
 
 def kill_something(server, what, chance):
@@ -207,94 +301,126 @@ def kill_something(server, what, chance):
         os.kill(server.pid, signal.SIGKILL)
         wait_until(lambda: not server.processes(), BACK_S, "the workers' end after the master's")
     server.kill()
-    server.start()
+    with Operator.gate:
+        server.start()
 
 
-def read_all(server, ledger, account, mailbox):
-    """{id: how often} of a mailbox, and what is wrong with its messages."""
-    with imaplib.IMAP4(server.host, server.ports["imap"], timeout=600) as imap:
-        imap.login(server.address(account), PASSWORD)
-        done(imap.select(mailbox))
-        ledger.validity[account, mailbox].add(imap.response("UIDVALIDITY")[1][0])
-        answers = literals(done(imap.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[])")))
-    there, wrong = collections.Counter(), []
-    for about, text in answers:
-        name, uid = ID.search(text)[1].decode(), int(re.search(rb"UID (\d+)", about)[1])
-        there[name] += 1
-        ledger.saw(account, mailbox, uid, name)
-        if account not in ledger.tried.get(name, ()):
-            wrong.append(f"{account} has {name}, which was never for it")
-        elif not text.endswith(make_message(name)):
-            wrong.append(f"{account} {mailbox}: {name} is not what was sent, has {len(text)} bytes")
-        if mailbox == INBOX and uid in ledger.flagged[account] and rb"\Flagged" not in flags_of(about):
-            wrong.append(f"{account}: UID {uid}, {name}, was flagged and is {flags_of(about)}")
-    return there, wrong
+class Round:
+    """New accounts, a load on each, so many kills, and a look at all."""
 
+    def __init__(self, server, number):
+        self.server, self.number = server, number
+        first = number * (USERS + CLIENTS)
+        self.ledger = Ledger([f"test{first + n:04}" for n in range(USERS)])
+        self.clients = [Client(server, first + USERS + n, random.Random(f"{SEED} {number} {n}")) for n in range(CLIENTS)]
+        self.operators = [Operator(server, f"op{number}-{n}", [client.account for client in self.clients])
+                          for n in range(OPERATORS)]
+        self.wrong, self.tally = [], collections.Counter()
+        self.killed, self.slowest_s = collections.Counter(), 0.0
 
-def count_all(server, ledger):
-    """What is wrong with the mailboxes now that all is quiet."""
-    wrong = []
-    for account in ledger.accounts:
-        there, wrong_here = read_all(server, ledger, account, INBOX)
-        wrong += wrong_here
-        for name, accounts in ledger.tried.items():
-            least = account in accounts and name in ledger.acknowledged and name not in ledger.expunging[account]
-            most = account in accounts and name not in ledger.expunged[account]
-            if not least <= there[name] <= most:
-                wrong.append(f"{account} has {name} {there[name]} times, not {int(least)} to {int(most)}")
-        there, wrong_here = read_all(server, ledger, account, KEPT)
-        wrong += wrong_here
-        for name, most in ledger.copying[account].items():
-            if not ledger.copied[account][name] <= there[name] <= most:
-                wrong.append(f"{account} has {there[name]} copies of {name}, not {ledger.copied[account][name]} to {most}")
-    wrong += [f"{place}: UIDVALIDITY was {said}" for place, said in ledger.validity.items() if len(said) > 1]
-    return ledger.wrong + wrong
-
-
-def make_kept(server, accounts):
-    for account in accounts:
-        with imaplib.IMAP4(server.host, server.ports["imap"], timeout=BACK_S) as imap:
-            imap.login(server.address(account), PASSWORD)
-            done(imap.create(KEPT))
-
-
-def play_round(server, number, kills, chance):
-    ledger = Ledger([f"test{USERS * number + n:04}" for n in range(USERS)])
-    make_kept(server, ledger.accounts)
-    load = Load(server, ledger, number)
-    killed = collections.Counter()
-    slowest_s = 0.0
-    try:
-        with tap.test(f"round {number}: the server is well after each of {kills} kills"):
+    def play(self, kills, chance):
+        stopping = threading.Event()
+        threads = [threading.Thread(target=load.run, args=(stopping,)) for load in (
+            *(Sender(self.server, self.ledger, f"{self.number}-{n}") for n in range(SENDERS)),
+            *(Reader(self.server, self.ledger, f"{self.number} reader {n}") for n in range(READERS)),
+            *self.operators)]
+        threads += [threading.Thread(target=self.run_client, args=(client, stopping)) for client in self.clients]
+        for thread in threads:
+            thread.start()
+        try:
             for place in range(kills):
                 time.sleep(chance.uniform(*PAUSE_S))
+                self.aim(chance)
                 what = ("worker", "master", "everything")[place % 3]
                 start_s = time.monotonic()
-                kill_something(server, what, chance)
-                slowest_s = max(slowest_s, time.monotonic() - start_s)
-                killed[what] += 1
-    finally:
-        load.stop()
-    with tap.test(f"round {number}: every acknowledged message is there exactly once, no UID is two messages"):
-        wrong = count_all(server, ledger)
-        assert not wrong, f"{len(wrong)} things are wrong: " + "; ".join(wrong[:10])
-    told = ", ".join(f"{count} times {what}" for what, count in killed.items())
-    tap.note(f"killed {told}; {len(ledger.acknowledged)} of {len(ledger.tried)} messages acknowledged, "
-             f"{sum(map(len, ledger.expunged.values()))} expunged, {sum(map(len, ledger.flagged.values()))} flagged, "
-             f"{sum(copies.total() for copies in ledger.copied.values())} copied; slowest return {slowest_s:.2f} s")
-    return bool(ledger.acknowledged)
+                kill_something(self.server, what, chance)
+                self.slowest_s = max(self.slowest_s, time.monotonic() - start_s)
+                self.killed[what] += 1
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join()
+
+    @staticmethod
+    def under_way(client):
+        return client.after is not None and not client.why
+
+    def aim(self, chance):
+        """Every other kill comes while a client has a change under way."""
+        end = time.monotonic() + AIM_S
+        if chance.random() < 0.5:
+            while time.monotonic() < end and not any(map(self.under_way, self.clients)):
+                time.sleep(0.0002)
+            time.sleep(chance.uniform(0, AFTER_S))
+
+    def run_client(self, client, stopping):
+        try:
+            client.change_until(stopping)
+        except Wrong as why:
+            self.is_wrong(why)
+
+    def is_wrong(self, why):
+        self.wrong.append(str(why))
+        self.tally.update(why.tally)
+
+    def look(self):
+        """What is wrong now that all is quiet."""
+        wait_until(lambda: "the queue is empty" in self.server.command("queue", "list"), MAIL_S, "an empty queue")
+        count_all(self.server, self.ledger)
+        self.wrong += self.ledger.wrong
+        self.tally.update(self.ledger.tally)
+        for each in (*self.clients, *self.operators):
+            try:
+                if isinstance(each, Operator):
+                    if each.wrong:
+                        raise each.wrong
+                    each.look()
+                elif not any(each.account in line for line in self.wrong):
+                    each.resume()
+                    self.compare(each)
+            except Wrong as why:
+                self.is_wrong(why)
+
+    def compare(self, client):
+        state = found(self.server, client.account)
+        if not fits(state, client.state):
+            raise Wrong(f"{client.account}: {'; '.join(difference(state, client.state))}", tally(state, client.state))
+
+    def acknowledged(self):
+        return (len(self.ledger.acknowledged), sum(map(len, self.ledger.expunged.values())),
+                sum(map(len, self.ledger.flagged.values())), sum(c.changes for c in self.clients),
+                sum(o.done for o in self.operators))
+
+
+def play_round(server, number, kills, chance, tallied):
+    """How much was acknowledged."""
+    round_ = Round(server, number)
+    with tap.test(f"round {number}: the server is well after each of {kills} kills"):
+        round_.play(kills, chance)
+    with tap.test(f"round {number}: all that was acknowledged is there exactly once, no UID is two messages"):
+        round_.look()
+        assert not round_.wrong, f"{len(round_.wrong)} things are wrong: " + "; ".join(round_.wrong[:10])
+    mail, expunges, flags, changes, accounts = round_.acknowledged()
+    told_kills = ", ".join(f"{count} times {what}" for what, count in round_.killed.items())
+    tap.note(f"killed {told_kills}; {mail} of {len(round_.ledger.tried)} messages acknowledged, {expunges} expunged, "
+             f"{flags} flagged; {changes} changes by clients, {sum(c.cuts for c in round_.clients)} cut short, "
+             f"{sum(c.refusals for c in round_.clients)} refused; {accounts} changes of accounts; "
+             f"slowest return {round_.slowest_s:.2f} s")
+    tap.ok(mail and changes, f"round {number}: there was a load")
+    tallied.update(round_.tally)
+    return sum(round_.acknowledged())
 
 
 def main():
     tap.note(f"SEED={SEED}")
-    chance = random.Random(SEED)
-    rounds = -(-KILLS // ROUND)
-    with Server(users=USERS * rounds, workers=WORKERS) as server:
+    chance, tallied = random.Random(SEED), collections.Counter()
+    rounds, acknowledged = -(-KILLS // ROUND), 0
+    with Server(users=(USERS + CLIENTS) * rounds, workers=WORKERS, set=SETTINGS) as server:
         for number in range(rounds):
-            loaded = play_round(server, number, min(ROUND, KILLS - ROUND * number), chance)
-            tap.ok(loaded, f"round {number}: there was a load")
+            acknowledged += play_round(server, number, min(ROUND, KILLS - ROUND * number), chance, tallied)
             if tap.failed:
                 break
+    tap.note(told("kill", KILLS, acknowledged, tallied))
     tap.done()
 
 
