@@ -12,6 +12,17 @@ static void changed(void *user, enum err e)
 	control_end(c, e, STR_NONE);
 }
 
+static void settled(void *user, enum err e)
+{
+	struct control *c = user;
+
+	c->waiting = NULL;
+	control_end(c, e,
+		e == ERR_ABSENT  ? STR("there is no such account")
+		: e == ERR_AGAIN ? STR("not all of it could be written anew; the log says why")
+				 : STR_NONE);
+}
+
 /* Whoever is logged in to the account no longer may be: it is gone, or who knew its old password may be in there. */
 static void shut_out(void *user, enum err e)
 {
@@ -93,7 +104,7 @@ static struct call *ask_account_delete(struct control *c, struct str name)
 
 static struct call *ask_account_settle(struct control *c, struct str name)
 {
-	return store_settle(c->worker, name, changed, c);
+	return store_settle(c->worker, name, settled, c);
 }
 
 static struct call *ask_account_list(struct control *c, struct str name)
