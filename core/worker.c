@@ -1,5 +1,6 @@
 /* worker.c - see worker.h.
- * A turn of the loop: sleep until something is ready - its handlers - timers due - calls - what was written leaves.
+ * A turn of the loop: sleep until something is ready - its handlers - timers due - calls - chores - what was written
+ * leaves.
  * Stop, in two steps, for a worker without sessions of its own may still be asked by another's: ORDER_STOP, farewell,
  * all sessions gone, told to the master; when every worker said so, ORDER_END: the store settles, and exit. */
 #include "core/worker.h"
@@ -160,12 +161,13 @@ static void turn(struct body *b)
 	timers_turn(w->timers);
 	timers_run(w->timers);
 	calls_turn(w->calls);
+	chores_run(w->chores, b->woke_us);
 	if (b->stop_number && !w->sessions) {
 		log_info("core", NULL, "no session is left slot=%u", w->slot);
 		worker_tell(b, &ORDER(ORDER_DONE, .number = b->stop_number));
 		b->stop_number = 0;
 	}
-	busy = b->ended || timers_next_ms(w->timers) == 0 || !calls_sleep(w->calls);
+	busy = b->ended || chores_wait(w->chores) || timers_next_ms(w->timers) == 0 || !calls_sleep(w->calls);
 	ev_run(w->loop, busy ? EVRUN_NOWAIT : EVRUN_ONCE);
 }
 
@@ -267,6 +269,7 @@ static void body_begin(struct body *b, const struct birth *birth)
 	}
 	w->timers = timers_new();
 	timers_shift(w->timers, birth->clock_ms);
+	w->chores = chores_new();
 	w->journal = lane_new("journal", b->lanes_fd);
 	w->files = lane_new("files", b->lanes_fd);
 	w->index = lane_new("index", b->lanes_fd);
@@ -294,6 +297,7 @@ static void body_end(struct body *b)
 	lane_free(w->files);
 	lane_free(w->index);
 	lane_free(w->slow);
+	chores_free(w->chores);
 	timers_free(w->timers);
 	ev_loop_destroy(w->loop);
 	close(b->lanes_fd);

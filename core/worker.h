@@ -1,10 +1,12 @@
-/* worker.h - one single-threaded process of the server: a libev loop, its timers, its four lanes, its calls.
+/* worker.h - one single-threaded process of the server: a libev loop, its timers, its chores, its four lanes, its
+ * calls.
  * Everything a protocol or the store needs of the process hangs off struct worker. The fields are read freely and
  * changed by worker.c alone. */
 #ifndef CORE_WORKER_H
 #define CORE_WORKER_H
 
 #include "core/call.h"
+#include "core/chore.h"
 #include "core/lane.h"
 #include "core/settings.h"
 #include "core/shm.h"
@@ -25,6 +27,7 @@ struct store;
 struct worker {
 	struct ev_loop *loop;
 	struct timers *timers;
+	struct chores *chores;
 	struct calls *calls;
 	struct conns *conns;   /* what conn.c keeps per worker (conn.h) */
 	struct limits *limits; /* what limit.c keeps per worker (limit.h); NULL: nothing is limited */
