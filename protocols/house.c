@@ -107,8 +107,7 @@ static void (*told)(struct worker *w);
 
 static void stopped(struct worker *w)
 {
-	queue_free(w->queue);
-	told(w);
+	queue_end(w, told);
 }
 
 /* What the queue still has to write is settled with the store's journal. */

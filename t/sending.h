@@ -530,6 +530,7 @@ static void turn(void)
 	clock_stands();
 	timers_run(w.timers);
 	calls_turn(w.calls);
+	chores_run(w.chores, 0);
 	close_now();
 	clock_stands();
 }
@@ -538,7 +539,7 @@ static void settle(void)
 {
 	do
 		turn();
-	while (timers_next_ms(w.timers) == 0 || !calls_sleep(w.calls));
+	while (timers_next_ms(w.timers) == 0 || chores_wait(w.chores) || !calls_sleep(w.calls));
 }
 
 /* From event to event until so many seconds after the start. */
@@ -586,6 +587,7 @@ static void begin(const char *const *values)
 	};
 	counter_use(shm_counters(w.shm, 0));
 	w.timers = timers_new();
+	w.chores = chores_new();
 	w.calls = calls_new(&w);
 	still_ms = worker_wall_ms(&w);
 	host_count = 0;
@@ -597,9 +599,12 @@ static void begin(const char *const *values)
 	from_now();
 }
 
+static bool has_stopped;
+
 static void on_stopped(struct worker *worker)
 {
 	(void)worker;
+	has_stopped = true;
 }
 
 static void end(void)
@@ -608,8 +613,9 @@ static void end(void)
 		sending_new(&w);
 	still_ms += 3600000; /* longer than any stop waits */
 	w.stopping = true;
+	has_stopped = false;
 	sending_stop(&w, on_stopped);
-	while (w.sending) {
+	while (!has_stopped) {
 		still_ms += 1000;
 		turn();
 	}
@@ -621,6 +627,7 @@ static void end(void)
 	free(queue.messages);
 	free(queue.closing);
 	calls_free(w.calls);
+	chores_free(w.chores);
 	timers_free(w.timers);
 	counter_use(NULL);
 	conf_unref(conf);

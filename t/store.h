@@ -62,7 +62,8 @@ static bool turn_worker(struct worker *w)
 	lane_collect(w->slow);
 	timers_run(w->timers);
 	calls_turn(w->calls);
-	return timers_next_ms(w->timers) && calls_sleep(w->calls);
+	chores_run(w->chores, 0);
+	return timers_next_ms(w->timers) && !chores_wait(w->chores) && calls_sleep(w->calls);
 }
 
 static void turn(void)
@@ -135,6 +136,7 @@ static void worker_begin(unsigned slot)
 	*w = (struct worker){ .shm = shm, .slot = slot, .workers = worker_count, .conf = conf, .directory = store_fd };
 	lanes_fd[slot] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->timers = timers_new();
+	w->chores = chores_new();
 	w->journal = lane_new("journal", lanes_fd[slot]);
 	w->files = lane_new("files", lanes_fd[slot]);
 	w->index = lane_new("index", lanes_fd[slot]);
@@ -153,6 +155,7 @@ static void worker_end(struct worker *w)
 	lane_free(w->files);
 	lane_free(w->index);
 	lane_free(w->slow);
+	chores_free(w->chores);
 	timers_free(w->timers);
 	close(lanes_fd[w->slot]);
 }

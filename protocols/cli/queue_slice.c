@@ -6,13 +6,13 @@
 #include "protocols/cli/lines.h"
 #include "protocols/cli/queue_json.h"
 #include <stdlib.h>
-#include <time.h>
 
-#define TURN_US    1000 /* that looking through messages or destinations may take of a turn */
-#define LOOK_EVERY 32   /* of them between looks at the clock */
 #define OPEN_MAX   16   /* messages read for a slice */
 #define LISTED_MAX 50   /* recipients of one message in a list */
-#define ITEMS_MAX  500  /* recipients shown or given an order in a slice; destinations told of */
+#define ITEMS_MAX  100  /* recipients of one message shown or given an order in a slice; destinations told of */
+#define LOOKED_MAX 4000 /* messages looked at for a slice, so that its asker need not wait for long */
+#define LOOK_STEP  50   /* messages, or items given an order, in one go */
+#define TELL_STEP  10   /* destinations */
 
 struct picked { /* a message of the slice */
 	struct slice *slice;
@@ -26,10 +26,12 @@ struct slice {
 	struct request *rq;
 	struct slice_ask ask;
 	struct picked picked[OPEN_MAX];
-	unsigned count, opening;
+	unsigned count, opening; /* opening: looking counts as one, too */
+	unsigned looked, done;   /* messages looked at, messages picked that were dealt with */
+	struct chore chore;
 	struct slice_answer answer;
-	struct buf lines;
-	struct arena memory; /* the filter's texts */
+	struct buf lines, key; /* key: answer.key */
+	struct arena memory;   /* the filter's texts */
 };
 
 /* --- asking and answering ------------------------------------------------------------------------------------------- */
@@ -79,13 +81,19 @@ static void answer(struct slice *s)
 	pack_u32(&out, s->answer.item);
 	pack_u8(&out, s->answer.last);
 	pack_u32(&out, s->answer.count);
-	pack_str(&out, s->answer.key);
+	pack_str(&out, buf_str(&s->key));
 	pack_str(&out, buf_str(&s->lines));
 	request_answer(s->rq, OK, buf_str(&out));
 	buf_free(&out);
 	buf_free(&s->lines);
+	buf_free(&s->key);
 	arena_free(&s->memory);
 	free(s);
+}
+
+static void go_on(struct slice *s, void (*step)(void *user))
+{
+	chore_start(s->w->chores, &s->chore, step, s);
 }
 
 /* Takes the item. */
@@ -191,8 +199,8 @@ static bool order_message(struct slice *s, struct queue_message *m, const struct
 	size_t count;
 
 	queue_id_print(id, m->id);
-	s->answer.id = m->id;
-	s->answer.item = whole ? 0 : o.to;
+	if (!whole)
+		s->answer.item = o.to;
 	count = sending_order(s->w, m, s->ask.order, s->ask.via, is_ordered, &o); /* m may be gone */
 	s->answer.count += (uint32_t)count;
 	if (count)
@@ -203,33 +211,39 @@ static bool order_message(struct slice *s, struct queue_message *m, const struct
 
 /* --- a slice -------------------------------------------------------------------------------------------------------- */
 
-static void open_done(struct slice *s)
+/* One of those that were opened. */
+static void picked_step(void *user)
 {
-	for (unsigned i = 0; i < s->count; i++) {
-		struct queue_copy *copy = s->picked[i].copy;
+	struct slice *s = user;
+	struct queue_copy *copy = s->done < s->count ? s->picked[s->done].copy : NULL;
 
-		if (!copy)
-			continue;
-		if (s->ask.task == SLICE_SHOW)
-			show_message(s, copy);
-		else if (copy->message && s->ask.task == SLICE_LIST && s->answer.count < s->ask.most)
-			list_message(s, copy);
-		else if (copy->message && s->ask.task == SLICE_ORDER)
-			s->answer.last &= order_message(s, copy->message, &copy->envelope);
-		queue_copy_free(copy);
+	if (s->done++ >= s->count) {
+		answer(s);
+		return;
 	}
-	answer(s);
+	if (copy && s->ask.task == SLICE_SHOW)
+		show_message(s, copy);
+	else if (copy && copy->message && s->ask.task == SLICE_LIST && s->answer.count < s->ask.most)
+		list_message(s, copy);
+	else if (copy && copy->message && s->ask.task == SLICE_ORDER)
+		s->answer.last &= order_message(s, copy->message, &copy->envelope);
+	queue_copy_free(copy);
+	go_on(s, picked_step);
+}
+
+static void opening_less(struct slice *s)
+{
+	if (!--s->opening)
+		picked_step(s);
 }
 
 static void opened(void *user, enum err e, struct queue_copy *copy)
 {
 	struct picked *p = user;
-	struct slice *s = p->slice;
 
 	p->call = NULL;
 	p->copy = e ? NULL : copy;
-	if (!--s->opening)
-		open_done(s);
+	opening_less(p->slice);
 }
 
 static void open_message(struct slice *s, struct queue_message *m)
@@ -240,14 +254,6 @@ static void open_message(struct slice *s, struct queue_message *m)
 	p->id = m->id;
 	s->opening++;
 	p->call = queue_open(s->w->queue, m, opened, p);
-}
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static struct queue_message *first_of(const struct slice *s)
@@ -278,70 +284,81 @@ static bool is_full(const struct slice *s)
 	return s->count == OPEN_MAX || (s->ask.task == SLICE_LIST && s->count >= s->ask.most);
 }
 
-/* Picks the messages that are to be opened, or does to each what is to be done. Where to go on is behind the last. */
-static void look_through(struct slice *s)
+/* Picks messages that are to be opened, or does to each what is to be done. Where to go on is behind the last. False:
+ * that is for another slice. */
+static bool look_some(struct slice *s)
 {
 	bool texts = s->ask.task != SLICE_ORDER || filter_needs_texts(&s->ask.filter);
-	int64_t until_us = now_us() + TURN_US;
-	struct queue_message *m = first_of(s);
-	unsigned looked = 0;
+	struct queue_message *m = s->looked ? next_of(s, s->answer.id) : first_of(s);
 
-	while (m && !is_full(s) && (++looked % LOOK_EVERY || now_us() < until_us)) {
+	for (uint32_t cost = 0; m && cost < LOOK_STEP; cost++) {
 		uint64_t id = m->id;
-		bool meant = filter_has(&s->ask.filter, s->w, m), stop = false;
+		bool meant = filter_has(&s->ask.filter, s->w, m), stop = is_long(s, m);
 
-		if (meant && texts && is_long(s, m) && s->count)
-			return;
+		if (is_full(s) || s->looked == LOOKED_MAX || (meant && texts && stop && s->count))
+			return false;
+		s->looked++;
 		s->answer.id = id;
 		s->answer.item = 0;
 		if (meant && texts) {
-			stop = is_long(s, m);
 			open_message(s, m);
 		} else if (meant) {
+			cost += m->count;
 			stop = !order_message(s, m, NULL);
 		}
-		if (stop)
-			return;
+		if (meant && stop)
+			return false;
 		m = next_of(s, id);
 	}
 	s->answer.last = !m;
+	return m != NULL;
+}
+
+static void look_step(void *user)
+{
+	struct slice *s = user;
+
+	if (look_some(s) && !s->w->stopping)
+		go_on(s, look_step);
+	else
+		opening_less(s);
 }
 
 /* --- destinations -------------------------------------------------------------------------------------------------- */
 
 /* Behind the last one told of; if that is gone, behind as many as were. */
-static struct queue_destination *destination_from(const struct slice *s)
+static struct queue_destination *next_destination(const struct slice *s)
 {
 	struct queue_destination *d = NULL;
 
-	if (s->ask.key.len && (d = sending_destination_named(s->w, s->ask.key)))
+	if (buf_len(&s->key) && (d = sending_destination_named(s->w, buf_str(&s->key))))
 		return sending_destination_after(s->w, d);
 	d = sending_destination_after(s->w, NULL);
-	for (uint32_t i = 0; d && i < s->ask.item; i++)
+	for (uint32_t i = 0; d && i < s->answer.item; i++)
 		d = sending_destination_after(s->w, d);
 	return d;
 }
 
 /* Whoever comes or goes meanwhile may make one be told of twice, or not: it is a picture of what moves. */
-static void tell_destinations(struct slice *s)
+static void tell_step(void *user)
 {
-	struct queue_destination *d = destination_from(s);
-	struct destination_status status = { .key = STR("") };
-	int64_t until_us = now_us() + TURN_US;
-	uint32_t told = 0;
+	struct slice *s = user;
+	struct queue_destination *d = next_destination(s);
+	struct destination_status status = { 0 };
 
-	if (!s->ask.item)
-		add_line(s, queue_totals_json(s->w));
-	for (; d && told < ITEMS_MAX; d = sending_destination_after(s->w, d), told++) {
-		if (told && told % LOOK_EVERY == 0 && now_us() >= until_us)
-			break;
+	for (unsigned i = 0; d && i < TELL_STEP; i++, s->answer.item++) {
 		sending_destination_status(s->w, d, &status);
 		if (!s->ask.filter.destination.len || str_eq_nocase(s->ask.filter.destination, status.key))
 			add_line(s, queue_destination_json(s->w, &status));
+		d = sending_destination_after(s->w, d);
 	}
-	s->answer.item = s->ask.item + told;
-	s->answer.key = status.key;
+	buf_clear(&s->key);
+	buf_add_str(&s->key, status.key);
 	s->answer.last = !d;
+	if (d && s->answer.item < s->ask.item + ITEMS_MAX)
+		go_on(s, tell_step);
+	else
+		answer(s);
 }
 
 /* --- the call ------------------------------------------------------------------------------------------------------ */
@@ -360,12 +377,15 @@ static void slice_handle(struct worker *w, struct request *rq, struct str args)
 	}
 	s->answer.id = s->ask.id;
 	s->answer.item = s->ask.item;
-	if (s->ask.task == SLICE_STATS)
-		tell_destinations(s);
-	else
-		look_through(s);
-	if (!s->opening)
-		answer(s);
+	if (s->ask.task == SLICE_STATS) {
+		buf_add_str(&s->key, s->ask.key);
+		if (!s->ask.item)
+			add_line(s, queue_totals_json(w));
+		go_on(s, tell_step);
+	} else {
+		s->opening = 1;
+		go_on(s, look_step);
+	}
 }
 
 const struct call_type slice_calls[] = {

@@ -5,11 +5,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define CALENDAR_STEPS 500   /* items whose time has come, in a turn */
-#define CALENDAR_MS    60000 /* the wall clock is looked at again, for it may have been set */
-#define SWEEP_MS       10000
-#define STOP_MS        10000 /* that messages being sent have at a stop */
-#define STOP_LOOK_MS   20
+#define CALENDAR_STEP 16    /* items whose time has come, dealt with in one go */
+#define CALENDAR_RUN  512   /* so many are gathered, so that those of one message are told of together */
+#define CALENDAR_MS   60000 /* the wall clock is looked at again, for it may have been set */
+#define SWEEP_MS      10000
+#define STOP_MS       10000 /* that messages being sent have at a stop */
+#define STOP_LOOK_MS  20
+#define STOP_STEP     64 /* destinations freed in one go */
 
 uint32_t sending_now_s(const struct sending *s)
 {
@@ -34,7 +36,9 @@ static void calendar_set(struct sending *s)
 	ms = (int64_t)s->calendar.entries[0].at_s * 1000 - sending_now_ms(s);
 	if (ms > CALENDAR_MS)
 		ms = CALENDAR_MS;
-	if (!timer_runs(&s->calendar_timer) || s->calendar_timer.at_ms > timers_now_ms(s->w->timers) + ms)
+	if (ms <= 0)
+		chore_start(s->w->chores, &s->calendar_chore, calendar_run, s);
+	else if (!timer_runs(&s->calendar_timer) || s->calendar_timer.at_ms > timers_now_ms(s->w->timers) + ms)
 		timer_start(s->w->timers, &s->calendar_timer, ms, calendar_run, s);
 }
 
@@ -83,7 +87,48 @@ void item_wait_again(struct sending *s, struct queue_item *item, uint32_t again_
 	item_place(s, item, item->next_s > again_s ? item->next_s : again_s, again_s);
 }
 
-/* Its time has come for one thing or another: what it is shows by what is over. */
+/* --- the lines of those that are told of ----------------------------------------------------------------------------- */
+
+static void telling_step(void *user)
+{
+	struct sending *s = user;
+
+	for (unsigned purpose = 0; purpose < PURPOSES && s->telling < TELLING_MAX; purpose++)
+		if (s->lines[purpose].first) {
+			parcel_open(parcel_of_line(s, (enum purpose)purpose), parcel_tell);
+			sending_telling(s);
+			return;
+		}
+	if (s->telling < TELLING_MAX)
+		sending_pump(s); /* who refuses, too */
+}
+
+void sending_telling(struct sending *s)
+{
+	if (!s->stopping)
+		chore_start(s->w->chores, &s->telling_chore, telling_step, s);
+}
+
+static void line_add(struct line *line, struct queue_item *item)
+{
+	assert(item->state == ITEM_TRYING && !item->next);
+	if (line->last)
+		line->last->next = item;
+	else
+		line->first = item;
+	line->last = item;
+}
+
+/* Not from in here, so that those of one message come together. */
+void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose)
+{
+	line_add(&s->lines[purpose], item);
+	sending_telling(s);
+}
+
+/* --- whose time has come --------------------------------------------------------------------------------------------- */
+
+/* For one thing or another: what it is shows by what is over. */
 static void item_comes(struct sending *s, struct queue_item *item, uint32_t at_s)
 {
 	enum event what;
@@ -98,49 +143,27 @@ static void item_comes(struct sending *s, struct queue_item *item, uint32_t at_s
 	}
 	item_take(s, item);
 	if (event_s <= sending_now_s(s))
-		item_tell(s, item, purpose);
+		line_add(&s->lines[purpose], item);
 	else
 		item_place(s, item, item->next_s, event_s);
+}
+
+static bool has_come(const struct sending *s)
+{
+	return s->calendar.count && s->calendar.entries[0].at_s <= sending_now_s(s);
 }
 
 static void calendar_run(void *user)
 {
 	struct sending *s = user;
-	uint32_t now_s = sending_now_s(s);
 
-	for (unsigned i = 0; i < CALENDAR_STEPS && s->calendar.count && s->calendar.entries[0].at_s <= now_s; i++)
+	for (unsigned i = 0; i < CALENDAR_STEP && has_come(s); i++, s->come++)
 		item_comes(s, s->calendar.entries[0].item, s->calendar.entries[0].at_s);
+	if (!has_come(s) || s->come >= CALENDAR_RUN) {
+		s->come = 0;
+		sending_telling(s);
+	}
 	calendar_set(s);
-}
-
-/* --- the lines of those that are told of ----------------------------------------------------------------------------- */
-
-void sending_telling(struct sending *s)
-{
-	for (unsigned purpose = 0; purpose < PURPOSES && !s->stopping; purpose++)
-		while (s->lines[purpose].first && s->telling < TELLING_MAX)
-			parcel_open(parcel_of_line(s, (enum purpose)purpose), parcel_tell);
-	if (s->telling < TELLING_MAX && !s->stopping)
-		sending_pump(s); /* who refuses, too */
-}
-
-static void telling_soon(void *user)
-{
-	sending_telling(user);
-}
-
-/* In a turn of its own, so that those of one message come together. */
-void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose)
-{
-	struct line *line = &s->lines[purpose];
-
-	assert(item->state == ITEM_TRYING && !item->next);
-	if (line->last)
-		line->last->next = item;
-	else
-		line->first = item;
-	line->last = item;
-	timer_start(s->w->timers, &s->telling_timer, 0, telling_soon, s);
 }
 
 /* --- the queue's listener --------------------------------------------------------------------------------------------- */
@@ -338,12 +361,38 @@ void sending_reload(struct worker *w)
 	walk_for_hops(s->walk);
 }
 
-static void stop_now(void *user)
+static void sending_free(struct sending *s)
+{
+	calendar_free(&s->calendar);
+	table_free(&s->destinations);
+	rates_free(s->rates);
+	arena_free(&s->scratch);
+	policies_free(s->policies, s->policy_count);
+	conf_unref(s->snapshot);
+	free(s);
+}
+
+static void stop_step(void *user)
 {
 	struct sending *s = user;
 	struct worker *w = s->w;
 	void (*stopped)(struct worker *) = s->stopped;
-	struct queue_destination *d;
+	struct queue_destination *d = NULL;
+
+	for (unsigned i = 0; i < STOP_STEP && (d = TAILQ_FIRST(&s->all)); i++)
+		destination_free(d);
+	if (d) {
+		chore_start(w->chores, &s->stop_chore, stop_step, s);
+		return;
+	}
+	sending_free(s);
+	stopped(w);
+}
+
+/* Nobody finds it any more. */
+static void stop_now(struct sending *s)
+{
+	struct worker *w = s->w;
 	struct parcel *p;
 
 	s->stopping = true;
@@ -353,22 +402,15 @@ static void stop_now(void *user)
 	walk_free(s->walk);
 	while ((p = TAILQ_FIRST(&s->parcels)))
 		parcel_free(p);
-	while ((d = TAILQ_FIRST(&s->all)))
-		destination_free(d);
+	w->sending = NULL;
 	timer_stop(w->timers, &s->calendar_timer);
 	timer_stop(w->timers, &s->pump_timer);
 	timer_stop(w->timers, &s->sweep_timer);
-	timer_stop(w->timers, &s->telling_timer);
 	timer_stop(w->timers, &s->stop_timer);
-	calendar_free(&s->calendar);
-	table_free(&s->destinations);
-	rates_free(s->rates);
-	arena_free(&s->scratch);
-	policies_free(s->policies, s->policy_count);
-	conf_unref(s->snapshot);
-	free(s);
-	w->sending = NULL;
-	stopped(w);
+	chore_stop(w->chores, &s->calendar_chore);
+	chore_stop(w->chores, &s->telling_chore);
+	chore_stop(w->chores, &s->pump_chore);
+	stop_step(s);
 }
 
 static void stop_soon(void *user)

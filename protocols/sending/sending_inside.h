@@ -205,7 +205,7 @@ void destination_stands(struct queue_destination *d, enum standing standing);
 void session_end_ours(struct sending_session *ss);
 void sessions_sweep(struct sending *s);
 bool sessions_are_busy(const struct sending *s); /* with a message */
-void sending_pump(struct sending *s);            /* whoever stands in a round is served, in a later turn */
+void sending_pump(struct sending *s);            /* whoever stands in a round is served, soon */
 
 /* --- parcel.c --------------------------------------------------------------------------------------------------- */
 
@@ -311,12 +311,15 @@ struct sending {
 	struct policy *policies; /* the first is of no title */
 	size_t policy_count;
 	struct calendar calendar;
-	struct timer calendar_timer, telling_timer, pump_timer, sweep_timer;
+	struct timer calendar_timer, pump_timer, sweep_timer;
+	struct chore calendar_chore, telling_chore, pump_chore;
+	unsigned come;       /* items whose time has come, since they were told of */
 	uint32_t generation; /* of the configuration */
 	struct table destinations;
 	TAILQ_HEAD(destinations, queue_destination) all;
 	struct destinations rounds[ROUNDS];
-	unsigned turn; /* the round served last */
+	unsigned turn;   /* the round served last */
+	unsigned opened; /* sessions, in this turn of the loop */
 	struct sending_sessions sessions, idle, retiring;
 	uint32_t session_count, standing_count[STANDINGS]; /* sessions, of all and of those that stand so */
 	struct line lines[PURPOSES];
@@ -328,6 +331,7 @@ struct sending {
 	const struct transport *smtp, *local, *pipe;
 	bool stopping;
 	struct timer stop_timer;
+	struct chore stop_chore;
 	int64_t stop_ms;
 	void (*stopped)(struct worker *w); /* whoever waits until no session is in the midst of a message */
 };
@@ -345,6 +349,6 @@ void item_hold(struct sending *s, struct queue_item *item); /* it is ITEM_TRYING
 void item_take(struct sending *s, struct queue_item *item); /* out of calendar and list: ITEM_TRYING */
 void item_move(struct sending *s, struct queue_item *item, struct queue_destination *d); /* it waits, or is held */
 void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose); /* it is ITEM_TRYING: into the line */
-void sending_telling(struct sending *s);                                          /* as many of the lines as may be */
+void sending_telling(struct sending *s); /* of the lines, as many as may be, soon */
 
 #endif

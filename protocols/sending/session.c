@@ -8,8 +8,8 @@
 
 #define YIELD_MESSAGES 10    /* of a session while others wait for one */
 #define SLOW_MS        30000 /* a transaction that takes longer is slow */
-#define PUMP_STEPS     64    /* destinations served in a turn */
-#define PUMP_OPENINGS  4     /* of these, sessions opened: names to be asked for, sockets, maybe a failure at once */
+#define PUMP_STEP      8     /* destinations served in one go */
+#define PUMP_OPENINGS  4     /* sessions opened in a turn: names to be asked for, sockets, maybe a failure at once */
 #define PUMP_AGAIN_MS  1000  /* while the worker is overloaded */
 #define LAG_US         50000 /* of the loop: beyond it no session is opened */
 #define ELSEWHERE_MS   1000  /* all sessions to a destination are other workers': it is looked at again */
@@ -351,32 +351,42 @@ static struct queue_destination *whose_turn(struct sending *s, bool open)
 	return NULL;
 }
 
+static bool are_any_waiting(const struct sending *s)
+{
+	return are_waiting(s, STANDING_GOOD) || are_waiting(s, STANDING_NEW) || are_waiting(s, STANDING_DOUBTFUL);
+}
+
+static void pump_again(void *user)
+{
+	struct sending *s = user;
+
+	s->opened = 0;
+	sending_pump(s);
+}
+
 static void pump(void *user)
 {
 	struct sending *s = user;
-	bool open = !is_overloaded(s) && !s->w->stopping;
+	bool may_open = !is_overloaded(s) && !s->w->stopping;
 	struct queue_destination *d = NULL;
-	unsigned opened = 0;
 
-	for (struct sending_session *ss; (ss = TAILQ_FIRST(&s->retiring));)
-		session_end_ours(ss);
+	for (unsigned i = 0; i < PUMP_STEP && !TAILQ_EMPTY(&s->retiring); i++)
+		session_end_ours(TAILQ_FIRST(&s->retiring));
 	if (rates_are_waited_for(s->rates) && !TAILQ_EMPTY(&s->idle))
 		session_end_ours(TAILQ_FIRST(&s->idle)); /* it may be one to an address that is waited for */
-	for (unsigned i = 0; i < PUMP_STEPS && opened < PUMP_OPENINGS && (d = whose_turn(s, open)); i++) {
-		opened += d->round >= ROUND_GOOD;
+	for (unsigned i = 0; i < PUMP_STEP && (d = whose_turn(s, may_open && s->opened < PUMP_OPENINGS)); i++) {
+		s->opened += d->round >= ROUND_GOOD;
 		serve(d);
 	}
-	if (d)
+	if (d || !TAILQ_EMPTY(&s->retiring))
 		sending_pump(s);
-	else if (!open &&
-		 (are_waiting(s, STANDING_GOOD) || are_waiting(s, STANDING_NEW) || are_waiting(s, STANDING_DOUBTFUL)))
-		timer_start(s->w->timers, &s->pump_timer, PUMP_AGAIN_MS, pump, s);
+	else if ((!may_open || s->opened >= PUMP_OPENINGS) && are_any_waiting(s))
+		timer_start(s->w->timers, &s->pump_timer, may_open ? 0 : PUMP_AGAIN_MS, pump_again, s);
 }
 
 void sending_pump(struct sending *s)
 {
-	if (!timer_runs(&s->pump_timer) || s->pump_timer.at_ms > timers_now_ms(s->w->timers))
-		timer_start(s->w->timers, &s->pump_timer, 0, pump, s);
+	chore_start(s->w->chores, &s->pump_chore, pump, s);
 }
 
 bool sessions_are_busy(const struct sending *s)

@@ -1,4 +1,4 @@
-/* walk.c - rounds through all items, a few in a turn, for what no list tells: which of them are a destination's, what is the
+/* walk.c - rounds through all items, a few at a time, for what no list tells: which of them are a destination's, what is the
  * oldest of it, and where they go by a changed configuration. Next hops need addresses, so for these the messages are
  * opened, a few at a time. */
 #include "core/mem.h"
@@ -6,13 +6,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define MESSAGES_MAX 1000  /* looked at in a turn */
+#define MESSAGES_MAX 50    /* looked at in one go */
 #define OPENINGS_MAX 16    /* messages being opened at a time */
 #define LEISURE_MS   30000 /* between rounds that nobody waits for */
 
 struct walk {
 	struct sending *sending;
-	struct timer timer;
+	struct timer timer; /* until a round at leisure */
+	struct chore chore;
 	uint32_t round;        /* its number, from 1 */
 	uint64_t after;        /* the message looked at last; 0: none */
 	bool running;          /* in the midst of a round */
@@ -30,9 +31,10 @@ struct opening {
 
 static void step(void *user);
 
-static void go_on(struct walk *k, int64_t ms)
+static void go_on(struct walk *k)
 {
-	timer_start(k->sending->w->timers, &k->timer, ms, step, k);
+	timer_stop(k->sending->w->timers, &k->timer);
+	chore_start(k->sending->w->chores, &k->chore, step, k);
 }
 
 /* --- next hops -------------------------------------------------------------------------------------------------------- */
@@ -44,7 +46,7 @@ static void opening_free(struct opening *o)
 	call_cancel(o->call);
 	TAILQ_REMOVE(&k->openings, o, link);
 	if (k->opening_count-- == OPENINGS_MAX && k->running)
-		go_on(k, 0);
+		go_on(k);
 	free(o);
 }
 
@@ -103,7 +105,7 @@ static void finish(struct walk *k)
 {
 	k->running = false;
 	if (k->again)
-		go_on(k, 0);
+		go_on(k);
 }
 
 static void look_at(struct walk *k, struct queue_item *item)
@@ -155,7 +157,7 @@ static void step(void *user)
 			open_message(k, m);
 	}
 	if (k->opening_count < OPENINGS_MAX)
-		go_on(k, 0);
+		go_on(k);
 }
 
 /* --- asking for one ---------------------------------------------------------------------------------------------------- */
@@ -164,13 +166,13 @@ void walk_soon(struct walk *k)
 {
 	k->again = true;
 	if (!k->running)
-		go_on(k, 0);
+		go_on(k);
 }
 
 void walk_at_leisure(struct walk *k)
 {
-	if (!k->running && !timer_runs(&k->timer))
-		go_on(k, LEISURE_MS);
+	if (!k->running && !chore_runs(&k->chore) && !timer_runs(&k->timer))
+		timer_start(k->sending->w->timers, &k->timer, LEISURE_MS, step, k);
 }
 
 void walk_for_hops(struct walk *k)
@@ -194,5 +196,6 @@ void walk_free(struct walk *k)
 	for (struct opening *o; (o = TAILQ_FIRST(&k->openings));)
 		opening_free(o);
 	timer_stop(k->sending->w->timers, &k->timer);
+	chore_stop(k->sending->w->chores, &k->chore);
 	free(k);
 }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 #define ENTRY_BYTES_MAX (256u << 10) /* of an entry; what is left goes into the next */
-#define ENTRY_MAX       1000         /* changes in it, the same: when it is synced their items close in one turn */
+#define ENTRY_MAX       500          /* changes in it, the same */
+#define STEP            32 /* changes dealt with in one go, when their entry is synced and when it is applied */
 
 COUNTER(queue_changes, "queue.changes", "changes of waiting recipients written down");
 COUNTER(queue_ended, "queue.ended", "recipients whose waiting came to an end");
@@ -19,6 +20,10 @@ struct flush { /* changes in an entry that is under way */
 	struct flush *next;
 	struct queue *q;
 	struct pendings list;
+	struct pending
+		*at; /* the next whose item is to be told that it is durable; NULL: all are, or none can be yet */
+	bool applied;
+	struct chore chore;
 };
 
 static void pendings_add(struct pendings *l, struct pending *p)
@@ -99,6 +104,58 @@ static void flush_failed(struct flush *f)
 	flush_later(q, AGAIN_MS);
 }
 
+/* Its line can be read from now on. */
+static void pending_applied(struct queue *q, struct pending *p)
+{
+	struct queue_message *m = p->ends ? NULL : queue_find(q, p->id);
+
+	if (m)
+		copies_tell(q, m, (struct str){ p->line, p->len - 1 });
+	if (m && m->segment == p->segment && p->number < m->count && !p->keeps)
+		record_lines(record_of(m))[p->number] = p->texts ? p->at : 0;
+	pending_free(p);
+}
+
+static void applied_step(void *user)
+{
+	struct flush *f = user;
+	struct pending *p;
+
+	for (unsigned i = 0; i < STEP; i++) {
+		if (!(p = pendings_take(&f->list))) {
+			flight_end(f);
+			free(f);
+			return;
+		}
+		pending_applied(f->q, p);
+	}
+	chore_start(f->q->w->chores, &f->chore, applied_step, f);
+}
+
+static void pending_synced(struct queue *q, struct pending *p)
+{
+	struct queue_item *item = p->item;
+
+	counter_add(p->ends ? &queue_ended : &queue_changes, 1);
+	if (!item)
+		return;
+	pending_part(p);
+	if (p->ends)
+		item_close(q, item);
+}
+
+static void synced_step(void *user)
+{
+	struct flush *f = user;
+
+	for (unsigned i = 0; f->at && i < STEP; i++, f->at = f->at->next)
+		pending_synced(f->q, f->at);
+	if (f->at)
+		chore_start(f->q->w->chores, &f->chore, synced_step, f);
+	else if (f->applied)
+		chore_start(f->q->w->chores, &f->chore, applied_step, f);
+}
+
 static void on_synced(void *user, enum err e)
 {
 	struct flush *f = user;
@@ -110,38 +167,20 @@ static void on_synced(void *user, enum err e)
 		return;
 	}
 	q->failed = false;
-	for (struct pending *p = f->list.first; p; p = p->next) {
-		struct queue_item *item = p->item;
-
-		counter_add(p->ends ? &queue_ended : &queue_changes, 1);
-		if (!item)
-			continue;
-		pending_part(p);
-		if (p->ends)
-			item_close(q, item);
-	}
-	flight_end(f);
+	f->at = f->list.first;
+	synced_step(f);
 	if (q->pendings.first)
 		flush_later(q, 0);
 }
 
-/* The lines can be read from now on. */
 static void on_applied(void *user, enum err e)
 {
 	struct flush *f = user;
-	struct pending *p;
 
 	(void)e;
-	while ((p = pendings_take(&f->list))) {
-		struct queue_message *m = p->ends ? NULL : queue_find(f->q, p->id);
-
-		if (m)
-			copies_tell(f->q, m, (struct str){ p->line, p->len - 1 });
-		if (m && m->segment == p->segment && p->number < m->count && !p->keeps)
-			record_lines(record_of(m))[p->number] = p->texts ? p->at : 0;
-		pending_free(p);
-	}
-	free(f);
+	f->applied = true;
+	if (!f->at)
+		applied_step(f);
 }
 
 /* --- writing --------------------------------------------------------------------------------------------------------- */
@@ -215,8 +254,12 @@ static void flush(void *user)
 
 static void flush_later(struct queue *q, int64_t ms)
 {
-	if (!q->flushing && !q->stopping && !timer_runs(&q->flush_timer))
+	if (q->flushing || q->stopping || timer_runs(&q->flush_timer))
+		return;
+	if (ms)
 		timer_start(q->w->timers, &q->flush_timer, ms, flush, q);
+	else
+		chore_start(q->w->chores, &q->flush_chore, flush, q);
 }
 
 void changes_go_on(struct queue *q)
@@ -305,15 +348,30 @@ void changes_forget(struct queue *q, const struct queue_item *item)
 void changes_stop(struct queue *q)
 {
 	timer_stop(q->w->timers, &q->flush_timer);
+	chore_stop(q->w->chores, &q->flush_chore);
 	while (!q->broken && flush_some(q))
 		;
 }
 
-void changes_free(struct queue *q)
+static void pendings_free(struct pendings *l)
 {
 	struct pending *p;
 
-	timer_stop(q->w->timers, &q->flush_timer);
-	while ((p = pendings_take(&q->pendings)))
+	while ((p = pendings_take(l)))
 		pending_free(p);
+}
+
+void changes_free(struct queue *q)
+{
+	struct flush *f;
+
+	timer_stop(q->w->timers, &q->flush_timer);
+	chore_stop(q->w->chores, &q->flush_chore);
+	while ((f = q->flights)) {
+		chore_stop(q->w->chores, &f->chore);
+		pendings_free(&f->list);
+		flight_end(f);
+		free(f);
+	}
+	pendings_free(&q->pendings);
 }

@@ -13,9 +13,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define CHUNK_MESSAGES 500
+#define CHUNK_MESSAGES 200
 #define CHUNK_BYTES    (512u << 10) /* of addresses */
 #define CHUNK_ENDED    50000        /* messages passed over because nothing of them is open */
 #define CHUNKS         2            /* read and not yet told */
@@ -39,6 +40,8 @@ struct load {
 	bool damaged;
 	int fd;
 	uint64_t size, place; /* place: of the next message */
+	uint64_t state_size;
+	bool torn;
 	struct fates fates;
 	struct buf window;
 	uint64_t window_at;
@@ -170,6 +173,8 @@ static void segment_begin(struct load *l)
 	l->size = l->place = l->window_at = 0;
 	buf_clear(&l->window);
 	e = fates_read(&l->fates, l->q->w->directory, l->state);
+	l->state_size = l->fates.size;
+	l->torn = l->fates.torn;
 	if (l->fates.newer)
 		log_error("queue", NULL, "of a later version, its messages wait for that path=%s", l->state);
 	if (l->fates.newer || (e && e != ERR_ABSENT)) {
@@ -200,6 +205,8 @@ static void load_work(struct job *job)
 		else
 			l->ended = true;
 	}
+	if (l->ended)
+		fates_free(&l->fates);
 	if (l->ended && l->fd >= 0) {
 		close(l->fd);
 		l->fd = -1;
@@ -225,6 +232,14 @@ static void load_free(struct load *l)
 }
 
 static void load_done(struct job *job);
+
+static int64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* The next job, if there is room for what it brings; or the end. */
 static void load_go_on(struct load *l)
@@ -282,8 +297,8 @@ static void chunk_open(struct load *l)
 static void segment_known(const struct load *l, struct queue_segment *s)
 {
 	s->mbox_end = s->mbox_synced = l->size;
-	s->state_end = s->state_synced = l->fates.size;
-	s->torn = l->fates.torn;
+	s->state_end = s->state_synced = l->state_size;
+	s->torn = l->torn;
 	s->known = true;
 }
 
@@ -291,7 +306,6 @@ static void segment_read(struct load *l, struct queue_segment *s)
 {
 	s->read = true;
 	s->damaged = l->damaged;
-	fates_free(&l->fates);
 	l->begun = false;
 	l->at++;
 }

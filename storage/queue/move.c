@@ -21,7 +21,7 @@
 #define BATCH_BYTES    (256u << 10) /* the same; what is longer stays where it is */
 #define LINE_BYTES     100          /* of a state line, about */
 #define REPLY_BYTES    1500         /* of one with a reply in it, about */
-#define LOOK_MESSAGES  2000         /* looked at in a turn */
+#define LOOK_MESSAGES  100          /* looked at in one go */
 
 COUNTER(queue_moved, "queue.moved", "waiting messages moved out of old segments");
 
@@ -42,7 +42,7 @@ struct move {
 	struct job job;
 	struct queue *q;
 	uint64_t after; /* ids up to this were looked at */
-	struct timer timer;
+	struct chore chore;
 	bool running, writing, ending;
 
 	struct mover movers[BATCH_MESSAGES];
@@ -125,7 +125,7 @@ static void move_free(struct move *v)
 
 	for (struct queue_segment *s = q->segments; s; s = s->next)
 		s->emptying = false;
-	timer_stop(q->w->timers, &v->timer);
+	chore_stop(q->w->chores, &v->chore);
 	buf_free(&v->bytes);
 	arena_free(&v->arena);
 	q->move = NULL;
@@ -281,7 +281,7 @@ static void on_synced(void *user, enum err e)
 	if (e || v->ending)
 		move_free(v);
 	else
-		timer_start(q->w->timers, &v->timer, 0, batch_look, v);
+		chore_start(q->w->chores, &v->chore, batch_look, v);
 }
 
 static void on_applied(void *user, enum err e)
@@ -410,7 +410,7 @@ static void batch_look(void *user)
 		v->job = (struct job){ read_work, read_done, NULL };
 		lane_add(q->w->files, &v->job);
 	} else if (m) {
-		timer_start(q->w->timers, &v->timer, 0, batch_look, v);
+		chore_start(q->w->chores, &v->chore, batch_look, v);
 	} else {
 		move_free(v);
 	}

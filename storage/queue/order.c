@@ -109,6 +109,18 @@ bool order_remove(struct order *o, uint64_t id)
 	return true;
 }
 
+struct queue_message *order_pop(struct order *o)
+{
+	struct order_block *b = o->count ? o->blocks[o->count - 1] : NULL;
+	struct queue_message *m = b ? b->messages[--b->count] : NULL;
+
+	if (b && !b->count) {
+		free(b);
+		o->count--;
+	}
+	return m;
+}
+
 struct queue_message *order_find(const struct order *o, uint64_t id)
 {
 	size_t at, place;

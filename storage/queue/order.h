@@ -15,6 +15,7 @@ void order_add(struct order *o, struct queue_message *m); /* its id is not in it
 bool order_remove(struct order *o, uint64_t id);          /* false: it was not there */
 struct queue_message *order_find(const struct order *o, uint64_t id);
 struct queue_message *order_after(const struct order *o, uint64_t id); /* the first of a greater id */
+struct queue_message *order_pop(struct order *o);                      /* takes out the last; NULL: it is empty */
 void order_free(struct order *o);                                      /* not the messages */
 
 #endif

@@ -16,7 +16,6 @@
 #define QUEUE_DIRECTORY "queue"
 #define ID_NUMBER_BITS  48  /* of an id; those above are the directory */
 #define ID_BYTES        128 /* no message with its envelope is shorter: how ids are bounded by a file's length */
-#define SLICE_MS        2   /* of a turn, for what may take long */
 #define AGAIN_MS        1000
 #define QUEUE_PATH_SIZE 64
 
@@ -59,7 +58,6 @@ struct opening { /* messages whose items the listener is to be told of, in slice
 	size_t read;       /* of texts */
 	bool begun;        /* the sender is read */
 	struct str sender; /* of the record being told; in texts */
-	unsigned told;
 	void (*done)(void *user);
 	void *user;
 };
@@ -98,21 +96,25 @@ struct queue {
 	bool stopping;
 
 	struct pendings pendings;
-	struct timer flush_timer;
+	struct timer flush_timer; /* after a failure */
+	struct chore flush_chore;
 	bool flushing, failed; /* failed: changes could not be written the last time */
 	struct flush *flights; /* entries of changes under way */
 
 	struct opening *openings, **openings_last;
-	struct timer opening_timer;
-	bool telling;
+	struct chore opening_chore;
 
 	struct put *stalled;      /* puts that end what is being moved */
+	unsigned closing;         /* puts whose ends are being closed */
 	struct reading *readings; /* queue_open's */
 	struct copying *copies;
 	struct load *load; /* NULL: everything is read */
 	struct timer load_timer;
 	struct timer tidy_timer;
 	struct move *move; /* NULL: nothing is being moved */
+
+	struct chore freeing_chore;
+	void (*freed)(struct worker *w);
 };
 
 static inline struct record *record_of(struct queue_message *m)
@@ -130,9 +132,8 @@ struct record *record_from(const struct envelope_head *h, const struct queue_env
 void record_add(struct queue *q, struct record *r);                                        /* it counts from now on */
 void record_list(struct queue *q, struct record *r);                                       /* it is found from now on */
 void item_close(struct queue *q, struct queue_item *item);
-/* Its items are told the listener, in their turn; then done(user), which may run from in here. */
+/* Its items are told the listener, the first of them at once; then done(user), which may run from in here. */
 void opening_add(struct queue *q, struct opening *o);
-int64_t clock_ms(void); /* what slices are measured by */
 
 /* queue_segment.c */
 /* The next of the directory of s, empty; in this worker's own it is where messages go from now on. */

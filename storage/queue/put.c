@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define ENDS_STEP  32   /* items closed in one go */
 #define ENTRY_MORE 4096 /* bytes of an entry besides the message's own */
 
 COUNTER(queue_messages, "queue.messages", "messages put into the queue");
@@ -31,11 +32,12 @@ struct put {
 	struct buf texts; /* for the listener */
 	struct queue_item **ends;
 	uint8_t *states; /* of them, before */
-	size_t end_count;
+	size_t end_count, closed;
 	uint64_t spooled; /* bytes in the file */
 	struct buf from, link;
 	bool linked;
 	struct job job;
+	struct chore chore;
 	enum err e;
 	unsigned users; /* what is still to come */
 };
@@ -123,22 +125,11 @@ static void told(void *user)
 	put_unuse(p);
 }
 
-static void on_synced(void *user, enum err e)
+static void put_open(struct put *p)
 {
-	struct put *p = user;
+	struct opening *o = mem_new(struct opening);
 	struct queue *q = p->q;
-	struct opening *o;
 
-	if (e) {
-		p->users--; /* it will not be applied */
-		put_fail(p, e);
-		return;
-	}
-	counter_add(&queue_messages, 1);
-	for (size_t i = 0; i < p->end_count; i++)
-		item_close(q, p->ends[i]);
-	record_add(q, p->record);
-	o = mem_new(struct opening);
 	o->records = mem_copy(&p->record, sizeof(p->record));
 	o->count = 1;
 	o->texts = p->texts;
@@ -146,6 +137,36 @@ static void on_synced(void *user, enum err e)
 	o->user = p;
 	p->texts = (struct buf){ 0 };
 	opening_add(q, o);
+}
+
+/* What ends with it closes first. */
+static void synced_step(void *user)
+{
+	struct put *p = user;
+
+	for (unsigned i = 0; p->closed < p->end_count && i < ENDS_STEP; i++)
+		item_close(p->q, p->ends[p->closed++]);
+	if (p->closed < p->end_count) {
+		chore_start(p->q->w->chores, &p->chore, synced_step, p);
+	} else {
+		p->q->closing--;
+		put_open(p);
+	}
+}
+
+static void on_synced(void *user, enum err e)
+{
+	struct put *p = user;
+
+	if (e) {
+		p->users--; /* it will not be applied */
+		put_fail(p, e);
+		return;
+	}
+	counter_add(&queue_messages, 1);
+	record_add(p->q, p->record);
+	p->q->closing++;
+	synced_step(p);
 }
 
 static void on_applied(void *user, enum err e)

@@ -6,10 +6,10 @@
 #include "storage/queue/parts.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#define LOOK_EVERY 16 /* items opened between looks at the clock */
+#define OPENING_STEP 16 /* items opened in one go */
+#define FREEING_STEP 64 /* messages freed, at a stop */
 
 /* --- settings -------------------------------------------------------------------------------------------------------- */
 
@@ -132,18 +132,11 @@ void item_close(struct queue *q, struct queue_item *item)
 
 /* --- items open ------------------------------------------------------------------------------------------------------ */
 
-int64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Tells of items until all are told or it is time to stop. True: all are. A record that is not through has an item that
+/* Tells of a few items. True: all are told. A record that is not through has an item that
  * nobody was told of, so it is there; it can be found when it is through. */
-static bool opening_tell(struct queue *q, struct opening *o, int64_t until_ms)
+static bool opening_tell(struct queue *q, struct opening *o)
 {
+	unsigned looks = 0;
 	struct unpack u = unpack_of(str_cut(buf_str(&o->texts), o->read, buf_len(&o->texts)));
 
 	for (; o->at < o->count; o->at++, o->item = 0, o->begun = false) {
@@ -156,13 +149,11 @@ static bool opening_tell(struct queue *q, struct opening *o, int64_t until_ms)
 		for (; o->item < count; o->item++) {
 			struct queue_item *item = &r->m.items[o->item];
 
-			if (!item->message)
-				continue;
-			if (++o->told % LOOK_EVERY == 0 && clock_ms() >= until_ms) {
+			if (looks++ == OPENING_STEP) {
 				o->read = buf_len(&o->texts) - u.left.len;
 				return false;
 			}
-			if (q->listener.opened)
+			if (item->message && q->listener.opened)
 				q->listener.opened(q->user, item, unpack_str(&u), o->sender);
 		}
 		record_list(q, r);
@@ -170,36 +161,38 @@ static bool opening_tell(struct queue *q, struct opening *o, int64_t until_ms)
 	return true;
 }
 
-static void openings_go_on(void *user)
+static void opening_end(struct opening *o)
 {
-	int64_t until_ms = clock_ms() + SLICE_MS;
+	buf_free(&o->texts);
+	free(o->records);
+	o->done(o->user);
+	free(o);
+}
+
+static void openings_step(void *user)
+{
 	struct queue *q = user;
+	struct opening *o = q->openings;
 
-	q->telling = true;
-	while (q->openings) {
-		struct opening *o = q->openings;
-
-		if (!opening_tell(q, o, until_ms)) {
-			timer_start(q->w->timers, &q->opening_timer, 0, openings_go_on, q);
-			break;
-		}
+	if (opening_tell(q, o)) {
 		q->openings = o->next;
 		if (!q->openings)
 			q->openings_last = &q->openings;
-		buf_free(&o->texts);
-		free(o->records);
-		o->done(o->user);
-		free(o);
+		opening_end(o);
 	}
-	q->telling = false;
+	if (q->openings)
+		chore_start(q->w->chores, &q->opening_chore, openings_step, q);
 }
 
 void opening_add(struct queue *q, struct opening *o)
 {
+	if (opening_tell(q, o)) {
+		opening_end(o);
+		return;
+	}
 	*q->openings_last = o;
 	q->openings_last = &o->next;
-	if (!timer_runs(&q->opening_timer) && !q->telling)
-		openings_go_on(q);
+	chore_start(q->w->chores, &q->opening_chore, openings_step, q);
 }
 
 void queue_listen(struct queue *q, const struct queue_listener *l, void *user)
@@ -270,7 +263,7 @@ void queue_stop(struct worker *w)
 		lane_drain(w->files);
 	q->stopping = true;
 	changes_stop(q);
-	timer_stop(w->timers, &q->opening_timer);
+	chore_stop(w->chores, &q->opening_chore);
 }
 
 static void openings_free(struct queue *q)
@@ -289,23 +282,30 @@ static void openings_free(struct queue *q)
 	}
 }
 
+/* False: there was none left. */
+static bool message_free(struct queue *q)
+{
+	struct queue_message *m = order_pop(&q->order);
+
+	if (!m)
+		return false;
+	copies_forget(q, m);
+	segment_unref(m->segment);
+	free(record_of(m));
+	return true;
+}
+
 void queue_free(struct queue *q)
 {
-	uint64_t id = 0;
-	struct queue_message *m;
-
 	if (!q)
 		return;
-	timer_stop(q->w->timers, &q->opening_timer);
+	assert(!q->closing);
+	chore_stop(q->w->chores, &q->opening_chore);
+	chore_stop(q->w->chores, &q->freeing_chore);
 	openings_free(q);
 	changes_free(q);
-	while ((m = order_after(&q->order, id))) {
-		id = m->id;
-		order_remove(&q->order, id);
-		copies_forget(q, m);
-		segment_unref(m->segment);
-		free(record_of(m));
-	}
+	while (message_free(q))
+		;
 	order_free(&q->order);
 	while (q->segments) {
 		struct queue_segment *s = q->segments;
@@ -315,4 +315,29 @@ void queue_free(struct queue *q)
 	}
 	q->w->queue = NULL;
 	free(q);
+}
+
+static void freeing_step(void *user)
+{
+	struct queue *q = user;
+	void (*freed)(struct worker *) = q->freed;
+	struct worker *w = q->w;
+	bool left = q->closing != 0;
+
+	for (unsigned i = 0; !q->closing && i < FREEING_STEP; i++)
+		left = message_free(q);
+	if (left) {
+		chore_start(w->chores, &q->freeing_chore, freeing_step, q);
+	} else {
+		queue_free(q);
+		freed(w);
+	}
+}
+
+void queue_end(struct worker *w, void (*freed)(struct worker *w))
+{
+	struct queue *q = w->queue;
+
+	q->freed = freed;
+	freeing_step(q);
 }

@@ -215,5 +215,7 @@ void queue_reload(struct worker *w);
 void queue_stop(
 	struct worker *w); /* before the store's; changes not yet written are written. The listener hears no more */
 void queue_free(struct queue *q);
+/* The same, message by message, while the loop turns; then freed(w). The store is settled. */
+void queue_end(struct worker *w, void (*freed)(struct worker *w));
 
 #endif
