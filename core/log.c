@@ -1,5 +1,6 @@
 /* log.c - see log.h. */
 #include "core/log.h"
+#include "core/log_print.h"
 #include "core/str.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -102,23 +103,9 @@ bool log_wants(enum level level, const char *component)
 	return level <= l->level;
 }
 
-/* Copies text to line[at..], control characters as \xNN; answers the new length. */
-static size_t add_escaped(char *line, size_t at, const char *text)
-{
-	for (; *text && at < LINE_MAX_BYTES - 5; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c < ' ' || c == 0x7f)
-			at += (size_t)snprintf(line + at, 5, "\\x%02x", c);
-		else
-			line[at++] = (char)c;
-	}
-	return at;
-}
-
 void log_event(enum level level, const char *component, const char *id, const char *fmt, ...)
 {
-	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES];
 	struct timespec now;
 	struct tm utc;
 	time_t seconds;
@@ -132,13 +119,12 @@ void log_event(enum level level, const char *component, const char *id, const ch
 	ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + log_state.shift_ms;
 	seconds = (time_t)(ms / 1000);
 	gmtime_r(&seconds, &utc);
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &utc);
 	len += (size_t)snprintf(line + len, sizeof(line) - len, ".%03dZ %s %.23s %.40s ", (int)(ms % 1000),
 		level_words[level], component, id ? id : "-");
-	len = add_escaped(line, len, text);
+	va_start(ap, fmt);
+	len += log_vprint(line + len, sizeof(line) - len - 1, fmt, ap);
+	va_end(ap);
 	line[len++] = '\n';
 	if (write(log_state.fd, line, len) < 0)
 		return; /* there is nowhere left to say so */

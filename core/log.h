@@ -1,8 +1,8 @@
 /* log.h - the administrator's log: one plain line per event.
  *   2026-11-23T05:40:43.123Z info smtp 1-2f accepted from=<a@b.test> size=1234
  * is time (UTC), level, component, the id that ties a session's lines together (or -), what happened, key=value.
- * Lines go out by one write(2) each, so processes may share the file. Control characters and line ends in what is
- * logged are written \xNN, so nothing a stranger sends can forge a line; a line is cut at 2,000 bytes. */
+ * Lines go out by one write(2) each, so processes may share the file. Nothing a stranger sends can forge a line or a field
+ * (log_print.h); a line is cut at 2,000 bytes. */
 #ifndef CORE_LOG_H
 #define CORE_LOG_H
 

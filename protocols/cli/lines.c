@@ -1,6 +1,7 @@
 /* lines.c - see lines.h. */
 #include "protocols/cli/lines.h"
 #include "core/mem.h"
+#include "core/plain.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,10 +66,22 @@ static void measure_cell(size_t *widths, size_t column, struct str cell, bool la
 		widths[column] = cell.len;
 }
 
+void lines_put(struct str text)
+{
+	while (text.len) {
+		size_t size = plain_size(text);
+
+		if (size)
+			fwrite(text.p, 1, size, stdout);
+		else
+			putchar('?');
+		text = str_cut(text, size ? size : 1, text.len);
+	}
+}
+
 static void print_cell(size_t *widths, size_t column, struct str cell, bool last)
 {
-	for (size_t i = 0; i < cell.len; i++)
-		putchar((unsigned char)cell.p[i] < ' ' || cell.p[i] == 0x7f ? '?' : cell.p[i]);
+	lines_put(cell);
 	if (last)
 		putchar('\n');
 	else

@@ -9,8 +9,9 @@
 void lines_add_json(struct buf *out, json_t *line);
 /* Puts the lines, each with its end, in order. */
 void lines_sort(struct buf *text);
-/* Lines of cells with tabs between them, printed in columns; the last column is as wide as it is. What would move a
- * terminal's cursor is printed as a question mark. */
+/* Prints text; what is not plain (core/plain.h), and might move a terminal's cursor, as question marks. */
+void lines_put(struct str text);
+/* Lines of cells with tabs between them, printed so in columns; the last column is as wide as it is. */
 void lines_print(struct str lines);
 
 #endif

@@ -1,5 +1,6 @@
 /* queue_print.c - see queue_print.h. Texts are other people's: what would move a terminal's cursor is a question mark. */
 #include "protocols/cli/queue_print.h"
+#include "protocols/cli/lines.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -16,8 +17,7 @@ static const char *text(const json_t *j, const char *name)
 
 static void put(const char *text)
 {
-	for (; *text; text++)
-		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+	lines_put(str_of(text));
 }
 
 const char *queue_span_text(char text[QUEUE_TEXT_SIZE], json_int_t seconds)
@@ -61,6 +61,8 @@ void queue_print_count(json_int_t count, const char *one, const char *many)
 static void put_reply(const json_t *j, const char *indent)
 {
 	const char *reply = text(j, "reply"), *remote = text(j, "remote");
+	struct str left = str_trim(str_of(reply));
+	ptrdiff_t end;
 
 	if (!reply)
 		return;
@@ -69,12 +71,12 @@ static void put_reply(const json_t *j, const char *indent)
 		put(remote);
 		printf(" said: ");
 	}
-	for (; *reply; reply++) {
-		if (*reply == '\n' && reply[1])
-			printf("\n%s    ", indent);
-		else if (*reply != '\n')
-			put((const char[]){ *reply, 0 });
+	while ((end = str_find(left, '\n')) >= 0) {
+		lines_put(str_cut(left, 0, (size_t)end));
+		printf("\n%s    ", indent);
+		left = str_cut(left, (size_t)end + 1, left.len);
 	}
+	lines_put(left);
 	putchar('\n');
 }
 

@@ -11,6 +11,7 @@
 #include "core/setting_value.h"
 #include "protocols/cli/client.h"
 #include "protocols/cli/commands.h"
+#include "protocols/cli/lines.h"
 #include "protocols/cli/queue_print.h"
 #include "protocols/cli/trace_log.h"
 #include "protocols/cli/trace_words.h"
@@ -102,6 +103,17 @@ static bool is_mail(const struct log_line *l)
 	return str_eq(l->component, STR("smtp")) || str_eq(l->component, STR("sending"));
 }
 
+static bool is_wanted(const struct trace *t, struct str value)
+{
+	struct buf plain = { 0 };
+	bool is;
+
+	log_value(value, &plain);
+	is = str_eq_nocase(buf_str(&plain), t->wanted);
+	buf_free(&plain);
+	return is;
+}
+
 /* Whether the line is about mail from or to the address. */
 static bool concerns(const struct trace *t, const struct log_line *l)
 {
@@ -112,7 +124,7 @@ static bool concerns(const struct trace *t, const struct log_line *l)
 		return false; /* a login, not a message */
 	while (log_field_next(&left, &key, &value))
 		for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-			if (str_eq(key, str_of(keys[i])) && str_eq_nocase(value, t->wanted))
+			if (str_eq(key, str_of(keys[i])) && is_wanted(t, value))
 				return true;
 	return false;
 }
@@ -153,12 +165,6 @@ static void gather(void *user, const struct log_line *l)
 
 /* --- printing -------------------------------------------------------------------------------------------------------- */
 
-static void put(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		putchar((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f ? '?' : text.p[i]);
-}
-
 static json_t *json_text(struct str text)
 {
 	json_t *j = json_stringn(text.p ? text.p : "", text.len);
@@ -170,10 +176,15 @@ static void print_json(const struct log_line *l, struct str words, bool first)
 {
 	json_t *fields = json_object(), *j;
 	struct str left = l->fields, key, value;
+	struct buf plain = { 0 };
 	char *text;
 
-	while (log_field_next(&left, &key, &value))
-		json_object_setn_new_nocheck(fields, key.p, key.len, json_text(value));
+	while (log_field_next(&left, &key, &value)) {
+		buf_clear(&plain);
+		log_value(value, &plain);
+		json_object_setn_new_nocheck(fields, key.p, key.len, json_text(buf_str(&plain)));
+	}
+	buf_free(&plain);
 	j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", json_text(l->time), "level", json_text(l->level),
 		"component", json_text(l->component), "id", json_text(l->id), "event", json_text(l->event), "fields",
 		fields, "text", json_text(words));
@@ -194,9 +205,9 @@ static void print_line(void *user, const struct log_line *l)
 	if (t->json) {
 		print_json(l, buf_str(&words), !t->printed);
 	} else {
-		put(l->time);
+		lines_put(l->time);
 		printf("  %-18.*s  ", STR_ARG(l->id));
-		put(buf_str(&words));
+		lines_put(buf_str(&words));
 		putchar('\n');
 	}
 	t->printed++;

@@ -59,28 +59,25 @@ bool log_line_read(struct str line, struct log_line *l)
 	return true;
 }
 
-/* Where a value in quotes ends: at the last one that a field or nothing follows. What is quoted may hold quotes. */
-static size_t quoted_size(struct str text)
+/* Where a value between signs ends, behind the closing one: a backslash stands before each that is a part of it. */
+static size_t closed_size(struct str text, char close)
 {
 	for (size_t i = 1; i < text.len; i++)
-		if (text.p[i] == '"' &&
-			(i + 1 == text.len || (text.p[i + 1] == ' ' && key_size(str_cut(text, i + 2, text.len)))))
+		if (text.p[i] == '\\')
+			i++;
+		else if (text.p[i] == close)
 			return i + 1;
 	return text.len;
 }
 
-/* A local part in quotes may hold what looks like the address's end and other fields. */
-static size_t address_size(struct str text)
+/* Whether it ends with the sign, and not with a backslash before that. */
+static bool ends_with(struct str text, char close)
 {
-	size_t i = 1;
+	size_t slashes = 0;
 
-	if (text.len > 1 && text.p[1] == '"')
-		for (i = 2; i < text.len && text.p[i] != '"'; i++)
-			i += text.p[i] == '\\';
-	for (; i < text.len; i++)
-		if (text.p[i] == '>' && (i + 1 == text.len || text.p[i + 1] == ' '))
-			return i + 1;
-	return text.len;
+	while (slashes + 2 < text.len && text.p[text.len - 2 - slashes] == '\\')
+		slashes++;
+	return text.p[text.len - 1] == close && slashes % 2 == 0;
 }
 
 static size_t word_size(struct str text)
@@ -93,7 +90,7 @@ static size_t word_size(struct str text)
 bool log_field_next(struct str *left, struct str *key, struct str *value)
 {
 	size_t size;
-	char first;
+	char first, close;
 
 	while (left->len && !key_size(*left))
 		take_word(left);
@@ -102,10 +99,11 @@ bool log_field_next(struct str *left, struct str *key, struct str *value)
 	*key = str_cut(*left, 0, key_size(*left) - 1);
 	*left = str_cut(*left, key->len + 1, left->len);
 	first = left->len ? *left->p : ' ';
-	size = first == '"' ? quoted_size(*left) : first == '<' ? address_size(*left) : word_size(*left);
+	close = first == '"' ? '"' : first == '<' ? '>' : '\0';
+	size = close ? closed_size(*left, close) : word_size(*left);
 	*value = str_cut(*left, 0, size);
-	if (first == '"' || first == '<') /* a line that was cut may lack the end */
-		*value = str_cut(*value, 1, size - (size > 1 && value->p[size - 1] == (first == '"' ? '"' : '>')));
+	if (close) /* a line that was cut may lack the end */
+		*value = str_cut(*value, 1, size - (size > 1 && ends_with(*value, close)));
 	*left = str_cut(*left, size, left->len);
 	*left = str_cut(*left, left->len > 0, left->len);
 	return true;
@@ -119,6 +117,15 @@ bool log_field(struct str fields, const char *key, struct str *value)
 		if (str_eq(name, str_of(key)))
 			return true;
 	return false;
+}
+
+void log_value(struct str value, struct buf *out)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.p[i] == '\\' && i + 1 < value.len && strchr("\\\">", value.p[i + 1]))
+			i++;
+		buf_add_char(out, value.p[i]);
+	}
 }
 
 /* --- files ----------------------------------------------------------------------------------------------------------- */

@@ -16,11 +16,14 @@ struct log_line {                              /* spans of the piece in memory *
 /* Takes a line apart, without its end. False: it is none of the log's. */
 bool log_line_read(struct str line, struct log_line *l);
 
-/* The next field: key=word, key=<address>, key="words"; an address without its brackets, words without their quotes. What
- * is none is passed over. False: there is no more. */
+/* The next field: key=word, key=<address>, key="words"; an address without its brackets, words without their quotes, both
+ * with the backslashes of log_print.h. What is none is passed over. False: there is no more. */
 bool log_field_next(struct str *left, struct str *key, struct str *value);
 /* The first of that name; false: there is none. */
 bool log_field(struct str fields, const char *key, struct str *value);
+
+/* Adds a value as it was before log_print wrote it; \xNN stays. */
+void log_value(struct str value, struct buf *out);
 
 struct trace_log;
 /* ERR_ABSENT, ERR_DENIED ...: the newest file cannot be read; why says so. */

@@ -67,7 +67,7 @@ static bool add_field(struct str fields, struct str name, struct buf *out)
 		if (str_eq(name, STR("next_s")) && str_u64(value, &seconds))
 			add_time(seconds, out);
 		else
-			buf_add_str(out, value.len ? value : STR("<>"));
+			log_value(value.len ? value : STR("<>"), out);
 		return true;
 	}
 	return false;

@@ -3,6 +3,7 @@
  * are open, and if it cannot be put they are tried again later. */
 #include "core/counter.h"
 #include "core/log.h"
+#include "core/log_print.h"
 #include "core/mem.h"
 #include "protocols/sending/sending_inside.h"
 #include <assert.h>
@@ -90,20 +91,17 @@ static void log_fate(const struct parcel *p, size_t i, const char *fate, uint32_
 
 	if (!log_wants(LEVEL_INFO, "sending"))
 		return;
-	buf_printf(&line, "%s to=<" STR_FMT "> from=<" STR_FMT "> destination=" STR_FMT, fate,
+	log_print(&line, "%s to=<" STR_FMT "> from=<" STR_FMT "> destination=" STR_FMT, fate,
 		STR_ARG(r->recipient->address), STR_ARG(p->copy->envelope.sender), STR_ARG(p->destination->key));
 	if (o->remote.len)
-		buf_printf(&line, " remote=\"" STR_FMT "\"", STR_ARG(o->remote));
+		log_print(&line, " remote=\"" STR_FMT "\"", STR_ARG(o->remote));
 	if (o->session.len)
-		buf_printf(&line, " session=" STR_FMT, STR_ARG(o->session));
-	buf_printf(&line, " tries=%u delay_s=%u", p->purpose == PURPOSE_SEND ? r->item->tries + 1u : r->item->tries,
+		log_print(&line, " session=" STR_FMT, STR_ARG(o->session));
+	log_print(&line, " tries=%u delay_s=%u", p->purpose == PURPOSE_SEND ? r->item->tries + 1u : r->item->tries,
 		sending_now_s(p->sending) - r->item->message->arrived_s);
 	if (next_s)
-		buf_printf(&line, " next_s=%u", next_s);
-	buf_printf(&line, " status=" STR_FMT " reply=\"" STR_FMT "\"", STR_ARG(o->status), STR_ARG(o->reply));
-	for (char *c = buf_data(&line), *end = c + buf_len(&line); c < end; c++)
-		if (*c == '\n')
-			*c = ' ';
+		log_print(&line, " next_s=%u", next_s);
+	log_print(&line, " status=" STR_FMT " reply=\"" STR_FMT "\"", STR_ARG(o->status), STR_ARG(o->reply));
 	log_info("sending", queue_id_print(id, p->copy->id), STR_FMT, STR_ARG(buf_str(&line)));
 	buf_free(&line);
 }

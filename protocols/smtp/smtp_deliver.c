@@ -7,6 +7,7 @@
  * message's bytes, so only a few of one message are under way at a time. */
 #include "core/counter.h"
 #include "core/log.h"
+#include "core/log_print.h"
 #include "protocols/smtp/smtp_session.h"
 #include <stdlib.h>
 
@@ -165,19 +166,19 @@ static void log_target(const struct smtp *s, const struct smtp_target *t)
 	const char *as = t->kind == ROUTE_LOCAL ? "account" : "as";
 	struct buf about = { 0 };
 
-	buf_printf(&about, "from=<" STR_FMT "> to=<" STR_FMT ">", STR_ARG(s->sender), STR_ARG(r->address));
+	log_print(&about, "from=<" STR_FMT "> to=<" STR_FMT ">", STR_ARG(s->sender), STR_ARG(r->address));
 	if (!str_eq(t->address, r->address))
-		buf_printf(&about, " %s=<" STR_FMT ">", as, STR_ARG(t->address));
+		log_print(&about, " %s=<" STR_FMT ">", as, STR_ARG(t->address));
 	if (t->put)
-		buf_printf(&about, " queue=%s", queue_id_print((char[QUEUE_ID_SIZE]){ 0 }, t->put->id));
+		log_print(&about, " queue=%s", queue_id_print((char[QUEUE_ID_SIZE]){ 0 }, t->put->id));
 	else if (t->uid)
-		buf_printf(&about, " uid=%u", t->uid);
-	buf_printf(&about, " size=%llu peer=%s", (unsigned long long)draft_size(s->draft)->wire, conn_peer(s->conn));
+		log_print(&about, " uid=%u", t->uid);
+	log_print(&about, " size=%llu peer=%s", (unsigned long long)draft_size(s->draft)->wire, conn_peer(s->conn));
 	/* As whom the sender knows the message and the recipient is of use to whoever looks for one (RFC 3461, 4). */
 	if (s->mail.envid.len)
-		buf_printf(&about, " envid=" STR_FMT, STR_ARG(s->mail.envid));
+		log_print(&about, " envid=" STR_FMT, STR_ARG(s->mail.envid));
 	if (r->orcpt.len)
-		buf_printf(&about, " orcpt=" STR_FMT, STR_ARG(r->orcpt));
+		log_print(&about, " orcpt=" STR_FMT, STR_ARG(r->orcpt));
 	if (t->outcome)
 		log_info("smtp", s->id, "not delivered " STR_FMT " reason=\"%s\"", STR_ARG(buf_str(&about)),
 			err_text(t->outcome));

@@ -266,7 +266,7 @@ static void on_input(void *user, struct buf *in)
 		buf_add(&c->words, buf_data(in), (size_t)used); /* so that `in` is at its end, where TLS may begin */
 		buf_take(in, (size_t)used);
 		reply_parse(buf_str(&c->words), &r);
-		log_debug("smtp_client", conn_id(conn), "heard \"" STR_FMT "\"", STR_ARG(str_trim(r.lines)));
+		log_debug("smtp_client", conn_id(conn), "heard reply=\"" STR_FMT "\"", STR_ARG(str_trim(r.lines)));
 		dispatch(c, &r);
 	}
 }

@@ -1,9 +1,11 @@
 """trace.py - `postern trace`: messages are followed through the log, from session to queue, other host, report and mailbox."""
 
+import base64
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 
 import tap
@@ -91,6 +93,65 @@ def refused(server, sink):
         assert not has(lines, "a@far.test")
 
 
+FORGED = '" queue=q0-99 from=<forged@x.test> to=<forged@x.test> session=1-99 x="'
+HOSTILE = FORGED + '> to=<forged@x.test> \x1b[2J\udc9b2J\x9b2J \u2028 \u202e \\'  # \udc9b: that byte alone
+
+
+def told(server, identity):
+    """The lines of the log about an id as trace takes them apart."""
+    return json.loads(server.command("trace", "--json", identity))["lines"]
+
+
+def forged(server, sink):
+    """Whoever we speak with says what looks like fields, ends of values and orders to a terminal, wherever he may."""
+    raw = HOSTILE.encode(errors="surrogateescape")
+    with socket.create_connection((server.host, server.ports["smtp"]), WAIT_S) as connection:
+        lines = connection.makefile("rb")
+        for said in (b"EHLO a.test", b"AUTH PLAIN " + base64.b64encode(b"\0x peer=1 queue=q0-99 to=<forged@x.test>\0y"),
+                     b'MAIL FROM:<"a> to=<forged@x.test> queue=q0-99 "@b.test>', b'RCPT TO:<"a> to=<forged@x.test>"@far.test>',
+                     b'RCPT TO:<test0001@example.test> ORCPT=rfc822;a+20to=<forged@x.test> NOTIFY=NEVER',
+                     b"RCPT TO:<test0001@example.test>", b"NOOP " + raw, raw, b"DATA",
+                     b"Subject: " + raw + b"\r\n\r\ntext\r\n.", b"QUIT"):
+            connection.sendall(said + b"\r\n")
+        assert lines.read().count(b"\n250 2.") >= 2
+    submit(server, ["c@far.test"], text("hostile"), account="test0002")
+    logged(server, r" refused to=<c@far\.test>")
+    queue, = re.findall(r"to=<c@far\.test> queue=(q\S+)", server.log())
+    inbox(server, "test0002", 2)
+    with tap.test("what others say, in whatever place, is nobody's field"):
+        assert "nothing about forged@x.test" in server.command("trace", "forged@x.test", fails=True)
+        assert "nothing about q0-99" in server.command("trace", "q0-99", fails=True)
+        assert "q0-99" in server.log() and "forged@x.test" in server.log()
+    with tap.test("it is shown whole, as what it is"):
+        line, = [each for each in told(server, queue) if each["event"] == "refused"]
+        assert line["fields"]["reply"].startswith("550 5.1.1 " + FORGED) and line["fields"]["to"] == "c@far.test", line
+        assert line["fields"]["tries"] == "1" and "queue" not in line["fields"]
+    with tap.test("a quoted address is what it was, and found by that"):
+        taken, = [each for each in told(server, '"a> to=<forged@x.test> queue=q0-99 "@b.test') if each["event"] == "delivered"]
+        assert taken["fields"]["from"] == '"a> to=<forged@x.test> queue=q0-99 "@b.test', taken
+        assert taken["fields"]["to"] == "test0001@example.test"
+    with tap.test("nothing in the log, nor what trace and queue print, is anything to a terminal"):
+        for printed in server.log(), server.command("trace", queue), server.command("queue", "stats"):
+            assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ufffd]", printed), ascii(printed)
+
+
+def greeted(server, sink):
+    """The same of a greeting, while it waits in the queue."""
+    sink.mend()
+    server.clock("+10s")  # sessions that idle end
+    sink.fault("greeting", "554 " + HOSTILE)
+    submit(server, ["d@far.test"], text("greeting"), account="test0002")
+    logged(server, r" not ready .*554")
+    queue, = re.findall(r"to=<d@far\.test> queue=(q\S+)", server.log())
+    with tap.test("nor is anything in a greeting"):
+        assert "nothing about forged@x.test" in server.command("trace", "forged@x.test", fails=True)
+        for words in ("queue", "show", queue), ("queue", "stats"), ("queue", "list"), ("trace", queue):
+            printed = server.command(*words)
+            assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ufffd]", printed), ascii(printed)
+    server.command("queue", "delete", queue)
+    sink.mend()
+
+
 def files(server):
     with tap.test("what was logged before the log was rotated belongs to it, also while no server runs"):
         server.stop()
@@ -132,6 +193,10 @@ def main():
         delivered(server)
         relayed(server, sink)
         refused(server, sink)
+        sink.mend()
+        sink.fault("rcpt", "550 5.1.1 " + HOSTILE)
+        forged(server, sink)
+        greeted(server, sink)
         files(server)
         mistakes(server)
     tap.done()

@@ -15,14 +15,19 @@ static const struct {
 		"recipient refused", "to{a@b.test}peer{192.0.2.1}" },
 	{ "a line may have no field", TIME "info core - server is ready", "server is ready", "" },
 	{ "or no words", TIME "info core - a=b", "", "a{b}" },
-	{ "words in quotes may hold blanks and quotes", TIME "info smtp - x reply=\"450 \"a b\" c d\" next=1", "x",
-		"reply{450 \"a b\" c d}next{1}" },
+	{ "words in quotes may hold blanks, and quotes behind a backslash",
+		TIME "info smtp - x reply=\"450 \\\"a=b\\\" queue=q0-1 \\\\\" next=1", "x",
+		"reply{450 \"a=b\" queue=q0-1 \\}next{1}" },
+	{ "without one they end", TIME "info smtp - x reply=\"450 \"a=b c=d", "x", "reply{450 }c{d}" },
 	{ "and need not end", TIME "info smtp - x reply=\"450 cut", "x", "reply{450 cut}" },
-	{ "an address may be quoted", TIME "info smtp - x to=<\"a b>c\"@d.test> y=z", "x", "to{\"a b>c\"@d.test}y{z}" },
-	{ "and hold what looks like fields",
-		TIME "info smtp - x from=<\"a> to=<b@c.test> \\\"> u=1\"@d.test> to=<x@y.test>", "x",
+	{ "an address may hold its end behind a backslash", TIME "info smtp - x to=<\"a b\\>c\"@d.test> y=z", "x",
+		"to{\"a b>c\"@d.test}y{z}" },
+	{ "and what looks like fields",
+		TIME "info smtp - x from=<\"a\\> to=<b@c.test\\> \\\\\"\\> u=1\"@d.test> to=<x@y.test>", "x",
 		"from{\"a> to=<b@c.test> \\\"> u=1\"@d.test}to{x@y.test}" },
-	{ "whose end may be cut off", TIME "info smtp - x from=<\"a> to=<b@c.test>", "x", "from{\"a> to=<b@c.test}" },
+	{ "its end may be cut off", TIME "info smtp - x from=<\"a\\> to=<b@c.test\\>", "x",
+		"from{\"a> to=<b@c.test>}" },
+	{ "so may the half of it", TIME "info smtp - x from=<a\\", "x", "from{a\\}" },
 	{ "an empty one is nobody", TIME "info smtp - x from=<> y=", "x", "from{}y{}" },
 	{ "what is no field is passed over", TIME "info smtp - x a=b and more c=d 1=2 =3", "x", "a{b}c{d}" },
 	{ "no field begins within a word", TIME "info smtp - x 3=4 u.a=b", "x 3=4 u.a=b", "" },
@@ -39,8 +44,11 @@ static void test_lines(void)
 		struct str key, value;
 		bool is = log_line_read(str_of(lines[i].line), &l);
 
-		while (is && log_field_next(&l.fields, &key, &value))
-			buf_printf(&fields, STR_FMT "{" STR_FMT "}", STR_ARG(key), STR_ARG(value));
+		while (is && log_field_next(&l.fields, &key, &value)) {
+			buf_printf(&fields, STR_FMT "{", STR_ARG(key));
+			log_value(value, &fields);
+			buf_add_char(&fields, '}');
+		}
 		ok(is == (lines[i].event != NULL) &&
 				(!is || (str_eq(l.event, str_of(lines[i].event)) &&
 						str_eq(buf_str(&fields), str_of(lines[i].fields)))),
