@@ -90,7 +90,7 @@ bool conn_tls_exporter(const struct conn *c, uint8_t out[32]);
  * as the connection. */
 struct str conn_client_name(const struct conn *c);
 
-/* In on_end, for logs and reports: why it ended, unless CONN_CLOSED: "Connection refused", "certificate has expired". */
+/* From on_end on, for logs and reports: why it ended, unless CONN_CLOSED: "Connection refused", "certificate has expired". */
 const char *conn_reason(const struct conn *c);
 
 const char *conn_id(

@@ -50,7 +50,7 @@ struct session {
 };
 
 void session_open(struct worker *w, struct session *s);  /* joins the list; the fields down to farewell are set */
-void session_close(struct worker *w, struct session *s); /* leaves it */
+void session_close(struct worker *w, struct session *s); /* leaves it, before conn and account are freed */
 /* Its farewell, now; whoever is not gone 30 s later, since it does not read what it asked for, is cut off. why: lasts. */
 void session_end(struct worker *w, struct session *s, const char *why);
 

@@ -10,6 +10,7 @@ static const struct sentence {
 	{ "smtp", "open", "a client connects[ from {peer}][ to {role}]" },
 	{ "smtp", "login", "logs in as {account}[ by {mechanism}]" },
 	{ "smtp", "login failed", "a login as {account} fails: {reason}" },
+	{ "smtp", "gone", "the session is over[ after {lasted_s} s]: {reason}" },
 	{ "smtp", "idle, closing", "is silent, and the connection ends" },
 	{ "smtp", "sender refused", "{from} is refused as sender: {reason}" },
 	{ "smtp", "recipient refused", "{to} is refused: {reason}" },

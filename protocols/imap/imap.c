@@ -421,10 +421,8 @@ static void on_idle(void *user)
 
 static void on_end(void *user, enum conn_end why)
 {
-	struct imap *s = user;
-
-	log_debug("imap", conn_id(s->conn), "end why=%d", (int)why);
-	imap_free(s);
+	(void)why;
+	imap_free(user);
 }
 
 static void farewell(struct session *session, const char *why)
@@ -465,7 +463,6 @@ static void imap_open(struct worker *w, const struct service *service, int fd)
 		imap_free(s);
 		return;
 	}
-	log_info("imap", conn_id(s->conn), "open role=%s peer=%s", service->role, conn_peer(s->conn));
 	out = conn_out(s->conn);
 	buf_add_str(out, STR("* OK [CAPABILITY "));
 	imap_capabilities(s, out);

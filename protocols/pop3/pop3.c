@@ -185,10 +185,8 @@ static void on_idle(void *user)
 
 static void on_end(void *user, enum conn_end why)
 {
-	struct pop3 *s = user;
-
-	log_debug("pop3", conn_id(s->conn), "end why=%d", (int)why);
-	pop3_free(s);
+	(void)why;
+	pop3_free(user);
 }
 
 static void farewell(struct session *session, const char *why)
@@ -228,7 +226,6 @@ static void pop3_open(struct worker *w, const struct service *service, int fd)
 		pop3_free(s);
 		return;
 	}
-	log_info("pop3", conn_id(s->conn), "open role=%s peer=%s", service->role, conn_peer(s->conn));
 	pop3_ok(s, "Postern POP3 here");
 }
 

@@ -259,10 +259,8 @@ static void on_idle(void *user)
 
 static void on_end(void *user, enum conn_end why)
 {
-	struct smtp *s = user;
-
-	log_debug("smtp", conn_id(s->conn), "end why=%d messages=%u", (int)why, s->messages);
-	smtp_free(s);
+	(void)why;
+	smtp_free(user);
 }
 
 static void farewell(struct session *session, const char *why)
@@ -301,7 +299,6 @@ static void smtp_open(struct worker *w, const struct service *service, int fd)
 		smtp_free(s);
 		return;
 	}
-	log_info("smtp", conn_id(s->conn), "open role=%s peer=%s", service->role, conn_peer(s->conn));
 	smtp_reply(s, "220 %s %s Postern", smtp_hostname(s), s->lmtp ? "LMTP" : "ESMTP");
 }
 

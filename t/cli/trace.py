@@ -38,10 +38,13 @@ def session_of(server, subject, account="test0000"):
 def delivered(server):
     submit(server, [server.address("test0001")], text("here"))
     identity = session_of(server, "here", "test0001")
+    logged(server, rf" {identity.partition('.')[0]} gone ")
     with tap.test("a message to an account here, by the id in its Received field: session, login, mailbox"):
         lines, printed = trace(server, identity)
-        assert [i for i, _ in lines] == [identity.partition(".")[0]] * 2 + [identity], printed
+        session = identity.partition(".")[0]
+        assert [i for i, _ in lines] == [session, session, identity, session], printed
         assert has(lines, r"client connects from 127\.0\.0\.1 to submission") and has(lines, "logs in as test0000@")
+        assert has(lines, r"the session is over after \d+ s: the connection ended$")
         assert has(lines, r"taken from test0000@example\.test for test0001@example\.test, \d+ bytes.*in the INBOX as message 1$")
     with tap.test("by its session's id, and by either address"):
         assert trace(server, identity.partition(".")[0])[0] == lines
