@@ -228,12 +228,17 @@ void asked_go_on(struct asked *k)
 
 struct call *ask_send(struct asked *k, unsigned type, asked_tell *tell, void *user)
 {
+	return ask_send_until(k, type, CALL_DEADLINE_MS, tell, user);
+}
+
+struct call *ask_send_until(struct asked *k, unsigned type, int64_t deadline_ms, asked_tell *tell, void *user)
+{
 	struct call *handle = call_steps(dropped, k);
 
 	k->handle = handle;
 	k->tell = tell;
 	k->user = user;
-	k->call = call_send(k->w, k->to, &store_calls[type], buf_str(&k->args), CALL_DEADLINE_MS, answered, k);
+	k->call = call_send(k->w, k->to, &store_calls[type], buf_str(&k->args), deadline_ms, answered, k);
 	buf_free(&k->args);
 	return handle;
 }

@@ -4,6 +4,7 @@
 #ifndef STORAGE_ASK_H
 #define STORAGE_ASK_H
 
+#include "storage/check.h"
 #include "storage/store.h"
 
 enum asker {
@@ -48,6 +49,7 @@ struct asked {
 		copy_done *copy;
 		names_done *names;
 		name_done *name;
+		check_done *check;
 	} done;
 };
 
@@ -58,6 +60,7 @@ static inline struct asked *ask_as(struct worker *w, const struct account *a)
 }
 void ask_name(struct asked *k, struct name name); /* adds it to the arguments, and has it forgotten when it is done */
 struct call *ask_send(struct asked *k, unsigned type, asked_tell *tell, void *user);
+struct call *ask_send_until(struct asked *k, unsigned type, int64_t deadline_ms, asked_tell *tell, void *user);
 /* Bad before it was sent: e is told in a later turn. */
 struct call *ask_refuse(struct asked *k, enum err e, asked_tell *tell, void *user);
 /* Asks the owner for the latest view of a mailbox, and tells (always OK) when it is mapped, or could not be. */

@@ -81,29 +81,85 @@ static void unlink_file(const struct generation *g, const char *suffix)
 	free(path);
 }
 
-/* What damage left before the first message is not thrown away with the old file. */
-static enum err keep_damaged(const struct generation *g)
+/* The old file stays beside the new one, for what it has that is not understood. */
+static enum err set_aside(const struct generation *g, const char *suffix, const char *why)
 {
 	struct buf aside = { 0 };
-	char begins[5];
-	char *path;
+	char *path = path_with(g, suffix, false);
 	enum err e = OK;
 
-	if (pread(g->from, begins, sizeof(begins), 0) <= 0 ||
-		str_eq((struct str){ begins, sizeof(begins) }, STR("From ")))
-		return OK;
-	buf_printf(&aside, "%s.mbox.damaged.%x", g->stem, g->head.generation);
+	buf_printf(&aside, "%s%s.damaged.%x", g->stem, suffix, g->head.generation);
 	buf_add_char(&aside, '\0');
-	path = path_with(g, ".mbox", false);
 	if (linkat(g->directory, path, g->directory, buf_data(&aside), 0) && errno != EEXIST) {
 		err_errno("set aside path=%s", path);
 		e = ERR_AGAIN;
 	} else {
-		log_warn("store", NULL, "damaged before its first message, the file is kept path=%s aside=%s", path,
-			buf_data(&aside));
+		log_warn("store", NULL, "%s, the file is kept path=%s aside=%s", why, path, buf_data(&aside));
 	}
 	free(path);
 	buf_free(&aside);
+	return e;
+}
+
+static void on_amiss(void *user, size_t at, struct str line)
+{
+	(void)at, (void)line;
+	*(bool *)user = true;
+}
+
+static void on_expunge(void *user, const struct uid_range *uids, size_t count, uint64_t clock)
+{
+	(void)user, (void)uids, (void)count, (void)clock;
+}
+
+static void on_flags(
+	void *user, const struct uid_range *uids, size_t count, uint32_t flags, uint64_t keywords, uint64_t clock)
+{
+	(void)flags, (void)keywords;
+	on_expunge(user, uids, count, clock);
+}
+
+static void on_set(void *user, struct str name, struct str value, uint64_t clock)
+{
+	(void)user, (void)name, (void)value, (void)clock;
+}
+
+/* Whether the old state file has a line that is not understood. */
+static enum err state_look(const struct generation *g, bool *damaged)
+{
+	static const struct state_events events = { on_flags, on_expunge, on_set, on_amiss };
+	struct keywords *words = mem_new(struct keywords);
+	struct state_head head;
+	struct buf bytes = { 0 };
+	ssize_t n = 1;
+	uint64_t at = 0;
+	int fd;
+	enum err e = open_file(g, &fd, ".state", O_RDONLY);
+
+	while (!e && n > 0) {
+		n = pread(fd, buf_room(&bytes, PIECE_BYTES), PIECE_BYTES, (off_t)at);
+		at += n > 0 ? (uint64_t)n : 0;
+		buf_added(&bytes, n > 0 ? (size_t)n : 0);
+		buf_take(&bytes, state_read(buf_str(&bytes), &head, words, &events, damaged, &e));
+	}
+	close_file(&fd);
+	buf_free(&bytes);
+	free(words);
+	return e == ERR_ABSENT ? OK : e;
+}
+
+/* What is not understood is not thrown away with the old files. */
+static enum err keep_damaged(const struct generation *g)
+{
+	char begins[5];
+	bool damaged = false;
+	enum err e = state_look(g, &damaged);
+
+	if (!e && damaged)
+		e = set_aside(g, ".state", "a line of a state file is not understood");
+	if (!e && pread(g->from, begins, sizeof(begins), 0) > 0 &&
+		!str_eq((struct str){ begins, sizeof(begins) }, STR("From ")))
+		e = set_aside(g, ".mbox", "damaged before its first message");
 	return e;
 }
 

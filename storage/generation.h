@@ -3,8 +3,8 @@
  * Made in the slow lane, slice by slice, as <stem>.mbox.<n> and <stem>.state.<n>; nothing else is touched. That they
  * take the place of the old ones is an entry of the journal (entry_settled, entry_rename), and what happened to the
  * mailbox meanwhile is for its owner to hold back or to say again. A generation given up leaves no file; one that a
- * crash left half made is written over by the next. An mbox whose beginning is damaged stays, beside the new one, as
- * <stem>.mbox.damaged.<n>. */
+ * crash left half made is written over by the next. A file of which something is not
+ * understood stays, beside the new one, as <stem>.mbox.damaged.<n> or <stem>.state.damaged.<n>. */
 #ifndef STORAGE_GENERATION_H
 #define STORAGE_GENERATION_H
 

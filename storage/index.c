@@ -1,9 +1,11 @@
 /* index.c - see index.h. A mailbox's record is written with its messages in one batch, so what LevelDB keeps of its log
  * after a crash is always the index as it once was. What does not fit one batch (forgetting a large mailbox) begins
  * with the record: messages without one are garbage, a record without its messages would be a lie. */
+#include "core/mem.h"
 #include "core/pack.h"
 #include "storage/index_shard.h"
 #include <assert.h>
+#include <stdlib.h>
 
 #define BATCH_KEYS 10000 /* forgotten at a time */
 
@@ -193,6 +195,42 @@ enum err index_messages_work(
 		e = shard_failed(x, shard, error ? error : "a message's record is damaged");
 	leveldb_free(error);
 	buf_free(&prefix);
+	return e;
+}
+
+enum err index_mailboxes_work(struct index *x, unsigned shard, struct str address,
+	void (*each)(void *user, struct str mailbox, const struct mailbox_record *r), void *user)
+{
+	struct mailbox_record *r = mem_new(struct mailbox_record);
+	enum err e = shard_open(x, shard);
+	leveldb_iterator_t *i = NULL;
+	struct buf prefix = { 0 };
+	char *error = NULL;
+	bool sound = true;
+
+	add_mailbox_key(&prefix, address, STR_NONE);
+	if (!e) {
+		i = leveldb_create_iterator(x->shard[shard].db, x->scan);
+		leveldb_iter_seek(i, buf_data(&prefix), buf_len(&prefix));
+	}
+	for (; !e && sound && starts(i, buf_str(&prefix)); leveldb_iter_next(i)) {
+		struct str key, value;
+
+		key.p = leveldb_iter_key(i, &key.len);
+		value.p = leveldb_iter_value(i, &value.len);
+		sound = unpack_record(value, r);
+		if (sound)
+			each(user, str_cut(key, buf_len(&prefix), key.len), r);
+	}
+	if (i) {
+		leveldb_iter_get_error(i, &error);
+		leveldb_iter_destroy(i);
+	}
+	if (error || !sound)
+		e = shard_failed(x, shard, error ? error : "a mailbox's record is damaged");
+	leveldb_free(error);
+	buf_free(&prefix);
+	free(r);
 	return e;
 }
 

@@ -40,6 +40,9 @@ enum err index_get_work(
 /* Tells every message of mailbox `id`, by UID. After ERR_ABSENT or ERR_AGAIN what was told is to be forgotten. */
 enum err index_messages_work(
 	struct index *x, unsigned shard, uint64_t id, void (*each)(void *user, const struct message *m), void *user);
+/* Tells every mailbox that is known of an address, by name. The same errors. */
+enum err index_mailboxes_work(struct index *x, unsigned shard, struct str address,
+	void (*each)(void *user, struct str mailbox, const struct mailbox_record *r), void *user);
 /* One atomic batch: the record (NULL: unchanged) and messages; those with FLAG_EXPUNGED are deleted. whole: first all is
  * forgotten that is known of this mailbox, and r must be given; for a new mailbox, a new generation, and an index made
  * anew. Not whole: the mailbox must be known with r's id and generation, else ERR_ABSENT and nothing is written; the

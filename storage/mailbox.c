@@ -200,16 +200,22 @@ static struct hold *hold_take(struct mailbox *m)
 	return hold;
 }
 
+/* A broken one is read again as soon as nobody has it. */
+static void reload_look(struct mailbox *m)
+{
+	if (m->state != MAILBOX_BROKEN || m->changes || m->shared || m->alone || m->view_making)
+		return;
+	mailbox_view_drop(m);
+	mailbox_load(m);
+}
+
 void mailbox_turn(struct mailbox *m)
 {
 	if (m->turning)
 		return;
 	m->turning = true;
 	mailbox_pin(m);
-	if (m->state == MAILBOX_BROKEN && !m->changes && !m->shared && !m->alone && !m->view_making) {
-		mailbox_view_drop(m);
-		mailbox_load(m);
-	}
+	reload_look(m);
 	while (m->state == MAILBOX_READY && m->waiting && !m->alone) {
 		struct hold *hold = m->waiting;
 
@@ -223,6 +229,7 @@ void mailbox_turn(struct mailbox *m)
 			m->shared++;
 		hold->step(hold->t, OK);
 	}
+	reload_look(m);
 	m->turning = false;
 	mailbox_unpin(m);
 }

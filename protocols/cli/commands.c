@@ -56,6 +56,17 @@ const struct command cli_commands[] = {
 		"with an ADDRESS it is all mail from or to that. Looks through the configuration's log file, and "
 		"FILE.1, FILE.2 ... beside it, also while no server runs.",
 		trace_run },
+	{ "fsck", "[--repair] [--json] USER@DOMAIN\n[--repair] [--json] --all",
+		"Looks an account or the whole store over while the server serves: mailboxes against what the index "
+		"knows, state files, settings, what is left over or set aside, modes. Each problem is a line with "
+		"account, mailbox, UID and file, and what --repair does about it: makes an index anew, writes a "
+		"mailbox's files anew with the old ones set aside, removes what was left half made, corrects modes. "
+		"Nothing is thrown away. Exit status 1: there are problems left.",
+		fsck_run },
+	{ "index", "rebuild [--json] USER@DOMAIN\nrebuild [--json] --all",
+		"Forgets what the index knows of an account's mailboxes, or of all, and makes it anew from their "
+		"files, one mailbox after the other, while the server serves. UIDs stay, sessions go on.",
+		index_run },
 	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
 		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
 		"domain with accounts or other names is not deleted.",
