@@ -152,6 +152,7 @@ void change_run(struct change *c, const struct message *messages, size_t count, 
 	uint64_t length);
 /* The state file begins; uidnext: as of the mbox that is there, before those of its messages that bear no UID got one. */
 void change_head(struct change *c, uint32_t uidnext);
+void change_uidnext(struct change *c);                   /* the state file is told it */
 void change_line_ends(struct change *c, unsigned count); /* before mbox_end there are so many line ends */
 /* synced: it is durable, or failed, and then nothing else runs; seen: it is applied and seen by all, or failed. Either
  * may be NULL; a task that ends in `synced` has no `seen`. */

@@ -279,6 +279,17 @@ void change_head(struct change *c, uint32_t uidnext)
 	buf_free(&line);
 }
 
+void change_uidnext(struct change *c)
+{
+	struct buf line = { 0 }, value = { 0 };
+
+	buf_printf(&value, "%u", c->m->uidnext);
+	state_print_set(&line, STR("uidnext"), buf_str(&value), c->clock);
+	state_write(c, buf_str(&line));
+	buf_free(&line);
+	buf_free(&value);
+}
+
 /* --- flags and expunges ------------------------------------------------------------------------------------------- */
 
 void change_messages(struct change *c, const struct message *messages, const uint32_t *places, size_t count)

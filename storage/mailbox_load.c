@@ -3,10 +3,13 @@
  *                                 they hold more -> index: its messages -> slow: the rest of the files -> index
  *                                 no record, or of other files           -> slow: all of them          -> index
  * So a lost index, a crash between file and index, and files copied back from elsewhere are all this one catching up.
+ * In a store that is a copy (copied.h) a mailbox skips UIDs that the original may have given, and an mbox that was cut in
+ * the middle of its last message loses that.
  * Loaded again after a failed change, UIDs and clock go on from where they were: what was given is not given twice. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/copied.h"
 #include "storage/mailbox.h"
 #include <assert.h>
 #include <errno.h>
@@ -29,7 +32,8 @@ struct load {
 	struct mailbox_scan scan;
 	struct mailbox_record record;
 	bool known; /* the index has that record */
-	bool current, grown, done;
+	bool current, grown, done, mended;
+	uint64_t skip_clock;
 	enum err e;
 };
 
@@ -72,16 +76,35 @@ static void leaf_mend(const struct mailbox *m)
 	leaf->uidvalidity = m->seen.head.uidvalidity;
 }
 
-/* Whoever made these files left out what our changes build on: it is added before them. */
-static void complete(struct mailbox *m, const struct mailbox_scan *s)
+/* Files that were ours, as they were when the store was copied or lost what it knew. */
+static bool has_to_skip(const struct load *l)
 {
-	struct commit *k = commit_new(m->st, NULL);
-	struct change *c = commit_change(k, m);
+	return (l->known || l->scan.has_head || l->scan.has_base) && l->scan.r.head.clock < l->skip_clock;
+}
 
+static struct change *change_now(struct commit *k, struct mailbox *m, uint64_t least)
+{
+	uint64_t now = (uint64_t)store_seconds(m->st) << 16, clock = m->clock + 1 > now ? m->clock + 1 : now;
+
+	return commit_change_at(k, m, clock > least ? clock : least);
+}
+
+/* Whoever made these files left out what our changes build on: it is added before them. What is told as it is skipped
+ * is durable before any UID behind it is given, for that is a later entry of the journal. */
+static void complete(struct mailbox *m, const struct load *l, bool skips)
+{
+	const struct mailbox_scan *s = &l->scan;
+	struct commit *k = commit_new(m->st, NULL);
+	struct change *c = change_now(k, m, skips ? l->skip_clock : 0);
+
+	if (skips)
+		m->uidnext = m->uidnext < UINT32_MAX - UIDS_SKIPPED ? m->uidnext + UIDS_SKIPPED : UINT32_MAX;
 	if (s->lacks)
 		change_line_ends(c, s->lacks);
 	if (!s->has_head && !m->state_end)
 		change_head(c, s->uidnext);
+	if (skips)
+		change_uidnext(c);
 	commit_go(k, ENTRY_SMALL, NULL, NULL);
 }
 
@@ -107,6 +130,7 @@ static void load_end(struct load *l, bool scanned, bool whole)
 	struct mailbox *m = l->m;
 	uint32_t uidnext = m->uidnext;
 	uint64_t clock = m->clock;
+	bool skips = has_to_skip(l);
 
 	if (l->e) {
 		mailbox_gone(m, l->e == ERR_ABSENT ? ERR_ABSENT : l->e == ERR_NEVER ? ERR_NEVER : ERR_AGAIN);
@@ -127,8 +151,8 @@ static void load_end(struct load *l, bool scanned, bool whole)
 	if (scanned)
 		tell_index(m, l, whole);
 	m->untidy = (whole && !l->scan.has_head && m->state_end) || l->scan.untidy;
-	if (scanned && (l->scan.lacks || (whole && !l->scan.has_head)))
-		complete(m, &l->scan);
+	if (skips || (scanned && (l->scan.lacks || (whole && !l->scan.has_head))))
+		complete(m, l, skips);
 	load_free(l);
 	compact_if_due(m);
 	mailbox_turn(m);
@@ -140,8 +164,13 @@ static void load_end(struct load *l, bool scanned, bool whole)
 static void scan_work(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
+	uint64_t cut;
 
 	l->e = mailbox_scan_step(&l->scan, &l->done);
+	if (l->e || !l->done || !l->scan.lacks || !l->scan.has_base || !has_to_skip(l))
+		return;
+	l->e = copied_mbox_mend(l->scan.directory, l->scan.stem, &cut);
+	l->mended = !l->e && cut;
 }
 
 /* Damage may have cost the files what the index remembers: no UID is given twice for that. */
@@ -158,10 +187,16 @@ static void remember(struct load *l)
 		now->clock = was->clock;
 }
 
+static void scan_whole(struct load *l);
+
 static void whole_done(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
 
+	if (l->mended) {
+		scan_whole(l);
+		return;
+	}
 	if (!l->e && !l->done) {
 		load_next(l, l->m->st->w->slow, scan_work, whole_done);
 		return;
@@ -189,6 +224,7 @@ static void scan_whole(struct load *l)
 {
 	mailbox_scan_free(&l->scan);
 	scan_new(l);
+	l->mended = false;
 	load_next(l, l->m->st->w->slow, scan_work, whole_done);
 }
 
@@ -197,7 +233,7 @@ static void rest_done(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
 
-	if (l->e == ERR_NEVER || (!l->e && l->scan.untidy))
+	if (l->e == ERR_NEVER || l->mended || (!l->e && l->scan.untidy))
 		scan_whole(l);
 	else if (!l->e && !l->done)
 		load_next(l, l->m->st->w->slow, scan_work, rest_done);
@@ -333,6 +369,7 @@ void mailbox_load(struct mailbox *m)
 	mailbox_put_flush(m);
 	mailbox_pin(m);
 	l->m = m;
+	l->skip_clock = st->skip_clock;
 	l->index = st->index;
 	l->shard = m->h->shard;
 	l->address = str_dup(str_of(m->h->address));

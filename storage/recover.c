@@ -1,12 +1,16 @@
 /* recover.c - the journal's settings, and opening it by them; all journals of a store, before any worker runs. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/copied.h"
 #include "storage/journal_parts.h"
 #include "storage/replay.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool journal_check(const void *values, const char *title, struct buf *why)
@@ -45,7 +49,7 @@ enum err journal_open(struct journal **out, struct worker *w)
 	return journal_open_with(out, w, conf_section(w->conf, &journal_settings));
 }
 
-static enum err recover_one(const struct journal_conf *c, int store, int journals, const char *name)
+static enum err recover_one(const struct journal_conf *c, int store, int journals, const char *name, bool copy)
 {
 	int dir = openat(journals, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct names *names;
@@ -55,31 +59,77 @@ static enum err recover_one(const struct journal_conf *c, int store, int journal
 	if (dir < 0)
 		return err_errno("open journal/%s", name);
 	names = names_new(names_room((uint64_t)c->segment));
-	if ((e = replay(store, dir, &base, names)))
+	e = copy ? replay_copy(store, dir, &base, names) : replay(store, dir, &base, names);
+	if (e)
 		log_error("journal", NULL, "a journal cannot be recovered slot=%s", name);
 	names_free(names);
 	close(dir);
 	return e;
 }
 
+static DIR *journals_open(int directory, enum err *e)
+{
+	int fd = openat(directory, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+	*e = list || (fd < 0 && errno == ENOENT) ? OK : err_errno("open the journals");
+	if (fd >= 0 && !list)
+		close(fd);
+	return list;
+}
+
+static unsigned journals_count(DIR *list)
+{
+	const struct dirent *entry;
+	unsigned count = 0;
+	uint32_t slot;
+
+	while (list && (entry = readdir(list)))
+		count += str_u32(str_of(entry->d_name), &slot);
+	if (list)
+		rewinddir(list);
+	return count;
+}
+
+/* What the index was told while it was copied may be of any moment. It is made anew from the files. */
+static enum err copy_begin(int directory)
+{
+	char to[64];
+	enum err e = skip_ask(directory);
+
+	if (e)
+		return e;
+	log_warn("store", NULL, "this store is a copy, or its journal is missing: every mailbox skips %d UIDs",
+		UIDS_SKIPPED);
+	snprintf(to, sizeof(to), "deleted/index-%lld", (long long)time(NULL));
+	if ((mkdirat(directory, "deleted", 0700) < 0 && errno != EEXIST) ||
+		(renameat(directory, "index", directory, to) < 0 && errno != ENOENT))
+		return err_errno("set the index aside");
+	return OK;
+}
+
 enum err journal_recover(const struct conf *conf, int directory)
 {
 	const struct journal_conf *c = conf_section(conf, &journal_settings);
-	int fd = openat(directory, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum err e;
+	DIR *list = journals_open(directory, &e);
+	unsigned count = journals_count(list);
+	enum place_is place = PLACE_OURS;
 	struct dirent *entry;
-	enum err e = OK;
 	uint32_t slot;
-	DIR *list;
 
-	if (fd < 0)
-		return errno == ENOENT ? OK : err_errno("open the journals");
-	if (!(list = fdopendir(fd))) {
-		close(fd);
-		return err_errno("list the journals");
-	}
-	while (!e && (entry = readdir(list)))
+	if (!e)
+		e = place_look(directory, count, &place);
+	if (!e && !count && store_has_mailboxes(directory))
+		place = PLACE_OTHER;
+	if (!e && place == PLACE_OTHER)
+		e = copy_begin(directory);
+	while (!e && list && (entry = readdir(list)))
 		if (str_u32(str_of(entry->d_name), &slot))
-			e = recover_one(c, directory, fd, entry->d_name);
-	closedir(list);
+			e = recover_one(c, directory, dirfd(list), entry->d_name, place == PLACE_OTHER);
+	if (!e && place != PLACE_OURS)
+		e = place_note(directory, count);
+	if (list)
+		closedir(list);
 	return e;
 }

@@ -6,10 +6,14 @@
  *     replay would not make again, by a rename that was done or by writes settled since. Otherwise it is done again,
  *     and whatever came later is made again after it.
  * What came before a move that was done, at the path it took away or replaced, is void. Marks hold sequences counted
- * from 1, so that 0 is none. */
+ * from 1, so that 0 is none.
+ * In a copy all that is a guess: each operation is compared with the files (fit.h), and of what is settled only writes
+ * to mailboxes are done again. */
 #include "storage/replay.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/copied.h"
+#include "storage/fit.h"
 #include "storage/marks.h"
 #include "storage/note.h"
 #include "storage/operation.h"
@@ -27,6 +31,9 @@ struct replay {
 	struct files *files;
 	struct names *names; /* NULL: they are known */
 	struct note note;
+	struct fits *fits;
+	bool copy;
+	uint64_t checkpoint; /* what comes before was settled */
 	bool at_start; /* false: in a serving worker's lane: all moves are done, nothing is noted or set aside */
 	struct marks *settled; /* by mailbox id: the last entry that says so */
 	struct marks *moved;   /* by path: the last move, done already, that took it away or put another in its place */
@@ -69,10 +76,11 @@ static enum err learn(void *user, uint64_t sequence, struct str entry)
 	while (operation_next(&u, &op))
 		switch (op.kind) {
 		case OP_SETTLED:
-			marks_raise(r->settled, id_key(&op.id), sequence + 1);
+			if (!r->copy)
+				marks_raise(r->settled, id_key(&op.id), sequence + 1);
 			break;
 		case OP_RENAME:
-			if (r->at_start && is_there(r->store, op.path))
+			if ((r->at_start && is_there(r->store, op.path)) || (r->copy && fits_is_generation(&op)))
 				break;
 			marks_raise(r->moved, op.path, sequence + 1);
 			marks_raise(r->moved, op.other, sequence + 1);
@@ -156,15 +164,37 @@ static void keep_end(struct replay *r, const struct operation *op)
 	}
 }
 
-/* As apply_operations, but for what is void. */
+/* Whether the operation is to be done to the files as they are; of a write it may change the place. */
+static bool does_fit(struct replay *r, struct operation *op, enum err *e)
+{
+	bool settled = r->sequence < r->checkpoint;
+
+	if (!r->at_start)
+		return true;
+	switch (op->kind) {
+	case OP_WRITE:
+	case OP_SPOOL:
+		return fits_write(r->fits, op, settled, e);
+	case OP_RENAME:
+		return fits_rename(r->fits, op);
+	case OP_REMOVE:
+		return !settled && fits_remove(r->fits, op);
+	default:
+		return !settled;
+	}
+}
+
+/* As apply_operations, but for what is void or does not fit. */
 static enum err apply_valid(struct replay *r, struct str entry)
 {
 	struct unpack u = unpack_of(entry);
 	struct operation op;
 	enum err e = OK, worst = OK;
 
+	if (r->at_start)
+		fits_begin(r->fits, r->sequence, entry);
 	while (operation_next(&u, &op) && (!e || e == ERR_NEVER)) {
-		if (is_void(r, &op))
+		if (is_void(r, &op) || !does_fit(r, &op, &e))
 			continue;
 		if ((e = apply_operation(r->files, &op)))
 			worst = e;
@@ -258,15 +288,20 @@ static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 
 	note_open(&r->note, r->dir, life);
 	r->files = files_new(r->store);
+	r->fits = fits_new(r->store, r->copy);
+	r->checkpoint = s->checkpoint;
 	e = passes(r, s, UINT64_MAX);
-	if (!e && !s->lost && !r->set_aside) { /* else a file may rightly be longer than we know */
+	if (!e && !s->lost && !r->set_aside && !r->copy) { /* else a file may rightly be longer than we know */
 		marks_each(r->ends, cut_file, r);
 		e = r->error;
 	}
 	if (!e)
 		e = sync_all(r->files);
 	files_free(r->files);
+	fits_free(r->fits);
 	note_end(&r->note);
+	if (!e && (s->lost || r->set_aside)) /* who knows which UIDs were given there */
+		e = skip_ask(r->store);
 	return e;
 }
 
@@ -287,9 +322,9 @@ static enum err begin_new(int dir, struct base *b, const struct names *names)
 	return base_renew(dir, b, names);
 }
 
-enum err replay(int store, int dir, struct base *b, struct names *names)
+static enum err replay_as(int store, int dir, struct base *b, struct names *names, bool copy)
 {
-	struct replay r = { .store = store, .dir = dir, .names = names, .at_start = true };
+	struct replay r = { .store = store, .dir = dir, .names = names, .at_start = true, .copy = copy };
 	struct scan s = { 0 };
 	enum err e = base_read(dir, b, names);
 
@@ -298,8 +333,11 @@ enum err replay(int store, int dir, struct base *b, struct names *names)
 	if (e)
 		return e;
 	replay_begin(&r);
-	if (!(e = scan_read(&s, dir, b->life, b->sequence)) && s.count)
+	e = copy ? scan_read_all(&s, dir, b->life, b->sequence) : scan_read(&s, dir, b->life, b->sequence);
+	if (!e && s.count)
 		e = replay_scanned(&r, &s, b->life);
+	if (copy)
+		names_clear(names); /* the queue, too, is of another moment, and gives its names anew */
 	if (!e) {
 		b->sequence = s.next;
 		e = base_renew(dir, b, names);
@@ -316,6 +354,16 @@ enum err replay(int store, int dir, struct base *b, struct names *names)
 	scan_free(&s);
 	replay_end(&r);
 	return e;
+}
+
+enum err replay(int store, int dir, struct base *b, struct names *names)
+{
+	return replay_as(store, dir, b, names, false);
+}
+
+enum err replay_copy(int store, int dir, struct base *b, struct names *names)
+{
+	return replay_as(store, dir, b, names, true);
 }
 
 enum err replay_again(int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto)

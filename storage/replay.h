@@ -12,6 +12,9 @@
 /* Makes journal directory `dir` (of the store `store`) empty: replays it, syncs, gives it a new base, which is left
  * in *b with the remembered names. ERR_AGAIN: the disk does not allow it now. ERR_NEVER: the base is damaged. */
 enum err replay(int store, int dir, struct base *b, struct names *names);
+/* The same where the store is a copy (copied.h): what fits into the files is put there (fit.h), also from before the last
+ * checkpoint, and no names are remembered. */
+enum err replay_copy(int store, int dir, struct base *b, struct names *names);
 /* In the files lane of a serving worker, after a failed sync: the writes of entries from..upto, which were all
  * applied, are written again by f. */
 enum err replay_again(int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto);

@@ -85,7 +85,7 @@ static void drop_void(struct scan *s)
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		const struct batch_head *h = &s->batches[i].head;
-		bool keep = batch_end(h) > s->checkpoint;
+		bool keep = s->all || batch_end(h) > s->checkpoint;
 
 		for (size_t k = 0; keep && k < failures; k++)
 			keep = h->sequence < failed[k][0] || h->sequence >= failed[k][1];
@@ -104,6 +104,8 @@ static void count_lost(struct scan *s)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct batch_head *h = &s->batches[i].head;
 
+		if (batch_end(h) <= s->checkpoint)
+			continue;
 		if (h->synced > expected) {
 			log_error("journal", NULL, "damaged: entries are lost first=%llu count=%llu",
 				(unsigned long long)expected, (unsigned long long)(h->synced - expected));
@@ -113,11 +115,10 @@ static void count_lost(struct scan *s)
 	}
 }
 
-enum err scan_read(struct scan *s, int dir, uint64_t life, uint64_t from)
+static enum err read_segments(struct scan *s, int dir, uint64_t life)
 {
 	enum err e;
 
-	*s = (struct scan){ .checkpoint = from, .next = from };
 	if ((e = segments_open(dir, &s->files, &s->file_count)))
 		return e;
 	for (size_t i = 0; i < s->file_count; i++)
@@ -127,6 +128,18 @@ enum err scan_read(struct scan *s, int dir, uint64_t life, uint64_t from)
 	drop_void(s);
 	count_lost(s);
 	return OK;
+}
+
+enum err scan_read(struct scan *s, int dir, uint64_t life, uint64_t from)
+{
+	*s = (struct scan){ .checkpoint = from, .next = from };
+	return read_segments(s, dir, life);
+}
+
+enum err scan_read_all(struct scan *s, int dir, uint64_t life, uint64_t from)
+{
+	*s = (struct scan){ .checkpoint = from, .next = from, .all = true };
+	return read_segments(s, dir, life);
 }
 
 enum err scan_each(
@@ -149,7 +162,7 @@ enum err scan_each(
 		for (uint64_t n = b->head.sequence; n < batch_end(&b->head) && n < upto && !e; n++) {
 			struct str entry = unpack_str(&entries);
 
-			if (n >= s->checkpoint)
+			if (s->all || n >= s->checkpoint)
 				e = each(user, n, entry);
 		}
 	}

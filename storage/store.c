@@ -2,6 +2,7 @@
 #include "storage/store.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/copied.h"
 #include "storage/deleted.h"
 #include "storage/login.h"
 #include "storage/mailbox.h"
@@ -166,7 +167,8 @@ enum err store_start(struct worker *w)
 	st->forgets = forgets_new(w);
 	st->shareds = shareds_new(w);
 	st->index = index_new(w->directory, st->shards, (size_t)st->settings->index_cache);
-	if (!(e = secret_open(w->directory, st->secret)) && !(e = journal_open(&st->journal, w)))
+	if (!(e = secret_open(w->directory, st->secret)) && !(e = journal_open(&st->journal, w)) &&
+		!(e = skip_read(w->directory, &st->skip_clock)))
 		e = spool_start(w);
 	if (e) {
 		store_free(st);

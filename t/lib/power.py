@@ -15,6 +15,8 @@ import json
 import os
 import struct
 
+from same_store import claim
+
 HEAD = struct.Struct("=IIQQQII")
 MAGIC = 0x50434552
 (WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, _, _, NOTE) = range(14)
@@ -148,6 +150,7 @@ class Record:
             elif durable or (c.at <= last if in_order else chance.random() < share):
                 self.apply(names, c)
         self.build(names, written, directory)
+        claim(directory)
         return f"share={share} {'in order' if in_order else 'any order'}"
 
     def apply(self, names, c):

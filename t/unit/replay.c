@@ -380,11 +380,16 @@ static int replay_in_child(void)
 
 static void test_killer(void)
 {
+	static char long_text[(1 << 17) + 1];
+	struct entry *killer = entry_new();
 	int status;
 
+	memset(long_text, 'x', sizeof(long_text) - 1);
 	fresh_store();
 	append_applied(entry_text("first", 0, 0, "x"));
-	append_applied(entry_text("killer", 0, 1 << 20, "x"));
+	file_make("long", long_text);
+	entry_write_spool(killer, &(struct file_ref){ STR("killer"), 0, 0 }, 0, STR("long"), sizeof(long_text) - 1);
+	append_applied(killer);
 	append_applied(entry_text("last", 0, 0, "x"));
 	journal_crash();
 	unlinkat(worker.directory, "killer", 0);
