@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/copied.h"
+#include "storage/holding.h"
 #include "storage/marks.h"
 #include "storage/path.h"
 #include "storage/state.h"
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEAD_BYTES 8192                 /* in which a file says whose it is */
+#define HEAD_BYTES 8192                /* in which a file says whose it is */
 #define UNMOVED    (UINT64_C(1) << 62) /* marks hold numbers above 0: this plus how far the writes have moved */
 
 struct fits {
@@ -138,7 +139,7 @@ static struct str head_read(const struct fits *f, const char *path, char bytes[H
 static struct identity read_identity(const struct fits *f, const char *path, bool is_mbox)
 {
 	static const struct state_events lines = { .on_flags = on_flags, .on_expunge = on_uids, .on_set = on_set };
-	static const struct mbox_scan_events events = { on_base, on_message };
+	static const struct mbox_scan_events events = { .on_base = on_base, .on_message = on_message };
 	struct keywords *words = mem_new(struct keywords);
 	struct identity who = { 0 };
 	char bytes[HEAD_BYTES];
@@ -182,6 +183,49 @@ static struct identity identity_of(struct fits *f, struct str path)
 	return who;
 }
 
+/* Whether the account that path is in has this mailbox under any name. */
+static bool is_elsewhere(const struct fits *f, struct str path, uint64_t id)
+{
+	struct str levels = str_cut(path, sizeof("domains/") - 1, path.len), domain, account;
+	struct buf address = { 0 }, host = { 0 };
+	struct tree tree = { 0 };
+	bool found = false;
+	ptrdiff_t slash;
+
+	if ((slash = str_find(levels, '/')) < 0)
+		return false;
+	domain = str_cut(levels, 0, (size_t)slash);
+	levels = str_cut(levels, domain.len + 1, levels.len);
+	slash = str_find(levels, '/');
+	account = str_cut(levels, 0, slash < 0 ? 0 : (size_t)slash);
+	if (!path_file_to_name(&address, account) && !path_file_to_domain(&host, domain)) {
+		buf_printf(&address, "@" STR_FMT, STR_ARG(buf_str(&host)));
+		if (!tree_read(f->store, buf_str(&address), &tree))
+			for (size_t i = 0; i < tree.count; i++)
+				found |= tree.leaves[i].id == id;
+	}
+	tree_free(&tree);
+	buf_free(&address);
+	buf_free(&host);
+	return found;
+}
+
+/* A file that is not there begins with this write, unless the mailbox bears another name by now. */
+static bool begins(const struct fits *f, const struct operation *op)
+{
+	struct identity who;
+	path_text text;
+
+	if (op->offset || !op->id || !str_starts(op->path, STR("domains/")))
+		return !op->offset;
+	if (!ends_in(op->path, ".mbox"))
+		return !is_elsewhere(f, op->path, op->id);
+	text_of(op->path, text);
+	memcpy(text + op->path.len - 4, "state", 6);
+	who = read_identity(f, text, false);
+	return who.id == op->id;
+}
+
 /* --- writes ------------------------------------------------------------------------------------------------------------ */
 
 void fits_begin(struct fits *f, uint64_t sequence, struct str entry)
@@ -217,7 +261,8 @@ static enum err tail_mend(const struct fits *f, struct str path, uint64_t *size)
 static bool move_to_end(struct fits *f, struct operation *op, uint64_t size, enum err *e)
 {
 	*e = tail_mend(f, op->path, &size);
-	log_warn("journal", NULL, "a file is shorter than it was, the next goes to its end path=" STR_FMT " bytes=%llu expected=%llu",
+	log_warn("journal", NULL,
+		"a file is shorter than it was, the next goes to its end path=" STR_FMT " bytes=%llu expected=%llu",
 		STR_ARG(op->path), (unsigned long long)size, (unsigned long long)op->offset);
 	marks_drop(f->moved, op->path);
 	marks_raise(f->moved, op->path, UNMOVED + op->offset - size);
@@ -233,7 +278,7 @@ static int compare(struct fits *f, const struct operation *op, bool settled, boo
 	if (marks_get(f->lacking, op->path) == f->sequence + 1 || (settled && (!op->id || !exists)))
 		return 0;
 	if (!exists || !op->id)
-		return !exists && op->offset ? 0 : 1;
+		return exists || begins(f, op);
 	who = identity_of(f, op->path);
 	if (who.id != op->id || op->generation < who.generation)
 		return 0;
@@ -312,9 +357,6 @@ bool fits_rename(struct fits *f, const struct operation *op)
 			drop_file(f, op->path);
 		return !to;
 	}
-	if (!from && !to && is_of_mailbox(op->path))
-		log_error("journal", NULL, "not in this copy, for it was renamed meanwhile path=" STR_FMT " to=" STR_FMT,
-			STR_ARG(op->path), STR_ARG(op->other));
 	if (!from || !is_of_mailbox(op->path))
 		return from && !to;
 	id = identity_of(f, op->path).id;

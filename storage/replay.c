@@ -34,7 +34,7 @@ struct replay {
 	struct fits *fits;
 	bool copy;
 	uint64_t checkpoint; /* what comes before was settled */
-	bool at_start; /* false: in a serving worker's lane: all moves are done, nothing is noted or set aside */
+	bool at_start;       /* false: in a serving worker's lane: all moves are done, nothing is noted or set aside */
 	struct marks *settled; /* by mailbox id: the last entry that says so */
 	struct marks *moved;   /* by path: the last move, done already, that took it away or put another in its place */
 	struct marks *kept;    /* by path: the last entry whose content there is not made again, in it or below */
