@@ -6,6 +6,7 @@
 #include "core/tls.h"
 #include "core/worker.h"
 #include <assert.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,11 +161,29 @@ struct conn *conn_new(struct worker *w, int fd, const struct conn_events *events
 	return c;
 }
 
+void conn_careful(struct conn *c, bool careful)
+{
+	c->careful = careful;
+}
+
+void conn_unpeek(struct conn *c)
+{
+	while (c->peeked) {
+		ssize_t n = recv(c->io.fd, NULL, c->peeked, MSG_TRUNC | MSG_DONTWAIT);
+
+		if (n <= 0 && errno != EINTR)
+			c->peeked = 0; /* it was reset meanwhile */
+		else if (n > 0)
+			c->peeked -= (uint32_t)n;
+	}
+}
+
 void conn_free(struct conn *c)
 {
 	if (!c)
 		return;
 	conn_halt(c);
+	conn_unpeek(c);
 	if (c->leaving.le_prev)
 		LIST_REMOVE(c, leaving);
 	if (c->conns->telling == c)

@@ -66,6 +66,11 @@ void conn_rest(struct conn *c);
 void conn_resume(struct conn *c);         /* on_input runs again, in a later turn, if input is there */
 size_t conn_unread(const struct conn *c); /* bytes in the input buffer */
 
+/* From now on input is taken off the socket when on_input has returned, not before: if the process is killed meanwhile the
+ * system resets the connection, and the other side knows that it was not read to its end. Costs one more system call for
+ * each input; under TLS it says nothing. */
+void conn_careful(struct conn *c, bool careful);
+
 /* on_idle after so long, from now on, without input or a move of output that the peer was slow to take; and again
  * after as long once more. While there is no room, it is room that must come in that time: a peer that takes a byte now
  * and then is as good as silent. 0: never. */

@@ -72,6 +72,8 @@ struct conn {
 	bool input_due : 1; /* the reader has not seen all of in */
 	bool room_due : 1;  /* on_room is to be told */
 	bool loopback : 1;
+	bool careful : 1;  /* conn_careful */
+	uint32_t peeked;   /* bytes of in that the socket still holds */
 	enum conn_end why; /* if ended */
 	char id[CONN_ID_BYTES];
 	char peer[INET6_ADDRSTRLEN], here[INET6_ADDRSTRLEN];
@@ -83,6 +85,8 @@ _Static_assert(sizeof(struct conn) <= CONN_BYTES_AIM, "an idle connection should
 struct conn *conn_make(struct worker *w, const struct conn_events *events, void *user);
 void conn_note_addresses(struct conn *c);
 void conn_begin_tls(struct conn *c, struct ssl_st *s); /* a handshake begins behind what is written */
+
+void conn_unpeek(struct conn *c); /* what was shown to the reader is taken off the socket */
 
 struct timers *conn_timers(const struct conn *c);
 int64_t conn_now_ms(const struct conn *c);

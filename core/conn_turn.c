@@ -146,8 +146,10 @@ static enum tls_step receive(struct conn *c, size_t room, size_t *len)
 	if (c->ssl) {
 		step = tls_read(c->ssl, to, room, len);
 	} else {
-		ssize_t n = recv(c->io.fd, to, room, 0);
+		ssize_t n = recv(c->io.fd, to, room, c->careful ? MSG_PEEK : 0);
 
+		if (c->careful && n > 0)
+			c->peeked = (uint32_t)n;
 		*len = n > 0 ? (size_t)n : 0;
 		if (n == 0)
 			step = TLS_CLOSED;
@@ -222,6 +224,7 @@ static bool take_in(struct conn *c)
 	}
 	if (!tell_input(c))
 		return false;
+	conn_unpeek(c);
 	return_spare(c);
 	if (step == TLS_BROKEN || step == TLS_FAILED)
 		conn_end(c, end_of(step), reason);

@@ -43,6 +43,27 @@ static struct str status_of(const struct outcome *o)
 	return o->kind == OUTCOME_REFUSED ? STR("5.0.0") : o->kind == OUTCOME_DEFERRED ? STR("4.0.0") : STR("2.0.0");
 }
 
+_Static_assert(OUTCOME_DELIVERED < QUEUE_ANSWER_OPEN && OUTCOME_RELAYED < QUEUE_ANSWER_OPEN &&
+		       OUTCOME_PASSED < QUEUE_ANSWER_OPEN && OUTCOME_DEFERRED >= QUEUE_ANSWER_OPEN &&
+		       OUTCOME_REFUSED > OUTCOME_DEFERRED,
+	"the queue knows who has the message");
+
+/* Deliveries here need none: they have names that last (local.c). */
+void outcomes_note(const struct parcel *p, const size_t *places, size_t count, const struct outcome *o)
+{
+	struct queue_answer a = {
+		.kind = (uint8_t)o->kind, .status = status_of(o), .reply = o->reply, .remote = o->remote
+	};
+	struct queue_item *items[PARCEL_MAX];
+
+	assert(count <= PARCEL_MAX);
+	if (p->destination->local)
+		return;
+	for (size_t i = 0; i < count; i++)
+		items[i] = p->transaction.recipients[places[i]].item;
+	queue_note(p->sending->w->queue, items, count, &a);
+}
+
 void outcome_keep(struct arena *a, struct outcome *out, const struct outcome *o)
 {
 	struct str type = o->diagnostic_type.len ? o->diagnostic_type : type_of(o->reply);
@@ -97,7 +118,8 @@ static void log_fate(const struct parcel *p, size_t i, const char *fate, uint32_
 		log_print(&line, " remote=\"" STR_FMT "\"", STR_ARG(o->remote));
 	if (o->session.len)
 		log_print(&line, " session=" STR_FMT, STR_ARG(o->session));
-	log_print(&line, " tries=%u delay_s=%u", p->purpose == PURPOSE_SEND ? r->item->tries + 1u : r->item->tries,
+	log_print(&line, " tries=%u delay_s=%u",
+		p->purpose == PURPOSE_SEND || p->purpose == PURPOSE_ANSWERED ? r->item->tries + 1u : r->item->tries,
 		sending_now_s(p->sending) - r->item->message->arrived_s);
 	if (next_s)
 		log_print(&line, " next_s=%u", next_s);
@@ -302,6 +324,23 @@ static void tell_warning(struct parcel *p)
 	telling_send(t, warned);
 }
 
+/* As if they had been told just now. */
+static void recall(struct parcel *p)
+{
+	for (size_t i = 0; i < p->transaction.count; i++) {
+		struct transaction_recipient *r = &p->transaction.recipients[i];
+		struct queue_answer a;
+
+		r->told = queue_noted(p->sending->w->queue, r->item, &a);
+		if (r->told)
+			outcome_keep(&p->memory, &p->outcomes[i],
+				&(struct outcome){ .kind = (enum outcome_kind)a.kind,
+					.status = a.status,
+					.reply = a.reply,
+					.remote = a.remote });
+	}
+}
+
 void parcel_tell(void *user, enum err e, struct queue_copy *copy)
 {
 	struct parcel *p = user;
@@ -311,6 +350,11 @@ void parcel_tell(void *user, enum err e, struct queue_copy *copy)
 		return;
 	if (p->purpose == PURPOSE_WARN) {
 		tell_warning(p);
+		return;
+	}
+	if (p->purpose == PURPOSE_ANSWERED) {
+		recall(p);
+		parcel_finish(p);
 		return;
 	}
 	t = telling_new(p, REPORT_FAILED);
@@ -364,9 +408,12 @@ static void end_well(struct parcel *p, size_t i, struct telling *delivered, stru
 	change(p->sending, item, FATE_ENDED, &p->outcomes[i]);
 }
 
-/* A session that ends between two messages has done what it could: nothing is learned of the host. */
+/* A session that ends between two messages has done what it could: nothing is learned of the host. Nor is it of what was
+ * said before a crash. */
 static void learn(struct parcel *p, bool alive, bool untold, const struct outcome *fault)
 {
+	if (p->purpose == PURPOSE_ANSWERED)
+		return;
 	if (alive)
 		destination_succeeded(p->destination, p->slow);
 	else if (fault || (untold && p->first))

@@ -56,11 +56,24 @@ static void soonest_add(uint32_t *soonest_s, uint32_t due_s, uint32_t now_s)
 		*soonest_s = due_s;
 }
 
+/* What is noted of it is not written yet: whatever is due, that comes first, and nobody is asked again. */
+static bool is_answered(const struct sending *s, const struct queue_item *item)
+{
+	struct queue_answer a;
+
+	return queue_noted(s->w->queue, item, &a);
+}
+
 /* Puts it where it belongs, out of a parcel or at its opening. */
 static void item_place(struct sending *s, struct queue_item *item, uint32_t due_s, uint32_t event_s)
 {
 	struct queue_destination *d = item->destination;
 
+	if (due_s <= sending_now_s(s) && is_answered(s, item)) {
+		item->state = ITEM_TRYING;
+		item_tell(s, item, PURPOSE_ANSWERED);
+		return;
+	}
 	item->state = ITEM_WAITS;
 	if (due_s <= sending_now_s(s)) {
 		due_add(d, item);
@@ -142,7 +155,9 @@ static void item_comes(struct sending *s, struct queue_item *item, uint32_t at_s
 		event_s = sending_now_s(s);
 	}
 	item_take(s, item);
-	if (event_s <= sending_now_s(s))
+	if (is_answered(s, item))
+		line_add(&s->lines[PURPOSE_ANSWERED], item);
+	else if (event_s <= sending_now_s(s))
 		line_add(&s->lines[purpose], item);
 	else
 		item_place(s, item, item->next_s, event_s);
@@ -184,12 +199,38 @@ static void destination_enter(struct queue_destination *d, struct queue_item *it
 		d->walked_oldest_s = arrived_s;
 }
 
+/* An answer that an earlier life noted: true if there is one. Who has the message and needs no report has come to his end;
+ * for all else the message is opened. */
+static bool take_answer(struct sending *s, struct queue_item *item, struct str address)
+{
+	static const struct queue_change ended = { .fate = FATE_ENDED };
+	char id[QUEUE_ID_SIZE];
+	struct queue_answer a;
+
+	if (!queue_noted(s->w->queue, item, &a))
+		return false;
+	log_info("sending", queue_id_print(id, item->message->id),
+		"answered before the crash to=<" STR_FMT "> remote=\"" STR_FMT "\" status=" STR_FMT, STR_ARG(address),
+		STR_ARG(a.remote), STR_ARG(a.status));
+	if (item->state == ITEM_HELD)
+		queue_unhold(s->w->queue, item);
+	else
+		item->state = ITEM_TRYING;
+	if (a.kind < QUEUE_ANSWER_OPEN && !(item->notify & NOTIFY_SUCCESS))
+		queue_change(s->w->queue, item, &ended);
+	else
+		item_tell(s, item, PURPOSE_ANSWERED);
+	return true;
+}
+
 static void opened(void *user, struct queue_item *item, struct str address, struct str sender)
 {
 	struct sending *s = user;
 	struct queue_destination *d = destination_of(s, address, item->local, sender);
 
 	destination_enter(d, item);
+	if (take_answer(s, item, address))
+		return;
 	if (item->state == ITEM_HELD)
 		d->held++;
 	else

@@ -220,6 +220,7 @@ enum purpose {
 	PURPOSE_WARN,
 	PURPOSE_BOUNCE,      /* an operator sends it back */
 	PURPOSE_BOUNCE_HELD, /* the same; it was held, and is again if that cannot be done */
+	PURPOSE_ANSWERED,    /* what became of it was noted before a crash (queue_note): all that follows from it */
 	PURPOSES
 };
 
@@ -255,6 +256,8 @@ void parcel_free(struct parcel *p);                                             
 
 /* --- outcome.c -------------------------------------------------------------------------------------------------- */
 
+/* Before it is told anybody: of these places of the parcel. */
+void outcomes_note(const struct parcel *p, const size_t *places, size_t count, const struct outcome *o);
 void outcome_keep(struct arena *a, struct outcome *out, const struct outcome *o);
 struct words *words_of(const struct outcome *o);
 bool outcome_is_reply(struct str words);                           /* with a code: the other side's */

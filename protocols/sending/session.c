@@ -244,13 +244,23 @@ struct transaction *sending_take(struct sending_session *ss)
 	return NULL;
 }
 
-void sending_tell(struct sending_session *ss, struct transaction *t, size_t recipient, const struct outcome *o)
+void sending_tell_many(
+	struct sending_session *ss, struct transaction *t, const size_t *places, size_t count, const struct outcome *o)
 {
 	struct parcel *p = ss->parcel;
 
-	assert(p && t == &p->transaction && recipient < t->count && !t->recipients[recipient].told);
-	t->recipients[recipient].told = true;
-	outcome_keep(&p->memory, &p->outcomes[recipient], o);
+	assert(p && t == &p->transaction);
+	outcomes_note(p, places, count, o);
+	for (size_t i = 0; i < count; i++) {
+		assert(places[i] < t->count && !t->recipients[places[i]].told);
+		t->recipients[places[i]].told = true;
+		outcome_keep(&p->memory, &p->outcomes[places[i]], o);
+	}
+}
+
+void sending_tell(struct sending_session *ss, struct transaction *t, size_t recipient, const struct outcome *o)
+{
+	sending_tell_many(ss, t, &recipient, 1, o);
 }
 
 void sending_done(struct sending_session *ss, struct transaction *t)

@@ -31,7 +31,7 @@ struct transaction { /* a message for some recipients, all of one next hop */
 	} * recipients;
 };
 
-enum outcome_kind {
+enum outcome_kind {        /* also in the queue's notes (QUEUE_ANSWER_OPEN) */
 	OUTCOME_DELIVERED, /* to its mailbox, by LMTP or here; a report on success is ours to make */
 	OUTCOME_RELAYED,   /* taken by a host that does not tell senders of success (no DSN) */
 	OUTCOME_PASSED,    /* taken by one that does (DSN): it reports from now on */
@@ -50,6 +50,10 @@ struct outcome {
 /* The session is ready: one, or NULL: there is none now. It is the session's until sending_done. */
 struct transaction *sending_take(struct sending_session *s);
 void sending_tell(struct sending_session *s, struct transaction *t, size_t recipient, const struct outcome *o);
+/* The same of several, by their places, whom one answer concerns. What was answered is told before anything else is done:
+ * it is noted at once, so that no crash forgets it (queue_note). */
+void sending_tell_many(
+	struct sending_session *s, struct transaction *t, const size_t *places, size_t count, const struct outcome *o);
 /* Recipients not told of wait as if the session had broken before they were named. */
 void sending_done(struct sending_session *s, struct transaction *t);
 /* It never got ready: no host, no address, nobody listens, a greeting or login refused. kind: DEFERRED or REFUSED. */

@@ -45,6 +45,7 @@ void client_trouble(
 		STR_ARG(buf_str(&c->trouble.reply)));
 }
 
+/* Of a transaction that is to go elsewhere the words of those who put it off are told. */
 static void unreachable(struct client *c)
 {
 	struct outcome o = { .kind = c->trouble.kind,
@@ -55,6 +56,10 @@ static void unreachable(struct client *c)
 
 	if (c->ask) {
 		ask_unreachable(c);
+		return;
+	}
+	if (c->t) {
+		transaction_end(c);
 		return;
 	}
 	sending_unreachable(c->sending, &o);

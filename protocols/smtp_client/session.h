@@ -6,7 +6,8 @@
  *      +------------------- ASKING (ask.h) instead of READY --> OVER
  *
  * What goes wrong before READY is noted (client_trouble) and the next address tried (client_next); when there is none
- * sending hears the last trouble. What goes wrong in a transaction is told of its recipients, and the session is over.
+ * sending hears the last trouble. What goes wrong in a transaction is told of its recipients, and the session is over; but who
+ * was put off before any content is asked for at the next host, the transaction still in hand (elsewhere.c).
  * Always: (1) a connection is counted at its address (sending_may_connect) for as long as it is there; (2) the timer
  * `limit` runs while the other side is to do something, but in BODY, where conn_idle watches; (3) a session that is over
  * has no connection and is freed in a later turn, so functions go on safely after client_over. */
@@ -94,13 +95,17 @@ struct client { /* made by transport.open, ended by client_over or transport.end
 	bool reset, chunked;   /* how this one is done: RSET first; BDAT, not DATA */
 	bool spoilt;           /* MAIL was refused */
 	size_t sent, answered; /* commands, from RSET or MAIL to DATA */
-	struct client_rcpt {   /* those that RCPT names; malloc'd */
-		size_t place;  /* in t */
-		bool accepted;
-	} * rcpts;
+	size_t *rcpts;         /* places in t of those that RCPT names; malloc'd */
+	size_t *accepted;      /* of those who were accepted, in their order; malloc'd */
+	size_t *telling;       /* of those who are told of just now; malloc'd */
 	size_t rcpt_count, accepted_count;
-	size_t told_at; /* LMTP: the first whose reply may come next */
+	size_t told_at; /* LMTP: of the accepted ones, whose reply comes next */
 	size_t chunks;  /* BDAT, but the last, that have no reply yet */
+
+	/* elsewhere.c */
+	unsigned asked;           /* hosts, for what t wants: from 1 */
+	struct outcome **put_off; /* by place in t, in `kept`; malloc'd; NULL: nobody */
+	struct arena kept;
 
 	/* body.c */
 	struct body *body; /* ours; NULL: none */
@@ -123,6 +128,7 @@ void client_later(struct client *c, void (*run)(struct client *c));
 /* Ready for a transaction: takes one, or idles. */
 void client_ready(struct client *c);
 void client_drop_conn(struct client *c);
+void client_part(struct client *c); /* leaves the connection, if there is one, with a QUIT if it may */
 /* Says QUIT if it may, tells sending, and frees it in a later turn. A transaction must be ended before. */
 void client_over(struct client *c);
 /* The connection is of no more use, or the host of none: goes on as the stage wants it. status is of our own words. */
@@ -169,6 +175,15 @@ void transaction_refuse(
 void transaction_sent(struct client *c);                         /* all content is said */
 void transaction_lost(struct client *c, const char *status, const char *text);
 void transaction_end(struct client *c); /* sending has it back; called again once nothing is read any more */
+void transaction_forget(struct client *c);
+
+/* --- elsewhere.c --------------------------------------------------------------------------------------------------- */
+
+bool elsewhere_may(const struct client *c); /* another host may be asked for who is put off by this one */
+void elsewhere_put_off(struct client *c, size_t place, const struct outcome *o);
+/* At the end of a transaction. True: it goes on at the next host. False: all that was put off is told. */
+bool elsewhere_go(struct client *c);
+void elsewhere_free(struct client *c);
 
 /* --- body.c -------------------------------------------------------------------------------------------------------- */
 

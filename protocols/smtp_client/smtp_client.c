@@ -44,6 +44,11 @@ static bool check(const void *values, const char *title, struct buf *why)
 static const struct setting rows[] = {
 	{ "port", SETTING_NUMBER, "25", "1", "65535", offsetof(struct smtp_client_conf, port),
 		"The port of hosts that the DNS names and of address literals.", 0 },
+	{ "hosts_per_try", SETTING_NUMBER, "2", "1", "20", offsetof(struct smtp_client_conf, hosts_per_try),
+		"Hosts of a domain that are asked for a recipient at each try, one after the other while they put him "
+	        "off; "
+		"1: no other than the first that is there.",
+		0 },
 	{ "families", SETTING_CHOICE, "both", NULL, "ipv4|ipv6|both", offsetof(struct smtp_client_conf, families),
 		"Which addresses of other hosts are tried.", 0 },
 	{ "source", SETTING_LIST, "", NULL, NULL, offsetof(struct smtp_client_conf, source),
@@ -139,7 +144,7 @@ void client_drop_conn(struct client *c)
 }
 
 /* Between transactions we part as one should (RFC 5321, 4.1.1.10); it is up to the other side to end it. */
-static void part(struct client *c)
+void client_part(struct client *c)
 {
 	if (!c->conn || c->stage != READY || c->parting)
 		return;
@@ -153,9 +158,10 @@ void client_end(struct client *c)
 	call_cancel(c->waiting);
 	ask_free(c->ask);
 	body_free(c);
-	part(c);
+	elsewhere_free(c);
+	client_part(c);
 	client_drop_conn(c);
-	free(c->rcpts);
+	transaction_forget(c);
 	arena_free(&c->places);
 	buf_free(&c->words);
 	buf_free(&c->remote);
@@ -185,7 +191,7 @@ void client_over(struct client *c)
 		return;
 	call_cancel(c->waiting);
 	c->waiting = NULL;
-	part(c);
+	client_part(c);
 	client_drop_conn(c);
 	client_enter(c, OVER, 0);
 	client_later(c, tell_over);
@@ -327,7 +333,7 @@ void client_ready(struct client *c)
 		return;
 	}
 	client_enter(c, READY, c->conf->idle_ms);
-	t = sending_take(c->sending);
+	t = c->t ? c->t : sending_take(c->sending);
 	if (t)
 		transaction_begin(c, t);
 }

@@ -12,24 +12,37 @@
 
 /* --- telling ------------------------------------------------------------------------------------------------------- */
 
-static void tell(
-	struct client *c, size_t place, enum outcome_kind kind, struct str status, struct str reply, bool theirs)
+/* What was said of some recipients, or happened to them; who was told of already is passed over. Whoever is put off before
+ * any content was sent may be another host's. */
+static void tell(struct client *c, const size_t *places, size_t count, enum outcome_kind kind, struct str status,
+	struct str reply, bool theirs)
 {
+	bool elsewhere = kind == OUTCOME_DEFERRED && c->stage == ENVELOPE && elsewhere_may(c);
 	struct outcome o = { .kind = kind,
 		.status = status,
 		.reply = reply,
 		.remote = buf_str(&c->remote),
 		.diagnostic_type = theirs ? STR("smtp") : STR("x-postern"),
 		.session = str_of(c->conn ? conn_id(c->conn) : NULL) };
+	size_t told = 0;
 
-	if (!c->t->recipients[place].told)
-		sending_tell(c->sending, c->t, place, &o);
+	for (size_t i = 0; i < count; i++) {
+		size_t place = places ? places[i] : i;
+
+		if (c->t->recipients[place].told)
+			continue;
+		if (elsewhere)
+			elsewhere_put_off(c, place, &o);
+		else
+			c->telling[told++] = place;
+	}
+	if (told)
+		sending_tell_many(c->sending, c->t, c->telling, told, &o);
 }
 
 static void tell_all(struct client *c, enum outcome_kind kind, struct str status, struct str reply, bool theirs)
 {
-	for (size_t i = 0; i < c->t->count; i++)
-		tell(c, i, kind, status, reply, theirs);
+	tell(c, NULL, c->t->count, kind, status, reply, theirs);
 }
 
 static enum outcome_kind success(const struct client *c)
@@ -39,8 +52,8 @@ static enum outcome_kind success(const struct client *c)
 	return c->can.offers & OFFERS_DSN ? OUTCOME_PASSED : OUTCOME_RELAYED;
 }
 
-/* What a reply says of one recipient. One that makes no sense here is nobody's refusal. */
-static void tell_reply(struct client *c, size_t place, const struct reply *r, bool may_succeed)
+/* What a reply says of recipients. One that makes no sense here is nobody's refusal. */
+static void tell_reply(struct client *c, const size_t *places, size_t count, const struct reply *r, bool may_succeed)
 {
 	struct buf words = { 0 };
 	enum outcome_kind kind = OUTCOME_DEFERRED;
@@ -53,38 +66,48 @@ static void tell_reply(struct client *c, size_t place, const struct reply *r, bo
 		kind = OUTCOME_REFUSED;
 	else if (reply_class(r) != 4)
 		status = STR("4.5.0");
-	tell(c, place, kind, status, buf_str(&words), true);
+	tell(c, places, count, kind, status, buf_str(&words), true);
 	buf_free(&words);
 }
 
 static void tell_accepted(struct client *c, const struct reply *r, bool may_succeed)
 {
-	for (size_t i = 0; i < c->rcpt_count; i++)
-		if (c->rcpts[i].accepted)
-			tell_reply(c, c->rcpts[i].place, r, may_succeed);
+	tell_reply(c, c->accepted, c->accepted_count, r, may_succeed);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------- */
 
+void transaction_forget(struct client *c)
+{
+	free(c->rcpts);
+	free(c->accepted);
+	free(c->telling);
+	c->rcpts = c->accepted = c->telling = NULL;
+	c->rcpt_count = c->accepted_count = 0;
+}
+
 void transaction_end(struct client *c)
 {
 	struct transaction *t = c->t;
-	bool silent = !c->sent;
+	bool silent = !c->sent, best = c->asked == 1;
 
 	if (c->parting)
 		client_drop_conn(c);
+	else if (c->conn)
+		conn_careful(c->conn, false);
 	if (c->reading) { /* the copy is in use until then */
 		client_enter(c, PREPARING, 0);
 		return;
 	}
 	body_free(c);
-	free(c->rcpts);
-	c->rcpts = NULL;
-	c->rcpt_count = 0;
+	transaction_forget(c);
+	if (elsewhere_go(c))
+		return;
 	c->t = NULL;
 	c->done += !silent;
 	sending_done(c->sending, t);
-	if (c->parting) {
+	if (c->parting || !best) {
+		client_enter(c, READY, 0); /* QUIT is said, unless the other side is parting */
 		client_over(c);
 	} else if (silent) {
 		client_enter(c, READY, c->conf->idle_ms);
@@ -123,9 +146,11 @@ void transaction_lost(struct client *c, const char *status, const char *text)
 	cut(c);
 }
 
+/* What cannot go to this host could go to the one that put it off. */
 void transaction_refuse(struct client *c, const char *status, const char *text)
 {
-	tell_all(c, OUTCOME_REFUSED, str_of(status), str_of(text), false);
+	if (c->asked == 1)
+		tell_all(c, OUTCOME_REFUSED, str_of(status), str_of(text), false);
 	transaction_end(c);
 }
 
@@ -152,8 +177,12 @@ static bool mind_utf8(struct client *c)
 		if (is_ascii(c->t->recipients[i].recipient->address))
 			continue;
 		c->terms.utf8 = c->terms.utf8 || can;
+		if (!can && c->asked > 1) {
+			transaction_end(c);
+			return false;
+		}
 		if (!can)
-			tell(c, i, OUTCOME_REFUSED, STR("5.6.7"),
+			tell(c, &i, 1, OUTCOME_REFUSED, STR("5.6.7"),
 				STR("the address needs SMTPUTF8, which the host does not speak"), false);
 	}
 	return true;
@@ -189,8 +218,13 @@ static bool mind_size(struct client *c)
 
 void transaction_begin(struct client *c, struct transaction *t)
 {
-	assert(!c->t && !c->waiting);
+	assert(!c->waiting && (!c->t || c->t == t));
+	if (!c->t)
+		c->asked = 1;
 	c->t = t;
+	c->rcpts = mem_alloc(t->count * sizeof(*c->rcpts));
+	c->accepted = mem_alloc(t->count * sizeof(*c->accepted));
+	c->telling = mem_alloc(t->count * sizeof(*c->telling));
 	c->terms = (struct command_terms){ .now_s = worker_wall_ms(c->worker) / 1000 };
 	c->reset = c->unclean;
 	c->chunked = c->can.offers & OFFERS_CHUNKING;
@@ -223,7 +257,7 @@ static void write_command(struct client *c, size_t place)
 	else if (place < first)
 		command_mail(&c->can, &c->t->copy->envelope, &c->terms, out);
 	else if (place < first + c->rcpt_count)
-		command_rcpt(&c->can, c->t->recipients[c->rcpts[place - first].place].recipient, &c->terms, out);
+		command_rcpt(&c->can, c->t->recipients[c->rcpts[place - first]].recipient, &c->terms, out);
 	else
 		buf_add_str(out, STR("DATA\r\n"));
 	conn_wrote(c->conn);
@@ -247,10 +281,9 @@ static void expect_reply(struct client *c)
 
 void transaction_go(struct client *c)
 {
-	c->rcpts = mem_alloc(c->t->count * sizeof(*c->rcpts));
 	for (size_t i = 0; i < c->t->count; i++)
 		if (!c->t->recipients[i].told)
-			c->rcpts[c->rcpt_count++].place = i;
+			c->rcpts[c->rcpt_count++] = i;
 	if (!c->rcpt_count) {
 		transaction_end(c);
 		return;
@@ -280,24 +313,23 @@ static void mail_reply(struct client *c, const struct reply *r)
 {
 	c->spoilt = reply_class(r) != 2;
 	c->unclean = !c->spoilt;
-	for (size_t i = 0; c->spoilt && i < c->rcpt_count; i++)
-		tell_reply(c, c->rcpts[i].place, r, false);
+	if (c->spoilt)
+		tell_reply(c, c->rcpts, c->rcpt_count, r, false);
 }
 
-static void rcpt_reply(struct client *c, struct client_rcpt *rcpt, const struct reply *r)
+static void rcpt_reply(struct client *c, size_t place, const struct reply *r)
 {
 	struct reply full = *r;
 
 	if (c->spoilt)
 		return;
 	if (reply_class(r) == 2) {
-		rcpt->accepted = true;
-		c->accepted_count++;
+		c->accepted[c->accepted_count++] = place;
 		return;
 	}
 	if (r->code == 552 && !r->status.len) /* as some say for too many recipients (RFC 5321, 4.5.3.1.10) */
 		full.code = 452;
-	tell_reply(c, rcpt->place, &full, false);
+	tell_reply(c, &place, 1, &full, false);
 }
 
 /* The reply to DATA. False: the session goes another way already. */
@@ -332,7 +364,7 @@ static void envelope_reply(struct client *c, const struct reply *r)
 	} else if (place < first) {
 		mail_reply(c, r);
 	} else if (place < first + c->rcpt_count) {
-		rcpt_reply(c, &c->rcpts[place - first], r);
+		rcpt_reply(c, c->rcpts[place - first], r);
 	} else if (!data_reply(c, r)) {
 		return;
 	}
@@ -344,16 +376,15 @@ static void envelope_reply(struct client *c, const struct reply *r)
 void transaction_sent(struct client *c)
 {
 	conn_idle(c->conn, 0);
+	conn_careful(c->conn, true); /* an answer leaves the socket when it is noted, not before */
 	client_enter(c, DOT, c->conf->dot_ms);
 }
 
 /* LMTP: a reply for each recipient that was accepted, in their order. */
 static void lmtp_reply(struct client *c, const struct reply *r)
 {
-	while (!c->rcpts[c->told_at].accepted)
-		c->told_at++;
-	tell_reply(c, c->rcpts[c->told_at++].place, r, true);
-	if (--c->accepted_count)
+	tell_reply(c, &c->accepted[c->told_at++], 1, r, true);
+	if (c->told_at < c->accepted_count)
 		client_expect(c, c->conf->dot_ms);
 	else
 		transaction_end(c);
@@ -390,8 +421,7 @@ void transaction_reply(struct client *c, const struct reply *r)
 {
 	if (r->code == 421 && (c->stage != DOT || !c->lmtp)) {
 		if (!was_unheard(c))
-			for (size_t i = 0; i < c->t->count; i++)
-				tell_reply(c, i, r, false);
+			tell_reply(c, NULL, c->t->count, r, false);
 		cut(c);
 	} else if (c->stage == ENVELOPE) {
 		envelope_reply(c, r);

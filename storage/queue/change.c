@@ -61,6 +61,13 @@ static void flight_end(struct flush *f)
 	*at = f->next;
 }
 
+/* What was answered is written now, or its item is gone. */
+static void pending_release(struct queue *q, struct pending *p)
+{
+	answers_release(q->answers, p->note);
+	p->note = 0;
+}
+
 /* It is no more the item's. */
 static void pending_part(struct pending *p)
 {
@@ -89,10 +96,12 @@ static void flush_failed(struct flush *f)
 	while ((p = pendings_take(&f->list))) {
 		segment_unref(p->segment);
 		p->segment = NULL;
-		if (p->item)
+		if (p->item) {
 			pendings_add(&again, p);
-		else
-			pending_free(p);
+			continue;
+		}
+		pending_release(q, p);
+		pending_free(p);
 	}
 	pendings_join(&again, &q->pendings);
 	pendings_join(&q->pendings, &again);
@@ -137,6 +146,7 @@ static void pending_synced(struct queue *q, struct pending *p)
 	struct queue_item *item = p->item;
 
 	counter_add(p->ends ? &queue_ended : &queue_changes, 1);
+	pending_release(q, p);
 	if (!item)
 		return;
 	pending_part(p);
@@ -222,6 +232,7 @@ static bool flush_some(struct queue *q)
 
 	while ((!x || writing_bytes(x) < ENTRY_BYTES_MAX) && count < ENTRY_MAX && (p = pendings_take(&q->pendings))) {
 		if (!p->item) {
+			pending_release(q, p);
 			pending_free(p);
 		} else if (must_wait(p)) {
 			pendings_add(&waiting, p);
@@ -287,6 +298,8 @@ static struct pending *pending_new(struct queue_item *item, const struct queue_c
 	p->ends = c->fate == FATE_ENDED;
 	p->texts = c->status.len || c->reply.len || c->remote.len;
 	p->keeps = c->keeps;
+	p->note = item->note;
+	item->note = 0;
 	p->len = buf_len(&line);
 	memcpy(p->line, buf_data(&line), p->len);
 	buf_free(&line);

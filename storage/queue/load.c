@@ -262,6 +262,7 @@ static void load_go_on(struct load *l)
 			log_info("queue", NULL, "read messages=%llu segments=%zu ms=%lld",
 				(unsigned long long)l->messages, l->count, (long long)(clock_ms() - l->start_ms));
 		q->totals.reading = false;
+		answers_all_found(q->answers);
 		load_free(l);
 	}
 }

@@ -9,6 +9,7 @@
 
 #include "core/worker.h"
 #include "storage/journal.h"
+#include "storage/queue/answers.h"
 #include "storage/queue/envelope_form.h"
 #include "storage/queue/order.h"
 #include "storage/queue/queue.h"
@@ -67,7 +68,8 @@ struct pending { /* a change that is not written yet */
 	struct queue_item *item; /* NULL: gone */
 	uint64_t id;
 	uint32_t number;
-	uint32_t at; /* where its line is, once it is made */
+	uint32_t at;   /* where its line is, once it is made */
+	uint16_t note; /* the item's, that what the line says was answered; 0: none */
 	struct queue_segment *segment;
 	bool ends, texts; /* texts: there is something to be read in the line */
 	bool keeps;       /* what is to be read of the item stands in an earlier one */
@@ -86,6 +88,7 @@ struct queue {
 	struct queue_listener listener;
 	void *user;
 	uint64_t next; /* the number of the next message */
+	struct answers *answers;
 	struct order order;
 	struct queue_totals totals;
 	struct queue_segment *segments, *current; /* current: NULL: none yet */

@@ -27,6 +27,8 @@ const struct settings queue_settings = {
 	.section = "queue", .size = sizeof(struct queue_conf), .rows = rows, .text = "Mail that waits to be sent."
 };
 
+_Static_assert(sizeof(struct queue_item) <= 64, "a million of them are in memory");
+
 /* --- messages -------------------------------------------------------------------------------------------------------- */
 
 static struct record *record_new(uint32_t items)
@@ -124,6 +126,8 @@ void item_close(struct queue *q, struct queue_item *item)
 		q->listener.closed(q->user, item);
 	if (item->changes)
 		changes_forget(q, item);
+	answers_release(q->answers, item->note);
+	item->note = 0;
 	item->message = NULL;
 	q->totals.items--;
 	if (!--r->open)
@@ -149,11 +153,14 @@ static bool opening_tell(struct queue *q, struct opening *o)
 		for (; o->item < count; o->item++) {
 			struct queue_item *item = &r->m.items[o->item];
 
+			if (!item->message)
+				continue; /* so that one is left to tell of whenever we stop here */
 			if (looks++ == OPENING_STEP) {
 				o->read = buf_len(&o->texts) - u.left.len;
 				return false;
 			}
-			if (item->message && q->listener.opened)
+			answers_find(q->answers, item);
+			if (q->listener.opened)
 				q->listener.opened(q->user, item, unpack_str(&u), o->sender);
 		}
 		record_list(q, r);
@@ -201,6 +208,18 @@ void queue_listen(struct queue *q, const struct queue_listener *l, void *user)
 	q->user = user;
 }
 
+/* --- answers --------------------------------------------------------------------------------------------------------- */
+
+void queue_note(struct queue *q, struct queue_item *const *items, size_t count, const struct queue_answer *a)
+{
+	answers_note(q->answers, items, count, a);
+}
+
+bool queue_noted(const struct queue *q, const struct queue_item *item, struct queue_answer *a)
+{
+	return answers_read(q->answers, item, a);
+}
+
 /* --- looking --------------------------------------------------------------------------------------------------------- */
 
 struct queue_message *queue_find(struct queue *q, uint64_t id)
@@ -243,6 +262,7 @@ enum err queue_start(struct worker *w)
 		queue_free(q);
 		return e;
 	}
+	q->answers = answers_open(w->directory, w->slot);
 	load_start(q);
 	return OK;
 }
@@ -313,6 +333,7 @@ void queue_free(struct queue *q)
 		q->segments = s->next;
 		segment_unref(s);
 	}
+	answers_free(q->answers);
 	q->w->queue = NULL;
 	free(q);
 }

@@ -5,6 +5,7 @@
  *
  *   DIR/queue/<number>/<segment>.mbox    messages as in any mbox, their envelopes as header fields before them
  *   DIR/queue/<number>/<segment>.state   what became of their recipients since, a line each
+ *   DIR/queue/<number>/answers           what is on its way there, noted so that kill -9 forgets nothing (answers.h)
  *
  * Both only grow; what they get is an entry of the worker's journal, so a promise is durable when its put is done and
  * what was done once is not done again. A segment whose messages are all gone is removed; few that are left in an old
@@ -104,6 +105,7 @@ struct queue_item { /* one recipient whose fate is open */
 	struct queue_destination *destination;
 	struct queue_item *next, *prev;
 	uint32_t place;
+	uint16_t note; /* the queue's own: of an answer (queue_note), counted from 1; 0: none */
 };
 
 struct queue_message {
@@ -172,6 +174,18 @@ struct queue_change {
 /* In memory at once (but for closing), in the files soon: many of one turn are one entry. Nobody need wait. If the
  * disk does not take it, it is tried again until it does, and the item is not tried meanwhile. */
 void queue_change(struct queue *q, struct queue_item *item, const struct queue_change *c);
+/* What another side said of recipients. Of those kinds that do not say that he has the message the greater outweighs. */
+#define QUEUE_ANSWER_OPEN 3 /* kinds below it, the listener's own, say that he has it */
+struct queue_answer {
+	uint8_t kind;
+	struct str status, reply, remote;
+};
+/* Noted, before anything else is done, of items of one message: a crash forgets it no more, even if the queue_change or
+ * queue_put that follows from it was not written yet. Costs no system call. */
+void queue_note(struct queue *q, struct queue_item *const *items, size_t count, const struct queue_answer *a);
+/* What is noted of an item: by an earlier life, when it opens, or by this one. False: nothing. The texts are valid until
+ * the next change of the item. */
+bool queue_noted(const struct queue *q, const struct queue_item *item, struct queue_answer *a);
 /* A held item is ITEM_TRYING from now on, in memory alone. */
 void queue_unhold(struct queue *q, struct queue_item *item);
 

@@ -5,8 +5,9 @@ off, refuse them and break connections, and note what they answered and whether 
 them the killer kills. When all is quiet and nothing waits any more:
 
     - each recipient of an acknowledged message was sent it, or its sender has it back: one or the other, never both
-    - it was sent twice only if the answer to the first was perhaps not kept: nothing came over that connection after
-      the answer, or a kill came within NEAR_S; and few by far of all came twice for that
+    - it was sent twice only if the answer to the first was never read: the destination's kernel saw the connection reset,
+      as Linux does when a process ends with input that it did not read (Session.was_read of lib/smtp_sink.py). The server
+      takes an answer off its socket only after it has noted it (storage/queue/answers.h), so this has no exception
 
 KILLS says how many kills (12 in make check, 1,000 by make crash), WORKERS how many workers (2); SEED repeats their
 order.
@@ -32,9 +33,7 @@ SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 ROUND = 50  # kills before all is counted
 SENDERS = 4
 PAUSE_S = (0.1, 0.6)
-NEAR_S = 2  # so long a busy disk may take to write down that there was an answer
 ID = re.compile(rb"X-Load-Id: (\S+)\r\n")
-UNKEPT = "killed before it was kept"
 REFUSED = "550 5.1.1 nobody"
 
 
@@ -111,11 +110,6 @@ def returned_to(server, sender):
     return returned
 
 
-def is_excused(t, kills):
-    """Whether the server may have forgotten, or never heard, that this was taken."""
-    return not t.read or any(t.at <= at <= t.at + NEAR_S for at in kills)
-
-
 def audit(server, senders, far, kills):
     """What is wrong, and how many came twice for which reason."""
     taken, wrong, twice = taken_of(far), [], collections.Counter()
@@ -130,8 +124,8 @@ def audit(server, senders, far, kills):
             if back > 1:
                 wrong.append(f"{name} to {address} came back {back} times")
             for first in sent[:-1]:
-                twice["answer not read" if not first.read else UNKEPT] += 1
-                if not is_excused(first, kills):
+                twice["read" if first.read else "answer not read" if first.replies else "never answered"] += 1
+                if first.read:
                     wrong.append(f"{name} to {address} was sent {len(sent)} times, though its answer was read; kills "
                                  f"came {[round(at - first.at, 2) for at in kills if abs(at - first.at) < 5]} s later")
     return wrong, twice
@@ -170,7 +164,6 @@ def play_round(server, far, number, count, chance):
     with tap.test(f"round {number}: each recipient of an acknowledged message got it or its sender has it back, once"):
         wrong, twice = audit(server, senders, far, kills)
         assert not wrong, f"{len(wrong)} are wrong: " + "; ".join(wrong[:10])
-        assert twice[UNKEPT] <= count, twice  # not even one for each kill
     acknowledged = sum(len(sender.acknowledged) for sender in senders)
     tap.note(f"{acknowledged} of {sum(len(r) for s in senders for r in s.tried.values())} recipients acknowledged, "
              f"{sum(each.counts().total() for each in far)} times one was sent to, twice: {dict(twice)}")

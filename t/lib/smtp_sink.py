@@ -31,12 +31,14 @@ address it is for (at dot and body: a recipient of it), `times` how often it hap
 import base64
 import collections
 import contextlib
+import fcntl
 import re
 import select
 import socket
 import ssl
 import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -48,6 +50,7 @@ GONE_S = 600  # for a client that is silent, or that is to go away
 BODY_AT = 1000  # bytes into the content at which `body` happens
 NEEDS = {"SIZE": "SIZE", "BODY": "8BITMIME", "SMTPUTF8": "SMTPUTF8", "RET": "DSN", "ENVID": "DSN", "NOTIFY": "DSN",
          "ORCPT": "DSN", "AUTH": "AUTH"}
+CLOSE_WAIT = 8  # of TCP's states as Linux numbers them: the other side said its end, and nothing was wrong until then
 STRICT_END = re.compile(rb"\r\n\.\r\n")
 LAX_END = re.compile(rb"(?:\r\n|\r|\n)\.(?:\r\n|\r|\n)")
 
@@ -58,7 +61,8 @@ class Gone(Exception):
 
 class Transaction:
     """One message as it came, or as far as it came. `taken`: the recipients that were answered 250 for its content, or
-    would have been; `read`: the client went on after that answer, so it knows; `replies`: what was said at the end."""
+    would have been; `read`: the client's process took that answer off its socket (Session.was_read); `replies`: what was
+    said at the end."""
 
     def __init__(self, session, sender, parameters):
         self.connection, self.tls, self.user = session.number, session.tls, session.user
@@ -287,12 +291,23 @@ class Session:
 
     def more(self):
         piece = self.sock.recv(65536)
+        if self.answered:
+            self.answered.read = bool(piece) or self.was_read()
+            self.answered = None
         if not piece:
             raise Gone
-        if self.answered:
-            self.answered.read = True
-            self.answered = None
         self.input += piece
+
+    def was_read(self):
+        """At the client's end: whether all that was said had been read before. It is what the kernel knows, so it holds for
+        a client that was killed, too: Linux resets a connection that is closed with input unread (RFC 2525, 2.17), and
+        one to which input comes after that. An end without reset, and nothing unacknowledged, is the end of a client that
+        had read all. Of a reset recv tells by itself (ConnectionResetError)."""
+        while self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == CLOSE_WAIT:
+            if not struct.unpack("i", fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0\0\0\0"))[0]:
+                return True
+            time.sleep(0.001)
+        return False
 
     def take(self, count):
         taken, self.input = self.input[:count], self.input[count:]
