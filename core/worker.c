@@ -62,12 +62,15 @@ static void lag_add(struct body *b, int64_t lag_us, int64_t lasted_us)
 	b->lag_us += ((double)lag_us - b->lag_us) * share;
 }
 
-/* What the turn took of the processor, whoever else wants it: lag tells of those, too. */
-static void cost_look(struct body *b)
+/* What the turn took of the processor, whoever else wants it: lag tells of those, too. It cannot be more than it lasted,
+ * whatever the clock of a virtual machine says whose processor was taken away meanwhile. */
+static void cost_look(struct body *b, int64_t lasted_us)
 {
 	int64_t used_us = time_us(CLOCK_THREAD_CPUTIME_ID), turn_us = used_us - b->used_us;
 
 	b->used_us = used_us;
+	if (turn_us > lasted_us)
+		turn_us = lasted_us;
 	if (turn_us <= LOOK_US)
 		return;
 	if (turn_us > LONG_US)
@@ -85,7 +88,7 @@ static void on_before(struct ev_loop *loop, struct ev_prepare *p, int events)
 	b->slept_us = monotonic_us();
 	turn_us = b->slept_us - b->woke_us;
 	lag_add(b, turn_us, turn_us);
-	cost_look(b);
+	cost_look(b, turn_us);
 	slot->turned_ms = b->slept_us / 1000;
 	slot->connections = (uint32_t)conns_count(b->w.conns);
 	slot->lag_us = (uint32_t)b->lag_us;
