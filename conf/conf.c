@@ -281,20 +281,39 @@ static cfg_t *grammar(const struct settings *const *tables)
 	return cfg_init(root, CFGF_NONE);
 }
 
-static void check_section(const struct settings *table, const void *values, const char *title)
+/* What is wrong with a section, at its place in the file. */
+static void complain_of(const struct settings *table, const char *title, struct buf *why)
 {
-	struct buf why = { 0 };
 	const char *file = now->file;
 	const struct place *p = now->places;
 
-	if (table->check && !table->check(values, title, &why)) {
-		while (p && (strcmp(p->section, table->section) != 0 || (title && strcmp(p->title, title) != 0)))
-			p = p->next;
-		now->file = p ? p->file : file;
-		complain_buf(p ? p->line : 1, &why);
-		now->file = file;
-	}
+	while (p && (strcmp(p->section, table->section) != 0 || (title && strcmp(p->title, title) != 0)))
+		p = p->next;
+	now->file = p ? p->file : file;
+	complain_buf(p ? p->line : 1, why);
+	now->file = file;
+}
+
+static void check_section(const struct settings *table, const void *values, const char *title)
+{
+	struct buf why = { 0 };
+
+	if (table->check && !table->check(values, title, &why))
+		complain_of(table, title, &why);
 	buf_free(&why);
+}
+
+static void check_rule(const struct conf_rule *r)
+{
+	for (size_t i = 0; i < conf_titles(now->conf, r->table) && !enough(); i++) {
+		struct buf why = { 0 };
+		const char *title;
+		const void *values = conf_titled(now->conf, r->table, i, &title);
+
+		if (!r->check(now->conf, values, title, &why))
+			complain_of(r->table, title, &why);
+		buf_free(&why);
+	}
 }
 
 static void check_all(const struct settings *const *tables)
@@ -326,6 +345,8 @@ struct conf *conf_parse(struct str text, const char *name, struct buf *why)
 	take_empty_lists(cfg);
 	if (!reading.errors)
 		check_all(house.settings);
+	for (const struct conf_rule *r = house.rules; r && r->table && !reading.errors; r++)
+		check_rule(r);
 	cfg_free(cfg);
 	now = NULL;
 	arena_free(&reading.memory);

@@ -16,8 +16,16 @@ struct command {
 	int (*run)(int argc, char **argv, const char *conf_path);
 };
 
+/* What a section says of others: run for each of its sections once all are good by themselves. Adds lines to `why` and answers
+ * false. */
+struct conf_rule {
+	const struct settings *table; /* titled; NULL ends the list */
+	bool (*check)(const struct conf *c, const void *values, const char *title, struct buf *why);
+};
+
 struct house {
 	const struct settings *const *settings; /* ended by NULL */
+	const struct conf_rule *rules;          /* NULL: there are none */
 	const struct service *const *services;  /* ended by NULL */
 	const struct call_type *const *calls;   /* tables, ended by NULL; each ended by a row with name NULL */
 	const struct command *const *commands;  /* tables beside core's own run, ended by NULL; each ended likewise */

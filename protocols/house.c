@@ -54,6 +54,11 @@ static const struct settings *const settings[] = {
 	NULL,
 };
 
+static const struct conf_rule rules[] = {
+	{ &route_settings, pipe_is_there },
+	{ 0 },
+};
+
 static const struct service *const services[] = {
 	&control_service,
 	&smtp_service,
@@ -127,6 +132,7 @@ static void stop(struct worker *w, void (*done)(struct worker *w))
 
 const struct house house = {
 	.settings = settings,
+	.rules = rules,
 	.services = services,
 	.calls = calls,
 	.commands = commands,

@@ -2,6 +2,8 @@
 #include "conf/commands.h"
 #include "conf/conf.h"
 #include "core/certs.h"
+#include "core/core_settings.h"
+#include "core/home.h"
 #include "protocols/cli/client.h"
 #include "protocols/cli/commands.h"
 #include <stdio.h>
@@ -27,6 +29,20 @@ static bool check_tls(const char *conf_path, const struct conf *conf)
 	certs_free(&certs);
 	buf_free(&why);
 	return !e || mute;
+}
+
+/* Whom the workers of a server that root starts become; a server of somebody else's stays that. */
+static bool check_user(const char *conf_path, const struct conf *conf)
+{
+	const struct core_conf *core = conf_section(conf, &core_settings);
+	struct buf why = { 0 };
+	struct owner owner;
+	enum err e = owner_find(&owner, core->user, &why);
+
+	if (e)
+		fprintf(stderr, "%s: " STR_FMT "\n", conf_path, STR_ARG(buf_str(&why)));
+	buf_free(&why);
+	return !e;
 }
 
 /* The server's configuration, if one runs on the directory of `conf`; NULL without. */
@@ -79,7 +95,7 @@ int check_run(int argc, char **argv, const char *conf_path)
 		conf_path = argv[1];
 	if (!(conf = client_conf(conf_path)))
 		return EXIT_FAILED;
-	if (!check_tls(conf_path, conf)) {
+	if (!check_user(conf_path, conf) || !check_tls(conf_path, conf)) {
 		conf_unref(conf);
 		return EXIT_FAILED;
 	}

@@ -68,6 +68,22 @@ const struct settings pipe_settings = { "pipe", true, sizeof(struct pipe_conf), 
 	"`destination`.",
 	check };
 
+bool pipe_is_there(const struct conf *c, const void *route, const char *title, struct buf *why)
+{
+	struct str name = route_pipe(route);
+	const char *there;
+
+	for (size_t i = 0; i < conf_titles(c, &pipe_settings); i++) {
+		conf_titled(c, &pipe_settings, i, &there);
+		if (str_eq(str_of(there), name))
+			return true;
+	}
+	if (!name.len)
+		return true;
+	buf_printf(why, "route \"%s\": to: there is no section pipe \"" STR_FMT "\"\n", title, STR_ARG(name));
+	return false;
+}
+
 /* --- arguments ------------------------------------------------------------------------------------------------------------ */
 
 struct facts { /* of one run */

@@ -18,6 +18,9 @@ struct pipe_conf {
 };
 extern const struct settings pipe_settings; /* pipe "NAME" { } */
 
+/* Whether the program is there that a route section wants, if it wants one; why says which is not (struct conf_rule). */
+bool pipe_is_there(const struct conf *c, const void *route, const char *title, struct buf *why);
+
 /* The arguments for one recipient, NULL behind the last; all lies in the arena. */
 const char *const *pipe_arguments(const struct pipe_conf *conf, struct arena *a, const struct queue_envelope *envelope,
 	struct str recipient, uint64_t size);

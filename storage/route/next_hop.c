@@ -185,6 +185,14 @@ const struct settings route_settings = { .section = "route",
 	.text = "Where mail for others goes next: as the first route says that fits; without one, as the DNS says.",
 	.check = route_check };
 
+struct str route_pipe(const void *route)
+{
+	const struct route_conf *conf = route;
+	struct str to = str_of(conf->to), way = STR("pipe:");
+
+	return str_starts(to, way) ? str_cut(to, way.len, to.len) : STR("");
+}
+
 /* --- the routes of a snapshot -------------------------------------------------------------------------------------- */
 
 struct route_made {

@@ -45,5 +45,6 @@ void next_hop_find(
 void next_hop_key(const struct next_hop *hop, struct buf *out);
 
 extern const struct settings route_settings; /* route "NAME" { to, recipients, senders, user, password, tls } */
+struct str route_pipe(const void *route);    /* of such a section: the `pipe` section that it wants; "" : none */
 
 #endif

@@ -1,6 +1,7 @@
 """pages.py - what comes from the rows of settings: the sample, the manual, the help, and `postern check`."""
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -22,7 +23,12 @@ def committed(name):
         return file.read()
 
 
-def check(text, status=1):
+ME = f'\nuser = "{pwd.getpwuid(os.getuid()).pw_name}"\n'
+
+
+def check(text, status=1, user=ME):
+    """What is said of a file of this text, whose user is there."""
+    text += user
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "f")
         with open(path, "w") as file:
@@ -35,13 +41,27 @@ for words, name in (("sample", "postern.conf"), ("manual", "postern.conf.5")):
         assert run("help", words) == committed(name)
 
 with tap.test("the sample is a configuration"):
-    assert run("check", os.path.join(TOP, "conf", "postern.conf")).startswith(TOP), "FILE: fine"
+    assert check(committed("postern.conf"), status=0) == "f: fine\n"
 
 with tap.test("the sample is one too with every setting uncommented, but for what one alone cannot have"):
     text = re.sub(r"(?m)^(\s*)#(?=[^ #\n])", r"\1", committed("postern.conf"))
     assert re.search(r"(?m)^directory = ", text) and re.search(r"(?m)^\tfail_delay = ", text)
     text = re.sub(r'(?ms)^(certificate|rewrite|pipe) "example.test" \{.*?^\}\n', "", text)  # empty ones are none
     assert check(text, status=0) == "f: fine\n"
+
+with tap.test("a user who is not there is told, to root alone, who would become him"):
+    if os.getuid():
+        assert check("", status=0, user='user = "nobody.at.all"\n') == "f: fine\n"
+    else:
+        assert check("", user='user = "nobody.at.all"\n') == "f: there is no user nobody.at.all (setting `user`)\n"
+
+with tap.test("a route to a program that no section tells of is an error, with file and line"):
+    routes = 'pipe "one" {\n\tcommand = { "/bin/true" }\n}\n\nroute "good" {\n\tto = "pipe:one"\n}\n'
+    assert check(routes, status=0) == "f: fine\n"
+    assert check(routes + 'route "bad" {\n\tto = "pipe:two"\n}\n') == (
+        'f:10: route "bad": to: there is no section pipe "two"\n')
+    assert check('route "bad" {\n\tto = "pipe:on"\n}\n' + routes) == 'f:3: route "bad": to: there is no section pipe "on"\n'
+    assert check('route "late" {\n\tto = "pipe:one"\n}\n' + routes, status=0) == "f: fine\n"
 
 commands = re.findall(r"(?m)^  (\w+) ", run("help"))
 
