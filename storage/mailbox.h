@@ -254,6 +254,11 @@ void mailbox_hold_made(struct task *t, struct hold *hold, struct str name, task_
 /* t leads its holding, and the name is good, canonical and free: goes on when the mailbox is there. uses: what it is for;
  * change: what t was asked for is done by this; NULL: by something later. */
 void mailbox_create(struct task *t, struct str name, unsigned uses, const struct name *change, task_step *step);
+/* The parts of that, for who makes one by an entry with more in it: in memory, ready, and held by nobody; a change of it
+ * that makes its files; and when that is seen, that the account has it. One that is not to be after all ends by mailbox_gone. */
+struct mailbox *mailbox_begin(struct holding *h, struct str name);
+struct change *mailbox_files(struct commit *k, struct mailbox *m);
+void mailbox_made(struct mailbox *m);
 #define MAILBOX_CREATE_BYTES 8192 /* what a new mailbox may take of the journal */
 /* May the account have a mailbox of that name? OK, then its stem is appended; ERR_MISTAKE: nobody can; ERR_TOO_BIG: over a
  * limit of the settings. */
@@ -296,7 +301,8 @@ struct uid_range *ranges_unpack(struct unpack *u, struct arena *a, size_t *count
 
 /* --- store_copy.c ----------------------------------------------------------------------------------------------- */
 
-/* t holds neither of the two. */
+/* All messages of a mailbox go to a new one, made by the same entry. t leads its holding and holds neither of the two; the
+ * name is good, canonical and free, and nobody looks for it. */
 void move_all(struct task *t, struct str from, struct str to, const struct name *change, task_step *step);
 
 /* --- compact.c -------------------------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ struct copying {
 	struct uid_range *uids;
 	size_t uid_count;
 	bool move;
+	struct str makes;          /* the name of the target, which is made by this; "": it is there */
 	const struct name *change; /* done by this */
 	task_step *step;           /* told at the end, when the task has the answer */
 	struct buf answer;
@@ -53,12 +54,15 @@ static void copying_end(struct task *t, enum err e)
 	struct copying *c = t->copying;
 
 	(void)e;
+	if (c->makes.len && c->target_hold.held) /* it was not made */
+		mailbox_gone(c->target, ERR_ABSENT);
 	if (c->source_hold.held)
 		mailbox_release(&c->source_hold);
 	if (c->target_hold.held)
 		mailbox_release(&c->target_hold);
 	mailbox_unpin(c->source);
-	mailbox_unpin(c->target);
+	if (c->target)
+		mailbox_unpin(c->target);
 	free(c->from);
 	free(c->to);
 	free(c->places);
@@ -89,10 +93,13 @@ static void copying_fail(struct task *t, enum err e)
 
 static void copied_seen(struct task *t, enum err e)
 {
-	if (e)
+	if (e) {
 		copying_fail(t, e);
-	else
-		copying_end(t, OK);
+		return;
+	}
+	if (t->copying->makes.len)
+		mailbox_made(t->copying->target);
+	copying_end(t, OK);
 }
 
 /* --- in the lane --------------------------------------------------------------------------------------------------------- */
@@ -261,11 +268,15 @@ static void copy_made(struct task *t, enum err e)
 		return;
 	}
 	k = commit_new(t->st, t);
-	change_run(commit_change_at(k, c->target, c->to[0].clock), c->to, c->count,
-		buf_len(&c->spool) ? str_of(buf_data(&c->spool)) : STR_NONE, buf_str(&c->bytes), c->length);
-	answer_make(c);
+	if (c->count) {
+		change_run(commit_change_at(k, c->target, c->to[0].clock), c->to, c->count,
+			buf_len(&c->spool) ? str_of(buf_data(&c->spool)) : STR_NONE, buf_str(&c->bytes), c->length);
+		answer_make(c);
+	}
+	if (c->makes.len)
+		mailbox_files(k, c->target);
 	answer_name(c, k);
-	if (c->move)
+	if (c->move && c->count)
 		originals_expunge(c, k);
 	commit_go(k, ENTRY_MAIL, NULL, copied_seen);
 	mailbox_release(&c->target_hold);
@@ -368,7 +379,10 @@ static void copy_view(struct task *t, enum err e)
 	} else if (!c->count) {
 		ranges_pack(&c->answer, NULL, 0);
 		ranges_pack(&c->answer, NULL, 0);
-		copying_end(t, OK);
+		if (c->makes.len)
+			copy_made(t, OK);
+		else
+			copying_end(t, OK);
 	} else {
 		task_in_lane(t, buf_len(&c->spool) ? t->st->w->slow : t->st->w->files, copy_work, copy_made);
 	}
@@ -423,21 +437,36 @@ static struct copying *copying_new(struct task *t, const struct name *change, ta
 	return c;
 }
 
+/* The source is held, and nothing happens between making the target and holding it. */
+static void move_held(struct task *t, enum err e)
+{
+	struct copying *c = t->copying;
+
+	if (e) {
+		copying_fail(t, e);
+		return;
+	}
+	c->target = mailbox_begin(t->h, c->makes);
+	mailbox_pin(c->target);
+	mailbox_hold(t, &c->target_hold, c->target, true, copy_both_held);
+}
+
 void move_all(struct task *t, struct str from, struct str to, const struct name *change, task_step *step)
 {
 	struct copying *c = copying_new(t, change, step);
 	enum err e = mailbox_find(t->h, from, &c->source);
 
 	c->move = true;
+	c->makes = to;
 	c->uids = arena_new(&t->memory, struct uid_range);
 	*c->uids = (struct uid_range){ 1, UINT32_MAX };
 	c->uid_count = 1;
-	if (!e)
-		e = mailbox_find(t->h, to, &c->target);
-	if (e)
+	if (e) {
 		step(t, e);
-	else
-		copy_hold(t);
+		return;
+	}
+	mailbox_pin(c->source);
+	mailbox_hold(t, &c->source_hold, c->source, true, move_held);
 }
 
 /* --- the call ---------------------------------------------------------------------------------------------------------------- */

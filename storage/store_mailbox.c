@@ -20,23 +20,6 @@ struct creation {
 	task_step *step;
 };
 
-static void creation_end(struct task *t, enum err e)
-{
-	struct creation *c = t->creation;
-	struct mailbox *m = c->m;
-
-	if (!e) {
-		tree_add(&t->h->tree, c->name, m->seen.head.id, m->seen.head.uidvalidity);
-		log_info("store", NULL, "mailbox made account=%s mailbox=\"%s\" uidvalidity=%u", t->h->address, m->name,
-			m->seen.head.uidvalidity);
-		if (c->uses)
-			labels_take(t->h, &c->labels);
-	}
-	labels_free(&c->labels);
-	t->creation = NULL;
-	c->step(t, e);
-}
-
 /* UIDVALIDITY is the time, and more than any mailbox of the account ever had: so a name made again cannot be taken
  * for what it was (RFC 3501, 2.3.1.1). */
 static void head_make(struct mailbox *m, uint32_t highest)
@@ -52,19 +35,56 @@ static void head_make(struct mailbox *m, uint32_t highest)
 	m->seen.recent = 1;
 }
 
-static void make(struct task *t)
+struct mailbox *mailbox_begin(struct holding *h, struct str name)
 {
-	struct creation *c = t->creation;
-	struct mailbox *m = c->m = mailbox_make(t->h, c->name);
-	struct commit *k = commit_new(t->st, t);
-	struct str stem;
+	struct mailbox *m = mailbox_make(h, name);
 
-	head_make(m, t->h->tree.uidvalidity);
+	head_make(m, h->tree.uidvalidity);
 	mailbox_fix(m);
 	mailbox_set_id(m);
 	m->state = MAILBOX_READY;
-	stem = str_of(m->stem);
+	return m;
+}
+
+struct change *mailbox_files(struct commit *k, struct mailbox *m)
+{
+	struct str stem = str_of(m->stem);
+	struct change *c;
+
 	entry_make_directory(commit_entry(k), str_cut(stem, 0, (size_t)str_rfind(stem, '/')));
+	mailbox_put_whole(m, NULL, 0);
+	c = commit_change(k, m);
+	change_head(c, m->uidnext);
+	return c;
+}
+
+void mailbox_made(struct mailbox *m)
+{
+	tree_add(&m->h->tree, str_of(m->name), m->seen.head.id, m->seen.head.uidvalidity);
+	log_info("store", NULL, "mailbox made account=%s mailbox=\"%s\" uidvalidity=%u", m->h->address, m->name,
+		m->seen.head.uidvalidity);
+}
+
+static void creation_end(struct task *t, enum err e)
+{
+	struct creation *c = t->creation;
+
+	if (!e) {
+		mailbox_made(c->m);
+		if (c->uses)
+			labels_take(t->h, &c->labels);
+	}
+	labels_free(&c->labels);
+	t->creation = NULL;
+	c->step(t, e);
+}
+
+static void make(struct task *t)
+{
+	struct creation *c = t->creation;
+	struct commit *k = commit_new(t->st, t);
+
+	c->m = mailbox_begin(t->h, c->name);
 	if (c->change)
 		entry_name(commit_entry(k), *c->change, STR_NONE);
 	if (c->uses) {
@@ -72,8 +92,7 @@ static void make(struct task *t)
 		labels_use(&c->labels, c->name, c->uses);
 		labels_put(t->h, commit_entry(k), &c->labels);
 	}
-	mailbox_put_whole(m, NULL, 0);
-	change_head(commit_change(k, m), m->uidnext);
+	mailbox_files(k, c->m);
 	commit_go(k, ENTRY_MAIL, NULL, creation_end);
 }
 

@@ -1,7 +1,7 @@
 /* store_rename.c - DELETE and RENAME of mailboxes (RFC 3501, 6.3.4 and 6.3.5).
  * Both lead the account's holding and hold the mailboxes alone, so nothing is under way in them. What a rename moves is
  * synced first, for the journal will not write it again. Inferiors go along with a renamed mailbox; one that is deleted
- * leaves its inferiors. Renaming INBOX moves its messages to a new mailbox. What a mailbox is for goes with it;
+ * leaves its inferiors. Renaming INBOX moves its messages to a new mailbox, in one entry with making that. What a mailbox is for goes with it;
  * subscriptions are to names and stay (6.3.9). The highest UIDVALIDITY outlives the mailboxes that had it. */
 #include "core/log.h"
 #include "core/mem.h"
@@ -134,6 +134,7 @@ struct renaming {
 	struct str from, to;
 	struct move *moves; /* in the order of holding */
 	size_t count, looked, held;
+	struct hold look;     /* of INBOX's new name */
 	struct labels labels; /* as they will be */
 };
 
@@ -360,14 +361,30 @@ static void rename_inbox_done(struct task *t, enum err e)
 	task_end(t, e, STR_NONE);
 }
 
-static void rename_inbox_made(struct task *t, enum err e)
+/* As rename_look, for the one new name. */
+static void rename_inbox_looked(struct task *t, enum err e)
 {
 	struct renaming *r = t->op;
 
-	if (e || !tree_find(&t->h->tree, INBOX))
+	if (!e)
+		e = ERR_EXISTS;
+	if (e != ERR_ABSENT)
 		task_end(t, e, STR_NONE);
+	else if (!tree_find(&t->h->tree, INBOX))
+		mailbox_create(t, r->to, 0, &t->name, rename_inbox_done);
 	else
 		move_all(t, INBOX, r->to, &t->name, rename_inbox_done);
+}
+
+static void rename_inbox(struct task *t)
+{
+	struct renaming *r = t->op;
+	struct mailbox *there = mailbox_known(t->h, r->to);
+
+	if (there)
+		mailbox_hold(t, &r->look, there, false, rename_inbox_looked);
+	else
+		rename_inbox_looked(t, ERR_ABSENT);
 }
 
 static void rename_lead(struct task *t, enum err e)
@@ -385,7 +402,7 @@ static void rename_lead(struct task *t, enum err e)
 	else if (mailbox_name_is_inbox(r->from) && tree->count >= (size_t)t->st->settings->mailboxes_per_account)
 		task_end(t, ERR_TOO_BIG, STR_NONE);
 	else if (mailbox_name_is_inbox(r->from))
-		mailbox_create(t, r->to, 0, NULL, rename_inbox_made);
+		rename_inbox(t);
 	else
 		rename_begin(t);
 }

@@ -74,6 +74,7 @@ class Client:
         self.changes = self.refusals = self.cuts = 0  # answered; refused; cut short
         self.given = collections.defaultdict(dict)  # UIDVALIDITY -> UID -> the tag that it ever had
         self.mailing = False  # a message may be on its way in the queue
+        self.settle_s = SETTLE_S
         self.why = None  # what a change went wrong by; the next thing is to look
         self.connect()
         self.create("INBOX")
@@ -97,7 +98,7 @@ class Client:
             self.imap.shutdown()
         self.connect()
         if self.after and not is_refusal(self.why):
-            time.sleep(SETTLE_S)
+            time.sleep(self.settle_s)
         self.look(is_refusal(self.why))
         self.why = None
 
@@ -263,6 +264,22 @@ class Client:
             self.next[new] = self.next.pop(name)
             self.is_done(after)
 
+    def rename_inbox(self):
+        """What it holds goes to a new mailbox, itself it stays (RFC 3501, 6.3.5)."""
+        new, next_uid = f"box {self.tag()}", self.next["INBOX"]
+
+        def change(state):
+            messages = state["INBOX"][1]
+            state[new] = [None, {str(n): messages[uid] for n, uid in enumerate(sorted(messages, key=int), 1)}]
+            state["INBOX"] = [state["INBOX"][0], {}]
+
+        after = self.will(change)
+        done(self.imap.rename("INBOX", quoted(new)))
+        self.is_done(after)
+        after[new][0], self.next[new] = self.select(new)
+        self.next["INBOX"] = next_uid
+        self.is_done(after)
+
     def delete(self, name):
         if name != "INBOX":
             after = self.will(lambda state: state.pop(name))
@@ -302,8 +319,8 @@ class Client:
         self.do(self.chance.choices(
             (self.deliver, lambda: self.append(name), lambda: self.store(name), lambda: self.expunge(name),
              lambda: self.copy(name, "COPY"), lambda: self.copy(name, "MOVE"), lambda: self.rename(name),
-             lambda: self.delete(name), self.pop, lambda: self.create(f"box {self.tag()}")),
-            (30, 10, 25, 6, 8, 8, 3, 1, 3, 2 if len(self.state) < 5 else 0))[0])
+             lambda: self.delete(name), self.pop, lambda: self.create(f"box {self.tag()}"), self.rename_inbox),
+            (30, 10, 25, 6, 8, 8, 3, 1, 3, *((2, 1) if len(self.state) < 5 else (0, 0))))[0])
 
     def do(self, change):
         """One change; what went wrong with the last one is looked at first."""
