@@ -17,6 +17,7 @@ const char *err_text(enum err e)
 		[ERR_EXISTS] = "there already",
 		[ERR_DENIED] = "not permitted",
 		[ERR_TOO_BIG] = "over a limit",
+		[ERR_FULL] = "over quota",
 	};
 
 	return (unsigned)e < ERR_KINDS ? texts[e] : "unknown";

@@ -14,6 +14,7 @@ enum err {
 	ERR_EXISTS,  /* it is there already */
 	ERR_DENIED,  /* not allowed to this asker; also a wrong password */
 	ERR_TOO_BIG, /* over a limit of the configuration */
+	ERR_FULL,    /* an account's quota is used up. SMTP 552, IMAP NO [OVERQUOTA] */
 	ERR_KINDS
 };
 

@@ -69,6 +69,33 @@ static enum err to_take(struct str value, struct buf *to)
 	return e ? ERR_NEVER : OK;
 }
 
+static enum err limit_take(struct str value, uint64_t *limit)
+{
+	if (str_eq(value, STR("none"))) {
+		*limit = QUOTA_NONE;
+		return OK;
+	}
+	if (str_u64(value, limit) && *limit)
+		return OK;
+	log_error("store", NULL, "account settings: a quota is none, or a number of bytes or messages: " STR_FMT,
+		STR_ARG(value));
+	return ERR_NEVER;
+}
+
+static void limit_print(const char *name, uint64_t limit, struct buf *out)
+{
+	if (limit == QUOTA_NONE)
+		buf_printf(out, "%s = none\n", name);
+	else if (limit)
+		buf_printf(out, "%s = %llu\n", name, (unsigned long long)limit);
+}
+
+void account_quota_print(const struct account_settings *s, struct buf *out)
+{
+	limit_print("quota", s->quota.bytes, out);
+	limit_print("quota_messages", s->quota.messages, out);
+}
+
 static void rest_take(struct str line, struct buf *rest)
 {
 	buf_add_str(rest, line);
@@ -85,12 +112,18 @@ static enum err line_take(const struct line *l, struct str text, struct parse *p
 		return kind_take(l->value, &s->kind);
 	if (str_eq(l->name, STR("to")))
 		return to_take(l->value, &p->to);
+	if (str_eq(l->name, STR("quota")))
+		return limit_take(l->value, &s->quota.bytes);
+	if (str_eq(l->name, STR("quota_messages")))
+		return limit_take(l->value, &s->quota.messages);
 	if (str_eq(l->name, STR("password")))
 		s->password = arena_str(p->arena, l->value);
 	else if (str_eq(l->name, STR("scram-sha-256")))
 		s->scram_sha_256 = arena_str(p->arena, l->value);
 	else if (str_eq(l->name, STR("admin")))
 		s->admin = str_eq(l->value, STR("true"));
+	else if (str_eq(l->name, STR("quota_warned")))
+		s->quota_warned = str_eq(l->value, STR("true"));
 	else if (str_eq(l->name, STR("owner")))
 		s->owner = arena_str(p->arena, l->value);
 	else if (str_eq(l->name, STR("members_only")))
@@ -166,6 +199,9 @@ void account_settings_print(const struct account_settings *s, struct buf *out)
 		print_line("scram-sha-256", s->scram_sha_256, out);
 	if (s->admin)
 		buf_printf(out, "admin = true\n");
+	account_quota_print(s, out);
+	if (s->quota_warned)
+		buf_printf(out, "quota_warned = true\n");
 	buf_add_str(out, s->rest);
 }
 

@@ -5,6 +5,9 @@
  *   password = scrypt$14$8$1$<salt>$<key>     or a crypt(3) hash, until the first login
  *   scram-sha-256 = 4096$<salt>$<stored key>$<server key>
  *   admin = true
+ *   quota = 1073741824                        bytes; also "none"
+ *   quota_messages = 100000
+ *   quota_warned = true
  * A name of a domain may be something else than an account; its file then says of what kind and whom it stands for:
  *   kind = group                              alias, forwarder or group
  *   to = alice@example.test, bob@far.test     any number of such lines
@@ -26,11 +29,18 @@ enum account_kind {
 };
 const char *account_kind_word(enum account_kind kind); /* "group" */
 
+struct quota {
+	uint64_t bytes, messages;
+};
+#define QUOTA_NONE UINT64_MAX /* of an account's own: no limit, whatever its domain says */
+
 struct account_settings {
 	enum account_kind kind;
 	struct str password; /* as in the file; "" : nobody may log in */
 	struct str scram_sha_256;
 	bool admin;
+	struct quota quota; /* its own; 0: its domain's */
+	bool quota_warned;  /* its owner was told that it is nearly used up */
 	struct str to;     /* a list as of members.h; none of an account */
 	struct str owner;  /* local@domain: who gets the bounces of a group's mail; "" : whoever wrote it */
 	bool members_only; /* only its members, and the owner, may write to the group */
@@ -41,6 +51,7 @@ struct account_settings {
 /* The result lies in the arena. ERR_NEVER: a newer version, or a line that is no `name = value`; the log says which. */
 enum err account_settings_parse(struct str text, struct arena *a, struct account_settings *s);
 void account_settings_print(const struct account_settings *s, struct buf *out);
+void account_quota_print(const struct account_settings *s, struct buf *out); /* its own quota, if it has one */
 void account_name_print(
 	const struct account_settings *s, struct buf *out); /* of no account: what it is, and for whom */
 /* A copy whose texts lie in the arena. */

@@ -99,6 +99,16 @@ enum err arrivals_room(const struct task *t)
 	return journal_room(t->st->journal, ENTRY_MAIL, bytes);
 }
 
+uint64_t arrivals_bytes(const struct task *t)
+{
+	const struct arrivals *as = t->op;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < as->count; i++)
+		bytes += as->list[i].in.wire;
+	return bytes;
+}
+
 void arrivals_take(struct task *t, task_step *step)
 {
 	struct arrivals *as = t->op;

@@ -27,6 +27,7 @@ void arrival_unpack(struct unpack *u, struct arrival *a); /* what cannot be make
 
 /* May the journal, and the mailbox once it is held, have them now? ERR_TOO_BIG: they are more than an entry can hold. */
 enum err arrivals_room(const struct task *t);
+uint64_t arrivals_bytes(const struct task *t); /* as clients will see them */
 /* Goes on when there is room and the bytes are ours. */
 void arrivals_take(struct task *t, task_step *step);
 /* Ends the task; what was not put in leaves no link behind. */

@@ -50,6 +50,7 @@ struct asked {
 		names_done *names;
 		name_done *name;
 		check_done *check;
+		quota_done *quota;
 	} done;
 };
 

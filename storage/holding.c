@@ -33,6 +33,7 @@ static void holding_free(struct holding *h)
 	table_remove(&h->st->holdings, &h->node);
 	arena_free(&h->memory);
 	tree_free(&h->tree);
+	quota_forget(h);
 	free(h->address);
 	free(h);
 }
@@ -122,6 +123,7 @@ void holding_set(struct holding *h, const struct account_settings *s)
 		h->settings = account_settings_copy(&h->memory, s);
 	} else {
 		tree_free(&h->tree);
+		quota_forget(h);
 		h->tree_known = false;
 	}
 	arena_free(&old);

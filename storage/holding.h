@@ -11,6 +11,7 @@
 #include "storage/account.h"
 #include "storage/labels.h"
 #include "storage/owner.h"
+#include "storage/quota.h"
 #include "storage/task.h"
 
 struct leaf { /* a mailbox of the account */
@@ -38,6 +39,8 @@ struct holding {
 	struct account_settings settings; /* when present */
 	struct arena memory;              /* of them */
 	struct task *waiting;             /* for them */
+
+	struct usage usage;
 
 	bool tree_known;
 	struct tree tree;

@@ -161,6 +161,7 @@ void commit_go(struct commit *k, enum entry_class class, task_step *synced, task
 /* Goes on when all that is under way now is seen; ERR_AGAIN: it failed. */
 void mailbox_settled(struct task *t, struct mailbox *m, task_step *step);
 void mailbox_message(const struct mailbox *m, uint32_t place, struct message *msg); /* in the view, as it will be */
+struct quota mailbox_sum(const struct mailbox *m); /* of its messages, as they will be */
 void mailbox_publish(struct mailbox *m); /* what is applied is seen now, unless the view is being made */
 void mailbox_fix(struct mailbox *m);     /* what will be is what is seen: nothing is under way */
 /* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */

@@ -95,6 +95,18 @@ void mailbox_message(const struct mailbox *m, uint32_t place, struct message *ms
 	}
 }
 
+struct quota mailbox_sum(const struct mailbox *m)
+{
+	struct quota sum = { m->seen.bytes, m->seen.messages };
+
+	for (const struct change *c = m->changes; c; c = c->next)
+		if (!c->failed) {
+			sum.bytes += (uint64_t)c->bytes_more;
+			sum.messages += (uint64_t)c->messages_more;
+		}
+	return sum;
+}
+
 void mailbox_fix(struct mailbox *m)
 {
 	assert(!m->changes);
@@ -469,6 +481,7 @@ static void fail(struct change *c)
 		m->state = MAILBOX_BROKEN;
 	}
 	c->failed = true;
+	quota_changed_elsewhere(m);
 }
 
 /* Each mailbox sees what it may of the commit's changes; k goes when that is all. */
@@ -523,6 +536,7 @@ void commit_go(struct commit *k, enum entry_class class, task_step *synced, task
 		c->uidnext = c->m->uidnext;
 		c->mbox_end = c->m->mbox_end;
 		c->state_end = c->m->state_end;
+		quota_change(c->m, c->bytes_more, c->messages_more);
 	}
 	journal_append(k->st->journal, entry, class, on_synced, on_applied, k);
 }

@@ -148,8 +148,10 @@ static void load_end(struct load *l, bool scanned, bool whole)
 	mailbox_set_id(m);
 	leaf_mend(m);
 	m->state = MAILBOX_READY;
-	if (scanned)
+	if (scanned) {
 		tell_index(m, l, whole);
+		quota_changed_elsewhere(m);
+	}
 	m->untidy = (whole && !l->scan.has_head && m->state_end) || l->scan.untidy;
 	if (skips || (scanned && (l->scan.lacks || (whole && !l->scan.has_head))))
 		complete(m, l, skips);

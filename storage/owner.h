@@ -87,6 +87,8 @@ enum {
 	CALL_SETTLE,
 	CALL_LOOK,
 	CALL_LOOK_WORKER,
+	CALL_QUOTA,
+	CALL_QUOTA_CHANGE,
 	EVENT_FORGET,  /* to owners: names that nobody will ask for again */
 	EVENT_UNWATCH, /* to owners: a selected mailbox is closed */
 	EVENT_CHANGED, /* from owners: a mailbox that you watch changed */
@@ -97,8 +99,8 @@ call_handler admin_handle, login_handle, salt_handle, proof_handle, known_handle
 	status_handle, list_handle, create_handle, delete_handle, rename_handle, subscribe_handle, select_handle,
 	append_handle, flags_handle, expunge_handle, copy_handle, domain_add_handle, domain_delete_handle,
 	domain_list_handle, account_change_handle, account_delete_handle, account_list_handle, name_handle,
-	name_change_handle, settle_handle, look_handle, look_worker_handle, forget_handle, unwatch_handle,
-	changed_handle;
+	name_change_handle, settle_handle, look_handle, look_worker_handle, quota_handle, quota_change_handle,
+	forget_handle, unwatch_handle, changed_handle;
 
 unsigned store_owner(const struct store *st, struct str address); /* the slot */
 int64_t store_seconds(const struct store *st);                    /* wall clock */

@@ -69,6 +69,7 @@ typedef void store_done(void *user, enum err e);
 
 /* --- mail coming in ------------------------------------------------------------------------------------------- */
 
+#define STORE_NO_MAIL UINT64_MAX /* of a message that is not meant at all */
 /* What a name of a domain of ours is, for the router, which finds out what it means. */
 struct stored_name {
 	enum account_kind kind;
@@ -79,12 +80,13 @@ struct stored_name {
 	bool members_only, skip_author;
 };
 /* n is valid until done returns. OK; ERR_ABSENT: domain ours, no such name; ERR_DENIED: not a domain of ours; ERR_MISTAKE:
- * no address; ERR_AGAIN, also if it is an account that cannot take `size` bytes (0: unknown) now. */
+ * no address; ERR_FULL: an account without room for a message of `size` bytes (0: unknown); ERR_AGAIN, also if it cannot
+ * take that now. STORE_NO_MAIL: neither is looked at. */
 typedef void name_done(void *user, enum err e, const struct stored_name *n);
 struct call *store_name(struct worker *w, struct str address, uint64_t size, name_done *done, void *user);
 
 /* May this address have a message of `size` bytes (0: unknown)? OK; ERR_ABSENT: domain ours, no such account;
- * ERR_DENIED: not a domain of ours; ERR_TOO_BIG; ERR_AGAIN. canonical: the account, for store_deliver. */
+ * ERR_DENIED: not a domain of ours; ERR_FULL; ERR_AGAIN. canonical: the account, for store_deliver. */
 typedef void recipient_done(void *user, enum err e, struct str canonical);
 struct call *store_recipient(struct worker *w, struct str address, uint64_t size, recipient_done *done, void *user);
 
@@ -100,7 +102,7 @@ struct delivery {
 	struct draft *draft; /* ended; lives until done */
 	struct name name;    /* by name_arriving, one per recipient; or by name_lasting */
 };
-/* OK: durable, and its UID in INBOX. ERR_ABSENT, ERR_TOO_BIG, ERR_AGAIN. */
+/* OK: durable, and its UID in INBOX. ERR_ABSENT, ERR_FULL, ERR_AGAIN. */
 typedef void deliver_done(void *user, enum err e, uint32_t uid);
 struct call *store_deliver(struct worker *w, const struct delivery *d, deliver_done *done, void *user);
 
@@ -113,6 +115,15 @@ struct name name_arriving(struct worker *w);
 bool name_lasts(struct name name);
 unsigned store_owner_of(const struct worker *w, struct str account);
 void store_forget(struct worker *w, unsigned owner, struct name name);
+
+/* --- quotas ------------------------------------------------------------------------------------------------------ */
+
+struct quota_status {
+	struct quota used, limit; /* bytes as clients see them; a limit of 0 is none */
+};
+/* q is valid until done returns. OK; ERR_ABSENT; ERR_AGAIN. */
+typedef void quota_done(void *user, enum err e, const struct quota_status *q);
+struct call *store_quota(struct worker *w, const struct account *a, quota_done *done, void *user);
 
 /* --- mailboxes of an account ---------------------------------------------------------------------------------- */
 
@@ -164,7 +175,7 @@ struct append {              /* one message */
 #define APPEND_MESSAGES_MAX 1000 /* in one call */
 /* uid: of the first message; the others' follow one by one. */
 typedef void append_done(void *user, enum err e, uint32_t uidvalidity, uint32_t uid);
-/* All messages or none. ERR_ABSENT: no such mailbox (TRYCREATE); ERR_TOO_BIG: too many bytes of drafts in memory. */
+/* All messages or none. ERR_ABSENT: no such mailbox (TRYCREATE); ERR_FULL; ERR_TOO_BIG: too many bytes of drafts in memory. */
 struct call *store_append(struct worker *w, const struct account *a, struct str mailbox, const struct append *messages,
 	size_t count, append_done *done, void *user);
 
@@ -216,6 +227,9 @@ struct call *store_name_list(struct worker *w, enum account_kind kind, struct st
 /* The names of a domain that stand for one of these addresses, or are owned by it: a list as of members.h, in canonical
  * form. They are read one by one. */
 struct call *store_names_to(struct worker *w, struct str domain, struct str addresses, names_done *done, void *user);
+/* Gives the account a quota of its own (account.h); NULL: only tells. */
+struct call *store_quota_change(
+	struct worker *w, struct str address, const struct quota *own, quota_done *done, void *user);
 /* Folds state into mbox headers now (`postern settle`): a new generation of each mailbox of the account. */
 struct call *store_settle(struct worker *w, struct str address, store_done *done, void *user);
 

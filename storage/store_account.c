@@ -62,6 +62,7 @@ static void change_hashed(struct task *t, enum err e)
 		change_end(t, e);
 		return;
 	}
+	c->settings.quota_warned = t->h->settings.quota_warned; /* mail may have come meanwhile */
 	k = commit_new(t->st, t);
 	account_put(commit_entry(k), t->address, &c->settings);
 	entry_name(commit_entry(k), t->name, STR_NONE);

@@ -59,6 +59,8 @@ static void append_held(struct task *t, enum err e)
 	if (!e)
 		e = arrivals_room(t);
 	if (!e)
+		e = quota_allows(t->h, arrivals_bytes(t), o->arrivals.count);
+	if (!e)
 		e = messages_fix(t);
 	if (e) {
 		arrivals_fail(t, e);
@@ -86,12 +88,24 @@ static void append_taken(struct task *t, enum err e)
 		mailbox_hold_made(t, &o->arrivals.hold, o->mailbox, append_held);
 }
 
+static void append_counted(struct task *t, enum err e)
+{
+	struct append_op *o = t->op;
+
+	if (!e)
+		e = quota_allows(t->h, arrivals_bytes(t), o->arrivals.count);
+	if (e)
+		task_end(t, e, STR_NONE);
+	else
+		arrivals_take(t, append_taken);
+}
+
 static void append_account(struct task *t, enum err e)
 {
 	if (e)
 		task_end(t, e, STR_NONE);
 	else
-		arrivals_take(t, append_taken);
+		quota_ask(t, false, append_counted);
 }
 
 void append_handle(struct worker *w, struct request *rq, struct str args)

@@ -256,6 +256,17 @@ static void originals_expunge(struct copying *c, struct commit *k)
 	change_messages(commit_change(k, c->source), c->from, c->places, c->count);
 }
 
+/* A move takes away as much as it adds, in the same entry. */
+static enum err copies_allowed(const struct task *t)
+{
+	const struct copying *c = t->copying;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		bytes += c->from[i].wire;
+	return c->move ? OK : quota_allows(t->h, bytes, c->count);
+}
+
 static void copy_made(struct task *t, enum err e)
 {
 	struct copying *c = t->copying;
@@ -263,6 +274,8 @@ static void copy_made(struct task *t, enum err e)
 
 	if (!e && c->source->state != MAILBOX_READY)
 		e = ERR_AGAIN;
+	if (!e)
+		e = copies_allowed(t); /* others took it meanwhile */
 	if (e) {
 		copying_fail(t, e);
 		return;
@@ -371,6 +384,8 @@ static void copy_view(struct task *t, enum err e)
 		pack_u64(&c->answer, c->target->seen.head.id);
 		pack_u32(&c->answer, c->target->seen.head.uidvalidity);
 	}
+	if (!e && c->count)
+		e = copies_allowed(t);
 	if (!e && c->count)
 		e = copies_plan(t);
 	if (e) {
@@ -512,7 +527,7 @@ static void copy_begin(struct task *t, enum err e)
 		copy_hold(t);
 }
 
-static void copy_account(struct task *t, enum err e)
+static void copy_counted(struct task *t, enum err e)
 {
 	struct copy *o = t->op;
 
@@ -522,6 +537,14 @@ static void copy_account(struct task *t, enum err e)
 		mailbox_hold_made(t, &o->inbox, o->target, copy_begin);
 	else
 		copy_begin(t, OK);
+}
+
+static void copy_account(struct task *t, enum err e)
+{
+	if (e || ((struct copy *)t->op)->move)
+		copy_counted(t, e);
+	else
+		quota_ask(t, false, copy_counted);
 }
 
 void copy_handle(struct worker *w, struct request *rq, struct str args)

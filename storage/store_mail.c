@@ -18,14 +18,25 @@ static void recipient_domain(struct task *t, enum err e)
 	task_end(t, e == OK ? ERR_ABSENT : e == ERR_ABSENT ? ERR_DENIED : e, STR_NONE);
 }
 
+static void recipient_room(struct task *t, enum err e)
+{
+	const struct recipient *r = t->op;
+
+	if (!e)
+		e = quota_allows(t->h, r->size ? r->size : 1, 1);
+	if (!e)
+		e = journal_room(t->st->journal, ENTRY_MAIL, r->size);
+	task_end(t, e, e ? STR_NONE : t->address);
+}
+
 static void recipient_account(struct task *t, enum err e)
 {
-	struct recipient *r = t->op;
-
 	if (e == ERR_ABSENT)
 		domain_ask(t, domain_of(t->address), recipient_domain);
+	else if (e)
+		task_end(t, e, STR_NONE);
 	else
-		task_end(t, e ? e : journal_room(t->st->journal, ENTRY_MAIL, r->size), e ? STR_NONE : t->address);
+		quota_ask(t, false, recipient_room);
 }
 
 void recipient_handle(struct worker *w, struct request *rq, struct str args)
@@ -76,11 +87,15 @@ struct call *store_recipient(struct worker *w, struct str address, uint64_t size
 struct deliver_op {
 	struct arrivals arrivals; /* first: t->op is both */
 	struct arrival one;
+	bool noticed; /* quota_notice */
 };
 
 static void deliver_synced(struct task *t, enum err e)
 {
+	const struct deliver_op *o = t->op;
+
 	if (e) {
+		t->h->settings.quota_warned ^= o->noticed;
 		arrivals_fail(t, e);
 		return;
 	}
@@ -95,8 +110,11 @@ static void deliver_held(struct task *t, enum err e)
 	struct incoming *in = &o->one.in;
 	struct buf answer = { 0 };
 	struct commit *k;
+	struct change *c;
 	uint32_t uid;
 
+	if (!e)
+		e = quota_allows(t->h, in->wire, 1);
 	if (!e)
 		e = arrivals_room(t); /* others took it meanwhile: a change that fails costs more than one not begun */
 	if (e) {
@@ -105,7 +123,10 @@ static void deliver_held(struct task *t, enum err e)
 	}
 	in->date = store_seconds(t->st);
 	k = commit_new(t->st, t);
-	uid = change_append(commit_change(k, o->arrivals.hold.m), in);
+	c = commit_change(k, o->arrivals.hold.m);
+	uid = change_append(c, in);
+	if (quota_is_limited(t->h))
+		o->noticed = quota_notice(t, k, c, in->wire);
 	pack_u32(&answer, uid);
 	t->answer = arena_str(&t->memory, buf_str(&answer));
 	buf_free(&answer);
@@ -125,12 +146,20 @@ static void deliver_taken(struct task *t, enum err e)
 		mailbox_hold_made(t, &o->arrivals.hold, INBOX, deliver_held);
 }
 
-static void deliver_account(struct task *t, enum err e)
+static void deliver_counted(struct task *t, enum err e)
 {
 	if (e)
 		task_end(t, e, STR_NONE);
 	else
 		arrivals_take(t, deliver_taken);
+}
+
+static void deliver_account(struct task *t, enum err e)
+{
+	if (e)
+		task_end(t, e, STR_NONE);
+	else
+		quota_ask(t, false, deliver_counted);
 }
 
 void deliver_handle(struct worker *w, struct request *rq, struct str args)

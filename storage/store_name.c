@@ -43,13 +43,25 @@ static void name_domain_of_none(struct task *t, enum err e)
 	task_end(t, e == OK ? ERR_MISTAKE : e == ERR_ABSENT || e == ERR_MISTAKE ? ERR_DENIED : e, STR_NONE);
 }
 
+static void name_room(struct task *t, enum err e)
+{
+	const struct name_op *o = t->op;
+
+	if (!e)
+		e = quota_allows(t->h, o->size ? o->size : 1, 1);
+	if (!e)
+		e = journal_room(t->st->journal, ENTRY_MAIL, o->size);
+	if (e)
+		task_end(t, e, STR_NONE);
+	else
+		name_tell_task(t);
+}
+
 static void name_known(struct task *t, enum err e)
 {
-	struct name_op *o = t->op;
-
-	if (!e && t->h->settings.kind == KIND_ACCOUNT)
-		e = journal_room(t->st->journal, ENTRY_MAIL, o->size);
-	if (!e)
+	if (!e && t->h->settings.kind == KIND_ACCOUNT && ((struct name_op *)t->op)->size != STORE_NO_MAIL)
+		quota_ask(t, false, name_room);
+	else if (!e)
 		name_tell_task(t);
 	else if (e == ERR_ABSENT)
 		domain_ask(t, domain_of(t->address), name_domain_known);

@@ -41,6 +41,7 @@ static void deleted(struct task *t, enum err e)
 		log_info("store", NULL, "mailbox deleted account=%s mailbox=\"%s\" messages=%u", t->h->address, m->name,
 			m->seen.messages);
 		mailbox_index_remove(m);
+		quota_change(m, -(int64_t)m->seen.bytes, -(int64_t)m->seen.messages);
 		tree_remove(&t->h->tree, str_of(m->name));
 		labels_take(t->h, &d->labels);
 		mailbox_gone(m, ERR_ABSENT);

@@ -35,6 +35,7 @@ struct task {
 	struct creation *creation; /* a mailbox is being made (store_mailbox.c) */
 	struct inbox *inbox;
 	struct first *first;                                        /* its first mailboxes are (store_label.c) */
+	struct counting *counting;                                  /* what its account holds is (quota.c) */
 	struct copying *copying;                                    /* messages are being copied (store_copy.c) */
 	struct compaction *compaction;                              /* compact.c */
 	struct question *question;                                  /* is this domain ours? (store_domain.c) */

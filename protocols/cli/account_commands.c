@@ -3,6 +3,7 @@
 #include "protocols/cli/ask_password.h"
 #include "protocols/cli/client.h"
 #include "protocols/cli/commands.h"
+#include "protocols/cli/names.h"
 #include "protocols/cli/order.h"
 #include <stdio.h>
 
@@ -127,6 +128,22 @@ static int delete_account(const char *conf_path, const char *name, bool quick)
 	return status;
 }
 
+/* Sets both limits, the one not named to the domain's; with none named, tells. */
+static int quota_account(const char *conf_path, int argc, char **argv)
+{
+	struct order o = { .what = "account-quota", .name = str_of(argv[0]) };
+	struct buf lines = { 0 };
+	int status;
+
+	if (argc > 1) {
+		o.bytes = str_of(argv[1]);
+		o.messages = argc > 2 ? str_of(argv[2]) : STR(QUOTA_OF_DOMAIN);
+	}
+	status = order_do_one(conf_path, &o, &lines);
+	buf_free(&lines);
+	return status;
+}
+
 int account_run(int argc, char **argv, const char *conf_path)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -144,6 +161,8 @@ int account_run(int argc, char **argv, const char *conf_path)
 		return set_account(conf_path, "account-add", argc - 2, argv + 2);
 	if (!strcmp(verb, "passwd"))
 		return set_account(conf_path, "account-passwd", argc - 2, argv + 2);
+	if (!strcmp(verb, "quota") && argc <= 5)
+		return quota_account(conf_path, argc - 2, argv + 2);
 	if (!strcmp(verb, "delete") && (argc == 3 || quick))
 		return delete_account(conf_path, argv[2], quick);
 	return order_misused("account", "knows add, passwd, delete and list");

@@ -91,6 +91,8 @@ static enum err do_online(struct admin *a, const struct order *o, struct buf *na
 	set_text(request, "hash", o->hash);
 	set_text(request, "to", o->to);
 	set_text(request, "owner", o->owner);
+	set_text(request, "bytes", o->bytes);
+	set_text(request, "messages", o->messages);
 	e = client_ask(a->client, request, &items, why);
 	for (size_t i = 0; names && i < json_array_size(items); i++) {
 		const json_t *item = json_array_get(items, i);

@@ -17,6 +17,7 @@ struct order {
 	bool admin;                /* account-add: an administrator */
 	struct str to, owner;      /* of names that are no accounts: as in name_change.h */
 	bool members_only, skip_author;
+	struct str bytes, messages; /* account-quota: as names_quota takes them; both "": only tells */
 };
 
 struct admin;

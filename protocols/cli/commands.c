@@ -75,6 +75,7 @@ const struct command cli_commands[] = {
 		"add USER@DOMAIN [--admin] [--password TEXT | --password-stdin | --hash HASH]\n"
 		"passwd USER@DOMAIN [--password TEXT | --password-stdin | --hash HASH]\n"
 		"delete USER@DOMAIN [--quick]\n"
+		"quota USER@DOMAIN [BYTES|none|domain [MESSAGES|none|domain]]\n"
 		"list [DOMAIN]\n"
 		"add --batch",
 		"Makes, changes, deletes or lists accounts. Also works while no server runs. Without a password on the "
@@ -84,7 +85,8 @@ const struct command cli_commands[] = {
 		"administrator. "
 		"--batch takes USER@DOMAIN and a password from each line of standard input. delete removes all mail "
 		"too. passwd and delete end the account's sessions; delete tells which names "
-		"still point to it, unless --quick is said.",
+		"still point to it, unless --quick is said. quota tells what an account holds and may hold, and sets it: a number such "
+		"as 500M or 2G, none for no limit, domain for what the configuration says of its domain.",
 		account_run },
 	{ "settle", "USER@DOMAIN",
 		"Has the running server write every mailbox of an account anew, without what was expunged and with all "

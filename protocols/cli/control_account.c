@@ -38,6 +38,31 @@ static void shut_out(void *user, enum err e)
 	arena_free(&memory);
 }
 
+static void tell_limit(struct control *c, const char *what, uint64_t used, uint64_t limit)
+{
+	struct buf text = { 0 };
+
+	buf_add_number(&text, used);
+	if (limit)
+		buf_printf(&text, " of %llu", (unsigned long long)limit);
+	else
+		buf_printf(&text, ", no limit");
+	control_item(c, json_pack("{s:s, s:o}", "setting", what, "value", control_json(buf_str(&text))));
+	buf_free(&text);
+}
+
+static void quota_told(void *user, enum err e, const struct quota_status *q)
+{
+	struct control *c = user;
+
+	c->waiting = NULL;
+	if (!e) {
+		tell_limit(c, "bytes", q->used.bytes, q->limit.bytes);
+		tell_limit(c, "messages", q->used.messages, q->limit.messages);
+	}
+	control_end(c, e, STR_NONE);
+}
+
 static void listed(void *user, enum err e, const struct str *names, size_t count)
 {
 	struct control *c = user;
@@ -161,6 +186,23 @@ static void handle_account_settle(struct control *c)
 	with_name(c, name_account, ask_account_settle);
 }
 
+static void handle_account_quota(struct control *c)
+{
+	struct str bytes = control_text(c, "bytes"), messages = control_text(c, "messages");
+	struct arena memory = { 0 };
+	struct quota own = { 0 };
+	struct str name;
+	enum err e = name_account(&memory, control_text(c, "name"), &name);
+
+	if (!e && bytes.len)
+		e = names_quota(bytes, messages, &own);
+	if (e)
+		control_error(c, e, STR_NONE);
+	else
+		c->waiting = store_quota_change(c->worker, name, bytes.len ? &own : NULL, quota_told, c);
+	arena_free(&memory);
+}
+
 static void handle_account_list(struct control *c)
 {
 	with_name(c, name_domain, ask_account_list);
@@ -178,6 +220,7 @@ const struct control_request control_account_requests[] = {
 	{ "account-add", handle_account_add },
 	{ "account-passwd", handle_account_passwd },
 	{ "account-delete", handle_account_delete },
+	{ "account-quota", handle_account_quota },
 	{ "account-list", handle_account_list },
 	{ "names-to", handle_names_to },
 	{ "account-settle", handle_account_settle },

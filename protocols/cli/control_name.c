@@ -130,7 +130,7 @@ static void handle_show(struct control *c)
 	if (e)
 		control_error(c, e, STR_NONE);
 	else
-		c->waiting = store_name(c->worker, name, 0, shown, c);
+		c->waiting = store_name(c->worker, name, STORE_NO_MAIL, shown, c);
 	arena_free(&memory);
 }
 

@@ -1,5 +1,6 @@
 /* names.c - see names.h. */
 #include "protocols/cli/names.h"
+#include "core/setting_value.h"
 #include "storage/account.h"
 #include "storage/address.h"
 #include "storage/prepare.h"
@@ -54,4 +55,31 @@ bool name_order(const char *what, enum account_kind *kind, const char **verb)
 		return true;
 	}
 	return false;
+}
+
+static enum err limit_read(struct str text, enum setting_type type, uint64_t *limit)
+{
+	const struct setting row = { .name = "quota", .type = type, .min = "1" };
+	struct buf word = { 0 }, why = { 0 };
+	int64_t value = 0;
+	bool good = true;
+
+	buf_add_str(&word, text);
+	buf_add_char(&word, '\0');
+	if (str_eq(text, STR(QUOTA_UNLIMITED)))
+		*limit = QUOTA_NONE;
+	else if (str_eq(text, STR(QUOTA_OF_DOMAIN)))
+		*limit = 0;
+	else if ((good = setting_read(&row, buf_data(&word), &value, &why)))
+		*limit = (uint64_t)value;
+	buf_free(&word);
+	buf_free(&why);
+	return good ? OK : ERR_MISTAKE;
+}
+
+enum err names_quota(struct str bytes, struct str messages, struct quota *own)
+{
+	enum err e = limit_read(bytes, SETTING_SIZE, &own->bytes);
+
+	return e ? e : limit_read(messages, SETTING_NUMBER, &own->messages);
 }

@@ -18,4 +18,9 @@ struct str name_forms(const struct conf *conf, struct arena *a, struct str name)
 /* An order about names that are no accounts: "group-member-add" is "member-add" of a group. False: it is another. */
 bool name_order(const char *what, enum account_kind *kind, const char **verb);
 
+/* Limits of an account's own: a size such as 500M or 2G and a number, or a word for either. ERR_MISTAKE: they are neither. */
+#define QUOTA_OF_DOMAIN "domain"
+#define QUOTA_UNLIMITED "none"
+enum err names_quota(struct str bytes, struct str messages, struct quota *own);
+
 #endif

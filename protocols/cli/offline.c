@@ -98,6 +98,26 @@ static enum err account_remove(struct offline *o)
 	return e ? e : account_delete(o->directory, o->name);
 }
 
+/* What it holds is counted by a server alone. */
+static enum err account_quota(struct offline *o)
+{
+	struct account_settings s;
+	enum err e = canonical_account(o);
+
+	if (!e)
+		e = account_read(o->directory, o->name, &o->memory, &s);
+	if (!e && s.kind != KIND_ACCOUNT)
+		e = ERR_ABSENT;
+	if (!e && o->order->bytes.len) {
+		e = names_quota(o->order->bytes, o->order->messages, &s.quota);
+		if (!e)
+			e = account_write(o->directory, o->name, &s);
+	}
+	if (!e)
+		account_quota_print(&s, o->names);
+	return e;
+}
+
 static void note_name(void *user, struct str name)
 {
 	struct buf *names = user;
@@ -143,6 +163,7 @@ enum err offline_do(const struct conf *conf, int directory, const struct order *
 		{ "account-add", account_add },
 		{ "account-passwd", account_passwd },
 		{ "account-delete", account_remove },
+		{ "account-quota", account_quota },
 		{ "account-list", list_accounts },
 		{ "names-to", list_names_to },
 	};

@@ -159,6 +159,8 @@ enum next imap_outcome(struct imap *s, enum err e)
 	case ERR_MISTAKE:
 	case ERR_NEVER:
 		return imap_no(s, "[CANNOT] that cannot be");
+	case ERR_FULL:
+		return imap_no(s, "[OVERQUOTA] the account's quota does not allow that");
 	case ERR_TOO_BIG:
 		return imap_no(s, "[LIMIT] over a limit");
 	default:

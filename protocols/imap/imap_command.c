@@ -26,6 +26,9 @@ static const struct imap_command rows[] = {
 	{ "LIST", IN, 0, cmd_list },
 	{ "LSUB", IN, 0, cmd_lsub },
 	{ "STATUS", IN, 0, cmd_status },
+	{ "GETQUOTA", IN, 0, cmd_getquota },
+	{ "GETQUOTAROOT", IN, 0, cmd_getquotaroot },
+	{ "SETQUOTA", IN, 0, cmd_setquota },
 	{ "APPEND", IN, 0, cmd_append },
 	{ "IDLE", IN, 0, cmd_idle },
 	{ "CHECK", SELECTED, 0, cmd_check },
@@ -59,7 +62,7 @@ void imap_capabilities(const struct imap *s, struct buf *out)
 
 	buf_printf(out, "IMAP4rev1%s", literals[imap_conf(s)->literals]);
 	buf_add_str(out, STR(" IDLE UIDPLUS CHILDREN SASL-IR"
-			     " BINARY ENABLE ID MOVE MULTIAPPEND NAMESPACE UNSELECT"
+			     " BINARY ENABLE ID MOVE MULTIAPPEND NAMESPACE QUOTA UNSELECT"
 			     " LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE"));
 	if (s->state == GREETED)
 		imap_login_capabilities(s, out);

@@ -72,7 +72,7 @@ static void tell(struct transport_session *t, size_t i, enum err e, uint32_t uid
 		o.status = STR("5.1.1");
 		o.reply = STR("there is no such account here");
 		break;
-	case ERR_TOO_BIG:
+	case ERR_FULL:
 		o.status = STR("5.2.2");
 		o.reply = STR("the account has no room for it");
 		break;

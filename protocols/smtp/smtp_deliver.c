@@ -138,7 +138,7 @@ static void reply_outcome(struct smtp *s, const struct smtp_recipient *r, enum e
 	case ERR_ABSENT:
 		smtp_reply(s, "550 5.1.1 <" STR_FMT "> is not known here any more", STR_ARG(r->address));
 		break;
-	case ERR_TOO_BIG:
+	case ERR_FULL:
 		smtp_reply(s, "552 5.2.2 <" STR_FMT "> has no room", STR_ARG(r->address));
 		break;
 	case ERR_MISTAKE:
@@ -152,7 +152,7 @@ static void reply_outcome(struct smtp *s, const struct smtp_recipient *r, enum e
 /* For one reply to several: who has not got it for good is worse than who has, and who may get it yet is the worst. */
 static int badness(enum err e)
 {
-	return e == OK ? 0 : e == ERR_ABSENT || e == ERR_TOO_BIG || e == ERR_MISTAKE ? 1 : 2;
+	return e == OK ? 0 : e == ERR_ABSENT || e == ERR_FULL || e == ERR_MISTAKE ? 1 : 2;
 }
 
 static enum err worse(enum err a, enum err b)

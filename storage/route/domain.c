@@ -50,6 +50,14 @@ static const struct setting rows[] = {
 		"Domains that become this one in senders' addresses when mail leaves; \".example.test\" is all below "
 		"it.",
 		0 },
+	{ "quota", SETTING_SIZE, "0", "0", NULL, offsetof(struct domain_conf, quota_bytes),
+		"What each account of the domain may hold, in bytes as clients see them, unless it has a quota of its own "
+		"(`postern account quota`); 0: no limit.",
+		0 },
+	{ "quota_messages", SETTING_NUMBER, "0", "0", NULL, offsetof(struct domain_conf, quota_messages),
+		"The same in messages.", 0 },
+	{ "quota_warning", SETTING_NUMBER, "90", "0", "100", offsetof(struct domain_conf, quota_warning),
+		"Percent of the quota from which the account is sent a message that says so; 0: none is sent.", 0 },
 	{ 0 },
 };
 

@@ -19,6 +19,8 @@ struct domain_conf {
 	struct setting_list aliases_files; /* in the form of aliases(5) */
 	int64_t aliases_programs;          /* enum alias_programs */
 	bool srs;                          /* what is forwarded leaves with a sender of this domain (srs.h) */
+	int64_t quota_bytes, quota_messages; /* of each account without its own; 0: no limit */
+	int64_t quota_warning;               /* percent of it from which its owner is told; 0: never */
 	struct setting_list masquerade;    /* domains of senders that become this one when mail leaves */
 };
 enum alias_programs { /* of those files, what is run */

@@ -225,7 +225,7 @@ static void finish(struct router *r)
 
 	if (r->rewritten) {
 		r->rewritten = false;
-		r->call = store_name(r->w, r->q.sender, 0, on_sender, r);
+		r->call = store_name(r->w, r->q.sender, STORE_NO_MAIL, on_sender, r);
 		return;
 	}
 
@@ -355,7 +355,7 @@ static void on_name(void *user, enum err e, const struct stored_name *name)
 void route_ask(struct router *r, struct want *n)
 {
 	r->now = n;
-	r->call = store_name(r->w, n->asked, r->q.size, on_name, r);
+	r->call = store_name(r->w, n->asked, r->q.login ? STORE_NO_MAIL : r->q.size, on_name, r);
 }
 
 static void go_on(void *user, enum err e, struct str answer)

@@ -121,7 +121,7 @@ bool route_name_told(struct router *r, struct want *n, enum err e, const struct 
 		route_explain(r, STR_FMT " cannot be a name here", STR_ARG(n->address));
 		route_reject(r, n, "553 5.1.3 <" STR_FMT "> cannot be an address here", STR_ARG(n->address));
 		return true;
-	case ERR_TOO_BIG:
+	case ERR_FULL:
 		route_explain(r, STR_FMT " has no room for that", STR_ARG(n->address));
 		route_reject(r, n, "552 5.2.2 <" STR_FMT "> has no room", STR_ARG(n->address));
 		return true;
