@@ -142,6 +142,7 @@ static void on_lanes(struct ev_loop *loop, struct ev_io *io, int events)
 	lane_collect(w->files);
 	lane_collect(w->index);
 	lane_collect(w->slow);
+	lane_collect(w->sync);
 }
 
 static void on_second(void *user)
@@ -277,6 +278,7 @@ static void body_begin(struct body *b, const struct birth *birth)
 	w->files = lane_new("files", b->lanes_fd);
 	w->index = lane_new("index", b->lanes_fd);
 	w->slow = lane_new("slow", b->lanes_fd);
+	w->sync = lane_new("sync", b->lanes_fd);
 	w->calls = calls_new(w);
 	watch(b); /* before conns: of the same priority, and libev runs first what was started last */
 	w->conns = conns_new(w);
@@ -300,6 +302,7 @@ static void body_end(struct body *b)
 	lane_free(w->files);
 	lane_free(w->index);
 	lane_free(w->slow);
+	lane_free(w->sync);
 	chores_free(w->chores);
 	timers_free(w->timers);
 	ev_loop_destroy(w->loop);

@@ -126,9 +126,30 @@ unsigned store_owner_of(const struct worker *w, struct str account)
 	return store_owner(w->store, account);
 }
 
+struct forgetting { /* waits until we shall not ask again, whatever happens */
+	struct worker *w;
+	unsigned owner;
+	struct name name;
+};
+
+static void forget_durable(void *user, enum err e)
+{
+	struct forgetting *g = user;
+
+	(void)e;
+	forget(g->w, g->owner, g->name, false);
+	free(g);
+}
+
 void store_forget(struct worker *w, unsigned owner, struct name name)
 {
-	forget(w, owner, name, false);
+	struct forgetting *g;
+
+	if (!w->store)
+		return;
+	g = mem_new(struct forgetting);
+	*g = (struct forgetting){ w, owner, name };
+	journal_when_durable(w->store->journal, forget_durable, g);
 }
 
 void forget_handle(struct worker *w, struct request *rq, struct str args)

@@ -5,13 +5,14 @@
 
 #define MAGIC             0x4e4a5350 /* "PSJN" */
 #define VERSION           1
+#define VERSION_RELAXED   2
 #define CRC_AT            (BATCH_HEAD - 4)
 #define HEAD_ENTRIES(len) ((len) / BATCH_ENTRY_HEAD) /* no more entries than that fit in so many bytes */
 
 static void head_pack(struct buf *out, const struct batch_head *h)
 {
 	pack_u32(out, MAGIC);
-	pack_u32(out, VERSION);
+	pack_u32(out, h->relaxed ? VERSION_RELAXED : VERSION);
 	pack_u64(out, h->life);
 	pack_u64(out, h->sequence);
 	pack_u64(out, h->synced);
@@ -24,8 +25,11 @@ bool batch_read_head(struct str bytes, uint64_t life, struct batch_head *h)
 {
 	struct unpack u = unpack_of(bytes);
 	bool ours = unpack_u32(&u) == MAGIC;
+	uint32_t version;
 
-	ours &= unpack_u32(&u) == VERSION;
+	version = unpack_u32(&u);
+	ours &= version == VERSION || version == VERSION_RELAXED;
+	h->relaxed = version == VERSION_RELAXED;
 	h->life = unpack_u64(&u);
 	h->sequence = unpack_u64(&u);
 	h->synced = unpack_u64(&u);

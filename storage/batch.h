@@ -3,7 +3,9 @@
  * The CRC covers the head and the entries. With it a batch proves that it is whole, where it belongs (sequence) and
  * that it is of this journal's present life: `life` is a random number, made anew whenever the journal starts empty,
  * that no stranger whose mail is in the journal can know. So old batches in a segment used again, and bytes in a
- * message that look like a batch, are never taken for one. Nothing here does I/O. */
+ * message that look like a batch, are never taken for one. Nothing here does I/O.
+ * Version 1 was synced before the next was written. Version 2 was not (durability = relaxed): what lies between
+ * `synced` and `sequence` is in batches on their way to the disk. If one of these is missing, all ends there. */
 #ifndef STORAGE_BATCH_H
 #define STORAGE_BATCH_H
 
@@ -15,10 +17,12 @@
 struct batch_head {
 	uint64_t life;
 	uint64_t sequence;   /* of its first entry; the others count on */
-	uint64_t synced;     /* all before this was synced; what lies between this and `sequence` failed and is void */
+	uint64_t synced;     /* all before this was synced; what lies between this and `sequence` failed and is void,
+	                      * but if it is relaxed: that is written, and may be missing */
 	uint64_t checkpoint; /* all before this is durable in the files */
 	uint32_t count;      /* entries */
 	uint32_t length;     /* bytes of the entries with their lengths */
+	bool relaxed;
 };
 
 static inline uint64_t batch_end(const struct batch_head *h) /* the sequence behind its last entry */

@@ -137,6 +137,7 @@ void checkpoint_consider(struct journal *j)
 void checkpoint_ask(struct journal *j)
 {
 	j->cp.asked = true;
+	relaxed_sync(j); /* it can be of no more than that */
 	checkpoint_consider(j);
 }
 
@@ -228,7 +229,7 @@ void checkpoint_written(struct journal *j)
 {
 	struct checkpoint *c = &j->cp;
 
-	assert(c->state == CHECKPOINT_WRITE);
+	assert(c->state == CHECKPOINT_WRITE || c->state == CHECKPOINT_WRITTEN);
 	c->state = CHECKPOINT_NONE;
 	c->last_ms = timers_now_ms(j->w->timers);
 	j->checkpoint = c->sequence;

@@ -74,6 +74,11 @@ void entry_name(struct entry *e, struct name name, struct str answer)
 	e->has |= HAS_NAMES;
 }
 
+void entry_awaited(struct entry *e)
+{
+	e->awaited = true;
+}
+
 size_t entry_bytes(const struct entry *e)
 {
 	return buf_len(&e->operations);

@@ -42,8 +42,9 @@ enum err journal_room(const struct journal *j, enum entry_class class, uint64_t 
 
 static bool is_settled(const struct journal *j)
 {
-	return !j->pending.first && !j->failed.first && !j->refused.first && !j->write.running && !j->to_apply.first &&
-	       !j->application.running && j->cp.state == CHECKPOINT_NONE && j->last_asked <= j->checkpoint;
+	return !j->pending.first && !j->failed.first && !j->refused.first && !j->write.running && !j->sync.first &&
+	       !j->to_apply.first && !j->application.running && j->cp.state == CHECKPOINT_NONE &&
+	       j->last_asked <= j->checkpoint;
 }
 
 /* A later turn: whoever is told something is told it from here, never from inside his own call. */
@@ -152,8 +153,13 @@ static void tick(void *user)
 		j->space.running = true;
 		lane_add(j->w->slow, &j->space.job);
 	}
+	if (j->w->conf)
+		j->conf.durability = ((const struct journal_conf *)conf_section(j->w->conf, &journal_settings))
+		                             ->durability;
 	if (track_stuck(j->track))
 		track_retry(j->track);
+	if (j->sync.broken)
+		write_start(j);
 	checkpoint_consider(j);
 	tell_slot(j);
 }
@@ -218,6 +224,7 @@ static void journal_init(struct journal *j)
 	space_work(&j->space.job);
 	space_done(&j->space.job);
 	write_init(j);
+	relaxed_init(j);
 	application_init(j);
 	checkpoint_init(j);
 	tick(j);
@@ -240,7 +247,7 @@ enum err journal_open_with(struct journal **out, struct worker *w, const struct 
 		!(e = track_open(&j->track, j->dir, w->slow, (uint64_t)conf->segment,
 			  (size_t)(conf->size / conf->segment), segment_news, j))) {
 		j->life = base.life;
-		j->next = j->synced = j->applied = j->checkpoint = base.sequence;
+		j->next = j->written = j->synced = j->applied = j->checkpoint = base.sequence;
 		j->last_asked = j->last_applied = base.sequence;
 		journal_init(j);
 	} else {
@@ -265,15 +272,18 @@ static void journal_close(struct journal *j)
 	const struct worker *w = j->w;
 
 	j->closing = true;
-	while (j->write.running || j->application.running || j->space.running || j->cp.state == CHECKPOINT_LANES ||
-		j->cp.state == CHECKPOINT_SYNC || j->cp.unlinking || track_busy(j->track)) {
+	while (j->write.running || j->sync.running || j->application.running || j->space.running ||
+		j->cp.state == CHECKPOINT_LANES || j->cp.state == CHECKPOINT_SYNC || j->cp.unlinking ||
+		track_busy(j->track)) {
 		lane_drain(w->journal);
+		lane_drain(w->sync);
 		lane_drain(w->files);
 		lane_drain(w->index);
 		lane_drain(w->slow);
 	}
 	timer_stop(w->timers, &j->tick);
 	timer_stop(w->timers, &j->later);
+	timer_stop(w->timers, &j->sync.timer);
 	timer_stop(w->timers, &j->application.again);
 }
 
@@ -296,6 +306,7 @@ void journal_free(struct journal *j)
 	free_list(&j->to_apply);
 	free_list(&j->refused);
 	checkpoint_free(j);
+	relaxed_free(j);
 	buf_free(&j->write.bytes);
 	track_free(j->track);
 	moved_free(j->moved);

@@ -6,6 +6,9 @@
  * anybody be told. Then the files lane applies the entry to the files (apply.h), and `applied` runs. Replay after a
  * crash is the same apply once more: twice is the same as once.
  *
+ * With durability = relaxed `synced` runs when the batch is written; its fdatasync follows within a second, and only then
+ * is anything applied. A killed process loses nothing, a power cut what was told since the last sync and nothing else.
+ *
  * A checkpoint makes what is applied durable by one syncfs and lets the segments before it be used again. Entries
  * of one journal are synced, applied and called back in the order of journal_append.
  *
@@ -27,11 +30,13 @@ struct journal;
 struct entry;
 struct name;
 
+enum durability { DURABILITY_FULL, DURABILITY_RELAXED };
 struct journal_conf {
 	int64_t segment;       /* bytes of a segment: 1M to 1G, 64M; no entry may be longer */
 	int64_t size;          /* bytes of all segments: 256M */
 	int64_t checkpoint_ms; /* 10s */
 	int64_t reserve;       /* free bytes of the disk that mail leaves alone: 64M */
+	int64_t durability;    /* enum durability: full */
 };
 extern const struct settings journal_settings;
 
@@ -59,18 +64,23 @@ void entry_remove(struct entry *e, struct str path);                /* a file or
 void entry_settled(struct entry *e, uint64_t id);
 /* The named change is done by this entry, with this answer: names.h remembers it. */
 void entry_name(struct entry *e, struct name name, struct str answer);
+void entry_awaited(struct entry *e); /* somebody waits for `applied`: relaxed or not, its sync is not put off */
 size_t entry_bytes(const struct entry *e);
 
 enum entry_class { ENTRY_MAIL, ENTRY_SMALL }; /* SMALL (flags, expunges, deletes) may use the last 5 % */
 
 typedef void entry_done(void *user, enum err e);
 
-/* Takes the entry. synced (may be NULL): OK: it is durable; any other: it is not and never will be (ERR_AGAIN: no
+/* Takes the entry. synced (may be NULL): OK: it is durable, or relaxed; any other: it is not and never will be (ERR_AGAIN: no
  * room, or the write failed; ERR_TOO_BIG: longer than a segment). applied (may be NULL) runs after synced(OK) when
  * the files are written; it does not run after an error. Both run in later turns. What is appended after an entry
  * that fails, and before that was told, fails too: it may have built upon it. */
 void journal_append(struct journal *j, struct entry *e, enum entry_class class, entry_done *synced, entry_done *applied,
 	void *user);
+
+/* done runs when all that `synced` was said of is durable: at once if it is. For whoever lets go of what is durable
+ * elsewhere. It never runs if the journal is freed before. */
+void journal_when_durable(struct journal *j, entry_done *done, void *user);
 
 /* What a mailbox must say OK to before it takes mail: ERR_AGAIN while the journal or the disk is too full. */
 enum err journal_room(const struct journal *j, enum entry_class class, uint64_t bytes);

@@ -1,7 +1,8 @@
 /* journal_parts.h - what the parts of a running journal share; nobody else includes it.
  * An entry goes this way, and everything but the two lanes' work is done in the loop:
  *   pending -> writing (journal lane) -> synced -> to apply -> applying (files lane) -> applied
- * Sequences count entries. Always: checkpoint <= applied <= synced <= next. */
+ * Sequences count entries. Always: checkpoint <= applied <= synced <= written <= next. Only with relaxed durability is
+ * anything written and not synced (journal_relaxed.c). */
 #ifndef STORAGE_JOURNAL_PARTS_H
 #define STORAGE_JOURNAL_PARTS_H
 
@@ -13,14 +14,16 @@
 #include "storage/names.h"
 #include "storage/track.h"
 
-#define BATCH_BYTES_MAX (8u << 20) /* one entry may be more */
-#define APPLY_BYTES_MAX (256u << 10) /* of one job of the files lane: who waited for its entries is told in one turn */
-#define TICK_MS         1000
-#define AGAIN_MS        1000              /* between tries of what failed */
-#define QUIET_MS        2000              /* nothing came for so long: time for a checkpoint */
-#define MAIL_PERCENT    95                /* of the journal; the rest is for small entries */
-#define SHARE_PERCENT   50                /* of the journal: a checkpoint is due */
-#define KEEP_MARGIN     (4 * BATCH_ALIGN) /* the last segment has room for a checkpoint and this */
+#define BATCH_BYTES_MAX    (8u << 20)   /* one entry may be more */
+#define APPLY_BYTES_MAX    (256u << 10) /* of one job of the files lane: who waited for its entries is told in one turn */
+#define TICK_MS            1000
+#define AGAIN_MS           1000              /* between tries of what failed */
+#define SYNC_MS            500               /* relaxed: what is written is synced within twice that */
+#define UNSYNCED_BYTES_MAX (8u << 20)        /* relaxed: more is synced at once, and twice that is waited for */
+#define QUIET_MS           2000              /* nothing came for so long: time for a checkpoint */
+#define MAIL_PERCENT       95                /* of the journal; the rest is for small entries */
+#define SHARE_PERCENT      50                /* of the journal: a checkpoint is due */
+#define KEEP_MARGIN        (4 * BATCH_ALIGN) /* the last segment has room for a checkpoint and this */
 
 enum { HAS_NAMES = 1, HAS_SPOOLS = 2, HAS_RENAMES = 4 };
 
@@ -28,7 +31,8 @@ struct entry {
 	struct entry *next;
 	struct buf operations;
 	unsigned has;
-	bool ours; /* a checkpoint's */
+	bool ours;    /* a checkpoint's */
+	bool awaited; /* somebody waits for `applied` */
 	bool set_aside;
 	enum err e;                 /* what a refused one is told */
 	uint64_t sequence, spooled; /* spooled: bytes that it takes from spools */
@@ -47,6 +51,8 @@ void list_move(struct entry_list *to, struct entry_list *from);
 struct write { /* a job of the journal lane */
 	struct job job;
 	bool running, checkpoint;
+	bool relaxed; /* nobody waits for its sync */
+	bool again;   /* it is what could not be synced */
 	struct entry_list entries;
 	struct batch_head head;
 	uint32_t count;
@@ -74,7 +80,7 @@ struct spool { /* to be unlinked when a checkpoint has passed its entry */
 	char path[];
 };
 
-enum checkpoint_state { CHECKPOINT_NONE, CHECKPOINT_LANES, CHECKPOINT_SYNC, CHECKPOINT_WRITE };
+enum checkpoint_state { CHECKPOINT_NONE, CHECKPOINT_LANES, CHECKPOINT_SYNC, CHECKPOINT_WRITE, CHECKPOINT_WRITTEN };
 
 struct checkpoint { /* a job of the files lane, the index lane and the slow lane */
 	struct job job;
@@ -104,6 +110,23 @@ struct space { /* a job of the slow lane */
 	uint64_t free;     /* taken over by the loop */
 };
 
+struct unsynced;
+struct durable_wait;
+
+struct sync { /* a job of the sync lane: of what was written and told before */
+	struct job job;
+	bool running;
+	bool wanted; /* once more as soon as it can be */
+	bool broken; /* it failed: all of it is to be written again */
+	int fd, number;
+	uint64_t upto;
+	struct unsynced *first, **last;
+	uint64_t bytes;            /* of these */
+	struct entry_list entries; /* in them */
+	struct durable_wait *waits, **waits_last;
+	struct timer timer;
+};
+
 struct journal {
 	struct worker *w;
 	struct slot *slot; /* NULL without shared memory */
@@ -115,7 +138,8 @@ struct journal {
 	struct moved *moved;
 	uint64_t life;
 	uint64_t next;                     /* the sequence of the next entry */
-	uint64_t synced;                   /* all before it is, or failed */
+	uint64_t written;                  /* all before it is, or failed */
+	uint64_t synced;                   /* the same */
 	uint64_t applied;                  /* all before it is, or failed */
 	uint64_t checkpoint;               /* all before it is durable in the files */
 	uint64_t last_asked, last_applied; /* behind the last entry that is not our own: given out, applied */
@@ -131,6 +155,7 @@ struct journal {
 	bool blocked;              /* the first pending entry waits for a checkpoint */
 	bool closing;
 	struct write write;
+	struct sync sync;
 	struct application application;
 	struct checkpoint cp;
 	struct space space;
@@ -142,8 +167,19 @@ struct journal {
 /* journal_write.c */
 void write_start(struct journal *j);    /* the next batch, if there is one and none is under way */
 void write_fail_all(struct journal *j); /* nothing can be written: whatever waits fails */
+void write_give_up(struct journal *j);  /* what is pending fails, and a batch says so */
 void write_init(struct journal *j);
 void tell_refused(struct entry_list *entries); /* synced(e->e), and they are freed */
+
+/* journal_relaxed.c */
+void relaxed_init(struct journal *j);
+void relaxed_free(struct journal *j);
+void relaxed_sync(struct journal *j); /* what is written is synced as soon as it can be */
+void relaxed_wrote(struct journal *j, const struct entry_list *entries); /* the write that ended: these are told now */
+/* Whether a write there, relaxed or not, waits for a sync of what was written before: then that is begun. */
+bool relaxed_blocks(struct journal *j, int fd, bool relaxed);
+bool relaxed_rewrite(struct journal *j); /* a write of what could not be synced; false: there is no room now */
+void relaxed_rewritten(struct journal *j);
 
 /* journal_apply.c */
 void application_start(struct journal *j);

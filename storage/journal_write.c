@@ -14,7 +14,7 @@
 #define BUFFER_KEPT (1u << 20) /* of memory between batches */
 
 COUNTER(journal_entries, "journal.entries", "entries synced");
-COUNTER(journal_batches, "journal.batches", "batches written, one fdatasync each");
+COUNTER(journal_batches, "journal.batches", "batches written, one fdatasync each unless durability is relaxed");
 COUNTER(journal_bytes, "journal.bytes", "bytes written to the journal");
 
 static void write_work(struct job *job)
@@ -22,11 +22,13 @@ static void write_work(struct job *job)
 	struct write *w = (struct write *)job;
 	size_t done = 0;
 
-	buf_clear(&w->bytes);
-	batch_begin(&w->bytes);
-	for (const struct entry *e = w->entries.first; e; e = e->next)
-		batch_add(&w->bytes, buf_str(&e->operations));
-	batch_seal(&w->bytes, &w->head, w->count);
+	if (!w->again) {
+		buf_clear(&w->bytes);
+		batch_begin(&w->bytes);
+		for (const struct entry *e = w->entries.first; e; e = e->next)
+			batch_add(&w->bytes, buf_str(&e->operations));
+		batch_seal(&w->bytes, &w->head, w->count);
+	}
 	w->failed = NULL;
 	while (!w->failed && done < buf_len(&w->bytes)) {
 		ssize_t n = pwrite(
@@ -36,7 +38,7 @@ static void write_work(struct job *job)
 			w->failed = "write";
 		done += n > 0 ? (size_t)n : 0;
 	}
-	if (!w->failed && fdatasync(w->fd) < 0)
+	if (!w->failed && !w->relaxed && fdatasync(w->fd) < 0)
 		w->failed = "sync";
 	w->number = errno;
 }
@@ -62,14 +64,18 @@ static void write_succeeded(struct journal *j, const struct entry_list *entries)
 	struct write *w = &j->write;
 
 	track_wrote(j->track, buf_len(&w->bytes), batch_end(&w->head));
-	j->synced = batch_end(&w->head);
+	j->written = batch_end(&w->head);
+	if (!w->relaxed)
+		j->synced = j->written;
 	j->cancel = false;
 	counter_add(&journal_entries, w->count);
 	counter_add(&journal_batches, 1);
 	counter_add(&journal_bytes, buf_len(&w->bytes));
 	for (const struct entry *e = entries->first; e; e = e->next)
 		take_synced(j, e);
-	if (w->checkpoint)
+	if (w->relaxed)
+		relaxed_wrote(j, entries);
+	else if (w->checkpoint)
 		checkpoint_written(j);
 	tell_slot(j);
 }
@@ -86,6 +92,12 @@ static void give_up_pending(struct journal *j)
 	list_move(&j->failed, &j->pending);
 }
 
+void write_give_up(struct journal *j)
+{
+	give_up_pending(j);
+	j->cancel = j->failing = true;
+}
+
 static void write_failed(struct journal *j, struct entry_list *entries)
 {
 	const struct write *w = &j->write;
@@ -96,10 +108,10 @@ static void write_failed(struct journal *j, struct entry_list *entries)
 		j->bytes_taken -= entry_cost(e);
 		e->e = ERR_AGAIN;
 	}
-	track_spoil(j->track);
+	if (!j->sync.broken) /* else it is done */
+		track_spoil(j->track);
 	list_move(&j->failed, entries);
-	give_up_pending(j);
-	j->cancel = j->failing = true;
+	write_give_up(j);
 }
 
 void tell_refused(struct entry_list *entries)
@@ -113,16 +125,33 @@ void tell_refused(struct entry_list *entries)
 	}
 }
 
-static void tell_synced(struct journal *j, struct entry_list *entries)
+/* They go on to be applied, or to where they wait for their sync. */
+static void tell_synced(struct journal *j, struct entry_list *entries, bool relaxed)
 {
 	struct entry *e;
 
 	while ((e = list_take(entries))) {
 		if (e->synced)
 			e->synced(e->user, OK);
-		list_add(&j->to_apply, e);
+		list_add(relaxed ? &j->sync.entries : &j->to_apply, e);
 	}
 	application_start(j);
+}
+
+/* Who failed meanwhile is told if this failed too; else a batch that says so is next. */
+static void write_done_again(struct journal *j)
+{
+	struct entry_list failed_before = j->failed;
+
+	j->write.running = j->write.again = false;
+	if (j->closing)
+		return;
+	relaxed_rewritten(j);
+	if (j->sync.broken) {
+		j->failed = (struct entry_list){ 0 };
+		tell_refused(&failed_before);
+	}
+	write_start(j);
 }
 
 static void write_done(struct job *job)
@@ -130,10 +159,20 @@ static void write_done(struct job *job)
 	struct journal *j = (struct journal *)((char *)job - offsetof(struct journal, write.job));
 	struct entry_list entries = j->write.entries, failed_before = j->failed;
 
+	bool relaxed = j->write.relaxed;
+
+	if (j->write.again) {
+		write_done_again(j);
+		return;
+	}
 	j->write.entries = j->failed = (struct entry_list){ 0 };
 	j->write.running = false;
 	for (const struct entry *e = entries.first; e; e = e->next)
 		j->unsynced_bytes -= entry_length(e);
+	if (!j->write.failed && j->sync.broken) { /* it is in the same segment */
+		j->write.failed = "sync";
+		j->write.number = j->sync.number;
+	}
 	if (j->write.failed)
 		write_failed(j, &entries);
 	else
@@ -150,7 +189,7 @@ static void write_done(struct job *job)
 	j->failing = j->cancel;
 	if (!j->failing)
 		refuse(j, &j->failed); /* appended while those were told */
-	tell_synced(j, &entries);
+	tell_synced(j, &entries, relaxed);
 }
 
 /* Moves entries from those pending to the batch while they fit and need not wait for a checkpoint. */
@@ -192,16 +231,19 @@ static bool batch_form(struct journal *j)
 	struct entry *mark = j->cp.state == CHECKPOINT_WRITE ? checkpoint_entry(j) : NULL;
 	const struct entry *first = mark ? mark : j->pending.first;
 	uint64_t least = batch_size(first ? BATCH_ENTRY_HEAD + entry_bytes(first) : 0), room;
+	bool relaxed = j->conf.durability == DURABILITY_RELAXED && !j->failing && !j->cancel;
 
 	room = track_place(j->track, least, mark || j->cancel ? 0 : j->keep, &w->fd, &w->offset);
-	if (!room) {
-		entry_free(mark);
+	if (!room)
 		no_room(j);
+	if (!room || relaxed_blocks(j, w->fd, relaxed)) {
+		entry_free(mark);
 		return false;
 	}
 	if (track_tight(j->track, j->keep))
 		room = least; /* others may not take what a checkpoint will need */
-	w->head = (struct batch_head){ .life = j->life, .sequence = j->next, .synced = j->synced };
+	w->relaxed = relaxed;
+	w->head = (struct batch_head){ .life = j->life, .sequence = j->next, .synced = j->synced, .relaxed = relaxed };
 	w->head.checkpoint = mark ? j->cp.sequence : j->checkpoint;
 	if (mark) { /* before all others: it lists the names known now */
 		mark->sequence = j->next++;
@@ -219,9 +261,9 @@ void write_start(struct journal *j)
 
 	if (w->running || j->closing)
 		return;
-	if (!j->pending.first && !j->cancel && j->cp.state != CHECKPOINT_WRITE)
+	if (!j->sync.broken && !j->pending.first && !j->cancel && j->cp.state != CHECKPOINT_WRITE)
 		return;
-	if (batch_form(j)) {
+	if (j->sync.broken ? relaxed_rewrite(j) : batch_form(j)) {
 		w->running = true;
 		lane_add(j->w->journal, &w->job);
 	} else if (j->blocked)

@@ -532,6 +532,8 @@ void commit_go(struct commit *k, enum entry_class class, task_step *synced, task
 	k->synced = synced;
 	k->seen = seen;
 	k->entry = NULL;
+	if (seen)
+		entry_awaited(entry);
 	for (struct change *c = k->changes; c; c = c->other) {
 		c->uidnext = c->m->uidnext;
 		c->mbox_end = c->m->mbox_end;

@@ -33,6 +33,11 @@ static const struct setting rows[] = {
 		"Time after which what was written is made durable in its files.", SETTING_RESTART },
 	{ "reserve", SETTING_SIZE, "64M", "0", "1024G", offsetof(struct journal_conf, reserve),
 		"Free bytes of the disk that incoming mail leaves alone.", SETTING_RESTART },
+	{ "durability", SETTING_CHOICE, "full", NULL, "full|relaxed", offsetof(struct journal_conf, durability),
+		"full: what is acknowledged survives a power cut. relaxed: a power cut may cost mail of the last "
+	        "second, "
+		"whose acknowledgement did not wait for the disk; a killed process costs nothing.",
+		0 },
 	{ NULL, 0, NULL, NULL, NULL, 0, NULL, 0 },
 };
 

@@ -34,8 +34,6 @@ static void found(struct scan *s, const struct batch_head *h, size_t file, uint6
 	if (!(s->count & (s->count - 1))) /* full at each power of two */
 		s->batches = mem_resize(s->batches, (s->count ? s->count * 2 : 1) * sizeof(*s->batches));
 	s->batches[s->count++] = (struct scan_batch){ *h, file, offset };
-	if (h->checkpoint > s->checkpoint)
-		s->checkpoint = h->checkpoint;
 	if (batch_end(h) > s->next)
 		s->next = batch_end(h);
 }
@@ -68,7 +66,8 @@ static int by_sequence(const void *a, const void *b)
 	return (batch_end(x) > batch_end(y)) - (batch_end(x) < batch_end(y));
 }
 
-/* Drops what is settled and what a later batch says failed. Heads that say so are few: one for each failed write. */
+/* Drops what a later batch says failed, and the second of two that are the same: what could not be synced was written
+ * once more. Heads that say so are few: one for each failed write. */
 static void drop_void(struct scan *s)
 {
 	uint64_t(*failed)[2] = NULL;
@@ -77,7 +76,7 @@ static void drop_void(struct scan *s)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct batch_head *h = &s->batches[i].head;
 
-		if (h->synced < h->sequence) {
+		if (h->synced < h->sequence && !h->relaxed) {
 			failed = mem_resize(failed, (failures + 1) * sizeof(*failed));
 			failed[failures][0] = h->synced;
 			failed[failures++][1] = h->sequence;
@@ -85,7 +84,8 @@ static void drop_void(struct scan *s)
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		const struct batch_head *h = &s->batches[i].head;
-		bool keep = s->all || batch_end(h) > s->checkpoint;
+		const struct batch_head *last = kept ? &s->batches[kept - 1].head : NULL;
+		bool keep = !last || h->sequence != last->sequence || batch_end(h) != batch_end(last);
 
 		for (size_t k = 0; keep && k < failures; k++)
 			keep = h->sequence < failed[k][0] || h->sequence >= failed[k][1];
@@ -94,6 +94,39 @@ static void drop_void(struct scan *s)
 	}
 	s->count = kept;
 	free(failed);
+}
+
+/* Whoever was told before the sync was told of what comes behind a hole, too: that is the end. Nothing was used again
+ * from there on, since no checkpoint was synced behind it. */
+static void end_at_hole(struct scan *s)
+{
+	uint64_t synced = 0, expected = s->checkpoint;
+	size_t i;
+
+	for (i = 0; i < s->count; i++)
+		synced = s->batches[i].head.synced > synced ? s->batches[i].head.synced : synced;
+	for (i = 0; i < s->count; i++) {
+		const struct batch_head *h = &s->batches[i].head;
+
+		if (h->relaxed && h->sequence > expected && h->sequence > synced)
+			break;
+		expected = batch_end(h);
+	}
+	s->count = i;
+}
+
+/* What comes before the last checkpoint is in its files. */
+static void drop_settled(struct scan *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->batches[i].head.checkpoint > s->checkpoint)
+			s->checkpoint = s->batches[i].head.checkpoint;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->all || batch_end(&s->batches[i].head) > s->checkpoint)
+			s->batches[kept++] = s->batches[i];
+	s->count = kept;
 }
 
 /* Entries between the batches that a later batch says were synced. */
@@ -126,6 +159,8 @@ static enum err read_segments(struct scan *s, int dir, uint64_t life)
 	if (s->count)
 		qsort(s->batches, s->count, sizeof(*s->batches), by_sequence);
 	drop_void(s);
+	end_at_hole(s);
+	drop_settled(s);
 	count_lost(s);
 	return OK;
 }

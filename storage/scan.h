@@ -1,7 +1,8 @@
 /* scan.h - finding what a journal holds: every good batch in its segments, in order.
  * Segments are read from end to end: after a block that begins no good batch the next one is looked at. So a torn or
  * damaged batch hides nothing behind it. A batch that is missing though a later one says that it was synced is
- * damage: it is logged and costs itself. What is missing at the end was never promised. */
+ * damage: it is logged and costs itself. What is missing at the end was never promised; so is, with relaxed durability,
+ * what follows the first batch that did not reach the disk. */
 #ifndef STORAGE_SCAN_H
 #define STORAGE_SCAN_H
 

@@ -174,6 +174,7 @@ void deliver_handle(struct worker *w, struct request *rq, struct str args)
 	o->arrivals.list = &o->one;
 	o->arrivals.count = 1;
 	name = unpack_name(&t->args);
+	t->keeps = unpack_u8(&t->args);
 	o->one.in.sender = unpack_str(&t->args);
 	arrival_unpack(&t->args, &o->one);
 	if (task_args_end(t) && task_name(t, name))
@@ -193,6 +194,7 @@ struct call *store_deliver(struct worker *w, const struct delivery *d, deliver_d
 
 	k->done.deliver = done;
 	ask_name(k, d->name);
+	pack_u8(&k->args, d->kept);
 	pack_str(&k->args, d->sender);
 	arrival_pack(&k->args, d->draft, d->trace);
 	return ask_send(k, CALL_DELIVER, deliver_tell, user);

@@ -170,13 +170,26 @@ void task_in_lane(struct task *t, struct lane *lane, enum err (*what)(struct tas
 	lane_add(lane, &errand->job);
 }
 
+static void is_durable(void *user, enum err e)
+{
+	struct task *t = user;
+
+	task_end(t, e, t->answer);
+}
+
 void task_end(struct task *t, enum err e, struct str answer)
 {
 	struct task *twins = t->twins;
 
-	t->st->task_count--;
 	while (t->holds)
 		mailbox_release(t->holds);
+	if (t->keeps && !e) {
+		t->keeps = false;
+		t->answer = arena_str(&t->memory, answer);
+		journal_when_durable(t->st->journal, is_durable, t);
+		return;
+	}
+	t->st->task_count--;
 	name_end(t);
 	if (t->leads)
 		holding_led(t);

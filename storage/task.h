@@ -28,6 +28,7 @@ struct task {
 	struct holding *h;         /* the account's; NULL before task_account */
 	bool founds;               /* it makes the account: that may be absent */
 	bool any_kind;             /* it is about a name, which need not be an account */
+	bool keeps;                /* the asker keeps what it is about until it is answered: durable then */
 	bool leads;                /* it is the one that changes which mailboxes h has */
 	struct hold *holds;        /* mailboxes it holds */
 	task_step *step;           /* what follows the wait */

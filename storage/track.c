@@ -220,6 +220,21 @@ void track_spoil(struct track *t)
 	track_retry(t);
 }
 
+void track_distrust(struct track *t, int fd)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct segment *s = &t->segments[i];
+
+		if (s->fd != fd || (s->state != CURRENT && s->state != FULL))
+			continue;
+		log_error("journal", NULL, "a segment is abandoned number=%u", s->number);
+		s->state = SPOILT;
+		if (t->current == s)
+			t->current = NULL;
+	}
+	track_retry(t);
+}
+
 void track_settle(struct track *t, uint64_t checkpoint)
 {
 	t->checkpoint = checkpoint;

@@ -26,6 +26,7 @@ bool track_busy(const struct track *t);
 uint64_t track_place(struct track *t, uint64_t least, uint64_t keep, int *fd, uint64_t *offset);
 void track_wrote(struct track *t, uint64_t bytes, uint64_t end); /* synced; end: the sequence behind the last */
 void track_spoil(struct track *t);                               /* the write at track_place failed */
+void track_distrust(struct track *t, int fd);                    /* the segment's sync failed: it is spoilt */
 void track_settle(struct track *t, uint64_t checkpoint);         /* what ends at or before it is used again */
 void track_retry(struct track *t);                               /* makes one ahead, if one is wanted */
 bool track_tight(const struct track *t, uint64_t bytes); /* less is left in the current segment, and none is ready */

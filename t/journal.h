@@ -19,7 +19,7 @@
 
 static struct worker worker;
 static struct journal *journal;
-static struct journal_conf journal_conf_used = { 1 << 20, 4 << 20, 600000, 0 };
+static struct journal_conf journal_conf_used = { 1 << 20, 4 << 20, 600000, 0, DURABILITY_FULL };
 static int worker_wake;
 static char store_path[64];
 
@@ -31,6 +31,7 @@ __attribute__((unused)) static void worker_begin(void)
 	worker.files = lane_new("files", worker_wake);
 	worker.index = lane_new("index", worker_wake);
 	worker.slow = lane_new("slow", worker_wake);
+	worker.sync = lane_new("sync", worker_wake);
 }
 
 __attribute__((unused)) static void worker_end(void)
@@ -39,6 +40,7 @@ __attribute__((unused)) static void worker_end(void)
 	lane_free(worker.files);
 	lane_free(worker.index);
 	lane_free(worker.slow);
+	lane_free(worker.sync);
 	timers_free(worker.timers);
 	close(worker_wake);
 }
@@ -101,6 +103,7 @@ __attribute__((unused)) static void turn(void)
 	lane_collect(worker.files);
 	lane_collect(worker.index);
 	lane_collect(worker.slow);
+	lane_collect(worker.sync);
 	timers_run(worker.timers);
 }
 

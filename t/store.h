@@ -318,7 +318,7 @@ static void on_delivered(void *user, enum err e, uint32_t uid)
 __attribute__((unused)) static enum err deliver_named(const char *to, struct str wire, struct name name)
 {
 	struct delivery d = { str_of(to), STR("bob@example.test"), STR("Return-Path: <bob@example.test>\n"),
-		draft_of(wire), name };
+		draft_of(wire), name, false };
 
 	got_begin();
 	store_deliver(asker, &d, on_delivered, NULL);

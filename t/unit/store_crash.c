@@ -99,7 +99,7 @@ static void draft_ready(void *user, enum err e)
 	if (e)
 		_exit(3);
 	if (o->what == 'd') {
-		struct delivery d = { STR(ALICE), STR(""), STR("X-Trace: yes\n"), o->draft, name_next(asker) };
+		struct delivery d = { STR(ALICE), STR(""), STR("X-Trace: yes\n"), o->draft, name_next(asker), false };
 
 		store_deliver(asker, &d, op_delivered, o);
 	} else {

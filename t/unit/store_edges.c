@@ -191,7 +191,7 @@ static void on_answer(void *user, enum err e, uint32_t uid)
 
 static void test_twins(void)
 {
-	struct delivery d = { STR(ALICE), STR(""), STR(""), draft_of(STR("a: twin\r\n\r\n")), name_next(asker) };
+	struct delivery d = { STR(ALICE), STR(""), STR(""), draft_of(STR("a: twin\r\n\r\n")), name_next(asker), false };
 	uint32_t before;
 
 	status(alice, "INBOX");
@@ -220,7 +220,7 @@ static void test_failure(void)
 	struct selected *s = select_mailbox(alice, "INBOX", true);
 	uint32_t next = selected_uidnext(s), count = selected_exists(s);
 	struct buf trace = { 0 };
-	struct delivery d = { STR(ALICE), STR(""), STR(""), draft_of(STR("a: b\r\n\r\n")), name_next(asker) };
+	struct delivery d = { STR(ALICE), STR(""), STR(""), draft_of(STR("a: b\r\n\r\n")), name_next(asker), false };
 
 	while (buf_len(&trace) < 5 << 20)
 		buf_add_str(
