@@ -121,7 +121,7 @@ const struct command cli_commands[] = {
 		"list [DOMAIN]",
 		"Makes, changes, deletes, shows or lists groups: names whose mail goes to members anywhere. Also works "
 		"while no server runs. --owner names who gets the bounces of the group's mail; with --members-only "
-		"nobody but its members and the owner may write to it; with --skip-author who writes gets no copy. set "
+		"nobody but its members and the owner, logged in, may write to it; with --skip-author who writes gets no copy. set "
 		"gives a group these rules instead of those it has. --stdin takes members from standard input too, a "
 		"line each.",
 		group_run },

@@ -54,6 +54,7 @@ static void handle_route(struct control *c)
 {
 	struct route_question q = { .address = control_text(c, "address"),
 		.sender = control_text(c, "sender"),
+		.believed = true,
 		.explain = true,
 		.login = json_is_true(json_object_get(c->request, "login")) };
 

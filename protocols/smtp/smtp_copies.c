@@ -24,7 +24,7 @@ static void copy_routed(void *user, const struct route *route)
 
 static void ask_next(struct smtp *s)
 {
-	struct route_question q = { .sender = s->sender };
+	struct route_question q = { .sender = s->sender, .believed = smtp_relay_trusted(s) };
 
 	if (s->copies_asked == s->copy_count || s->refused) {
 		smtp_message_copied(s);

@@ -198,7 +198,7 @@ static void routed(void *user, const struct route *route)
 
 static enum next ask(struct smtp *s, struct address_path *path)
 {
-	struct route_question q = { .sender = s->sender, .size = s->mail.size };
+	struct route_question q = { .sender = s->sender, .size = s->mail.size, .believed = smtp_relay_trusted(s) };
 
 	if (!path->domain.len || own_literal(s, path->domain))
 		path->domain = own_domain(s);

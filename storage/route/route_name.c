@@ -18,7 +18,7 @@ static bool is_author(struct router *r, struct str address)
 
 static bool may_write(struct router *r, const struct stored_name *name)
 {
-	bool may = !name->members_only || is_author(r, name->owner);
+	bool may = is_author(r, name->owner);
 
 	for (size_t i = 0; i < name->count && !may; i++)
 		may = is_author(r, name->to[i]);
@@ -31,14 +31,26 @@ static void go_to_all(struct router *r, struct want *n, const struct stored_name
 		route_want(r, n, name->to[i], true);
 }
 
+/* NULL: he may; else why not. Anybody can write a member's address into an envelope, so it counts only where it is believed. */
+static const char *no_member(struct router *r, const struct stored_name *name)
+{
+	if (!name->members_only)
+		return NULL;
+	if (!may_write(r, name))
+		return "only members may write to";
+	return r->q.believed ? NULL : "only members who log in may write to";
+}
+
 static void to_group(struct router *r, struct want *n, const struct stored_name *name)
 {
+	const char *wrong = no_member(r, name);
+
 	route_explain(r, STR_FMT " is a group of %zu", STR_ARG(n->key), name->count);
 	if (!name->count) {
 		route_reject(r, n, "550 5.1.1 <" STR_FMT "> has no members", STR_ARG(n->address));
-	} else if (!may_write(r, name)) {
-		route_explain(r, "only its members may write to it");
-		route_reject(r, n, "550 5.7.1 only members may write to <" STR_FMT ">", STR_ARG(n->address));
+	} else if (wrong) {
+		route_explain(r, "%s it", wrong);
+		route_reject(r, n, "550 5.7.1 %s <" STR_FMT ">", wrong, STR_ARG(n->address));
 	} else {
 		if (name->owner.len)
 			n->sender = arena_str(&r->memory, name->owner);

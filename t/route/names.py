@@ -11,6 +11,7 @@ import tempfile
 
 import tap
 from postern import Server, wait_until
+from smtp_client import Client
 from smtp_sink import Sink
 
 PATIENCE_S = 60
@@ -82,6 +83,15 @@ def stored(server, sink):
         assert send(server, STRANGER, "team@example.test", "no").startswith("550 5.7.")
         assert send(server, "test0000@example.test", "team@example.test", "group", login="test0000") is None
         assert subjects(server, "test0001") == ["forward", "group"]
+    with tap.test("who only says that he is one is no member, but to clients of relay.networks"):
+        for claimed in "test0000@example.test", "test0001@example.test", "carol@far.test":
+            assert send(server, claimed, "team@example.test", "claimed").startswith("550 5.7.1"), claimed
+        for source, code in ("127.0.0.1", 550), ("127.0.0.9", 250):
+            client = Client(server, source=source)
+            assert client.ask(b"MAIL FROM:<carol@far.test>") == 250
+            assert client.ask(b"RCPT TO:<team@example.test>") == code, client.line
+        assert client.ask(b"RSET") == 250 and client.ask(b"MAIL FROM:<eve@far.test>") == 250
+        assert client.ask(b"RCPT TO:<team@example.test>") == 550, client.line
     with tap.test("who writes gets no copy, and bounces go to the owner"):
         assert subjects(server, "test0000") == ["alias"]
         sent = sink.wait(3)[2]
@@ -147,7 +157,7 @@ try:
     with Sink() as sink:
         with Server(users=3, smarthost=sink.place, set=[
                 f'domain.example.test.aliases_files {{"{folder}/aliases"}}',
-                'domain.example.test.masquerade {".example.test"}']) as server:
+                'domain.example.test.masquerade {".example.test"}', 'relay.networks {"127.0.0.9"}']) as server:
             stored(server, sink)
             files(server, sink, folder)
             masquerades(server, sink)

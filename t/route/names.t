@@ -49,10 +49,18 @@ C: RCPT TO:<closed@example.test>
 S: 550 5.7.1 *
 C: RSET
 S: 250 *
+
+# whoever says that he is a member, or the owner, must have logged in as one
 C: MAIL FROM:<Alice+x@example.test>
 S: 250 *
 C: RCPT TO:<closed@example.test>
+S: 550 5.7.1 only members who log in *
+C: RSET
 S: 250 *
+C: MAIL FROM:<bob@example.test>
+S: 250 *
+C: RCPT TO:<closed@example.test>
+S: 550 5.7.1 only members who log in *
 C: RSET
 S: 250 *
 

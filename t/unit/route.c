@@ -127,12 +127,15 @@ static bool asked(struct route_question q, const char *text)
 
 static bool means(const char *address, const char *text)
 {
-	return asked((struct route_question){ .address = str_of(address), .sender = STR("bob@far.test") }, text);
+	return asked(
+		(struct route_question){ .address = str_of(address), .sender = STR("bob@far.test"), .believed = true },
+		text);
 }
 
 static bool means_from(const char *address, const char *sender, const char *text)
 {
-	return asked((struct route_question){ .address = str_of(address), .sender = str_of(sender) }, text);
+	return asked((struct route_question){ .address = str_of(address), .sender = str_of(sender), .believed = true },
+		text);
 }
 
 static bool login_is(const char *address, const char *text)
@@ -259,6 +262,12 @@ static void test_groups(void)
 		"its owner may");
 	ok(means_from("closed@example.test", "eve@far.test", "reject 550 5.7.1"), "others may not");
 	ok(means_from("closed@example.test", "", "reject 550 5.7.1"), "nobody may not");
+	ok(asked((struct route_question){ .address = STR("closed@example.test"), .sender = STR("carol@example.test") },
+		   "reject 550 5.7.1"),
+		"nor may who only says that he is a member");
+	ok(asked((struct route_question){ .address = STR("closed@example.test"), .sender = STR("alice@example.test") },
+		   "reject 550 5.7.1"),
+		"or the owner");
 	ok(means_from("selves@example.test", "carol@example.test", "discard selves@example.test"),
 		"who alone is in the group gets nothing of his own");
 }
