@@ -58,7 +58,9 @@ enum err account_read(int directory, struct str address, struct arena *a, struct
 	if (fd < 0)
 		e = errno == ENOENT || errno == ENOTDIR ? ERR_ABSENT : err_errno("open %s", buf_data(&path));
 	else if (!(e = read_all(fd, buf_data(&path), a, &text)))
-		e = account_settings_parse(text, a, s);
+		e = text.len ? account_settings_parse(text, a, s) : ERR_NEVER;
+	if (e == ERR_NEVER)
+		log_error("store", NULL, "settings cannot be used: it rests account=" STR_FMT, STR_ARG(address));
 out:
 	if (fd >= 0)
 		close(fd);

@@ -4,6 +4,9 @@
 #include "storage/path.h"
 #include <stdlib.h>
 
+#define VERSION  1
+#define REST_MAX (1u << 20) /* bytes of such lines that are kept */
+
 static const char *const use_words[USES] = { "Archive", "Drafts", "Junk", "Sent", "Trash" };
 
 unsigned use_of(struct str word)
@@ -92,12 +95,13 @@ void labels_use(struct labels *l, struct str name, unsigned uses)
 
 struct labels labels_copy(const struct labels *l)
 {
-	struct labels copy = { mem_alloc((l->count + 1) * sizeof(*copy.list)), l->count, l->count + 1, l->made };
+	struct labels copy = { mem_alloc((l->count + 1) * sizeof(*copy.list)), l->count, l->count + 1, l->made, { 0 } };
 
 	for (size_t i = 0; i < l->count; i++) {
 		copy.list[i] = l->list[i];
 		copy.list[i].name = str_dup(str_of(l->list[i].name));
 	}
+	buf_add_str(&copy.rest, buf_str(&l->rest));
 	return copy;
 }
 
@@ -106,6 +110,7 @@ void labels_free(struct labels *l)
 	for (size_t i = 0; i < l->count; i++)
 		free(l->list[i].name);
 	free(l->list);
+	buf_free(&l->rest);
 	*l = (struct labels){ 0 };
 }
 
@@ -113,7 +118,7 @@ void labels_free(struct labels *l)
 
 void labels_print(const struct labels *l, uint32_t uidvalidity, struct buf *out)
 {
-	buf_printf(out, "uidvalidity %u\n", uidvalidity);
+	buf_printf(out, "version %d\nuidvalidity %u\n", VERSION, uidvalidity);
 	if (l->made)
 		buf_add_str(out, STR("made\n"));
 	for (size_t i = 0; i < l->count; i++) {
@@ -132,6 +137,7 @@ void labels_print(const struct labels *l, uint32_t uidvalidity, struct buf *out)
 			}
 		buf_printf(out, " %s\n", label->name);
 	}
+	buf_add_str(out, buf_str(&l->rest));
 }
 
 /* "Sent,Drafts" */
@@ -160,28 +166,39 @@ static struct str first_word(struct str *line)
 	return word;
 }
 
-static void read_line(struct labels *l, struct str line, uint32_t *uidvalidity)
+/* False: it is of a later version. */
+static bool read_line(struct labels *l, struct str whole, uint32_t *uidvalidity)
 {
-	struct str word = first_word(&line);
-	uint32_t highest;
+	struct str line = whole, word = first_word(&line);
+	uint32_t number;
 	unsigned uses;
 
-	if (str_eq(word, STR("uidvalidity")) && str_u32(line, &highest) && *uidvalidity < highest)
-		*uidvalidity = highest;
+	if (str_eq(word, STR("version")) && str_u32(line, &number))
+		return number <= VERSION;
+	if (str_eq(word, STR("uidvalidity")) && str_u32(line, &number))
+		*uidvalidity = *uidvalidity < number ? number : *uidvalidity;
 	else if (str_eq(word, STR("made")))
 		l->made = true;
 	else if (str_eq(word, STR("subscribed")) && !mailbox_name_check(line))
 		labels_subscribe(l, line, true);
 	else if (str_eq(word, STR("use")) && (uses = read_uses(first_word(&line))) && !mailbox_name_check(line))
 		labels_use(l, line, uses);
+	else if (whole.len && buf_len(&l->rest) < REST_MAX) {
+		buf_add_str(&l->rest, whole);
+		buf_add_char(&l->rest, '\n');
+	}
+	return true;
 }
 
-void labels_read(struct labels *l, struct str text, uint32_t *uidvalidity)
+enum err labels_read(struct labels *l, struct str text, uint32_t *uidvalidity)
 {
-	ptrdiff_t lf;
+	while (text.len) {
+		ptrdiff_t lf = str_find(text, '\n');
+		size_t len = lf < 0 ? text.len : (size_t)lf;
 
-	while ((lf = str_find(text, '\n')) >= 0) {
-		read_line(l, str_cut(text, 0, (size_t)lf), uidvalidity);
-		text = str_cut(text, (size_t)lf + 1, text.len);
+		if (!read_line(l, str_cut(text, 0, len), uidvalidity))
+			return ERR_NEVER;
+		text = str_cut(text, lf < 0 ? len : len + 1, text.len);
 	}
+	return OK;
 }

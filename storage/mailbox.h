@@ -187,7 +187,7 @@ struct message *mailbox_seen(const struct mailbox *m, size_t *count); /* those i
 /* --- mailbox_scan.c ----------------------------------------------------------------------------------------------------- */
 
 enum scan_amiss {
-	SCAN_BYTES, /* before the first message of the mbox are bytes that are none */
+	SCAN_BYTES, /* the mbox has bytes that are no message's */
 	SCAN_UID,   /* a message of a mailbox of ours had no UID of its own in its place: it has this one now */
 	SCAN_LINE,  /* of the state file is not understood */
 	SCAN_NO_MBOX,

@@ -21,7 +21,7 @@
 void mailbox_scan_amiss(struct mailbox_scan *s, enum scan_amiss what, uint32_t uid, uint64_t at)
 {
 	static const char *const texts[] = {
-		[SCAN_BYTES] = "bytes before the first message of an mbox are passed over",
+		[SCAN_BYTES] = "bytes of an mbox are no message's and are passed over",
 		[SCAN_UID] = "a message that had no UID of its own in its place was given one",
 		[SCAN_LINE] = "a line of the state file is not understood",
 		[SCAN_NO_MBOX] = "not an mbox",
@@ -354,11 +354,11 @@ static enum err mbox_read(struct mailbox_scan *s)
 static enum err mbox_ended(struct mailbox_scan *s)
 {
 	enum err e = mbox_scan_end(s->reader);
-	uint64_t passed_over = mbox_scan_passed_over(s->reader);
+	uint64_t at;
 
-	if (passed_over) {
+	if (mbox_scan_passed_over(s->reader, &at)) {
 		s->untidy = true;
-		mailbox_scan_amiss(s, e ? SCAN_NO_MBOX : SCAN_BYTES, 0, s->at - (e ? passed_over : 0));
+		mailbox_scan_amiss(s, e ? SCAN_NO_MBOX : SCAN_BYTES, 0, at);
 	}
 	end_look(s);
 	uids_settle(s);

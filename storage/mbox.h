@@ -70,7 +70,8 @@ bool mbox_postmark(struct str line, struct str *sender, int64_t *date);
  * foreign files: mboxes without our headers give messages with uid 0 and clock 0 (the caller gives them), and so does
  * an X-UID that is not above the one before. A UID that is told is to be kept: readers look for it. A message begins at
  * a postmark at the start or behind an empty line; only the last one may lack its MBOX_TAIL, even its last line end
- * (form_decode gives it as it is, m.wire says so). Bytes before the first postmark are damage, and passed over. */
+ * (form_decode gives it as it is, m.wire says so). Bytes before the first postmark, and NULs between a message
+ * and a postmark, are damage and passed over. */
 struct mbox_scan;
 struct mbox_scan_events {
 	/* Told before the first message, if that one has a base. k: the scan's own, with the words of the base in it. */
@@ -83,7 +84,7 @@ struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struc
  * logs it. */
 enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes);
 enum err mbox_scan_end(struct mbox_scan *s);               /* the last message is told */
-uint64_t mbox_scan_passed_over(const struct mbox_scan *s); /* bytes before the first postmark */
+uint64_t mbox_scan_passed_over(const struct mbox_scan *s, uint64_t *at); /* so many bytes; where the first of them are */
 void mbox_scan_free(struct mbox_scan *s);                  /* NULL is fine */
 
 /* A message is told with its prefix as if its X-UID is kept. If it is not, a prefix with that in it is the postmark alone,

@@ -39,7 +39,9 @@ struct mbox_scan {
 	bool own_uid;           /* the message's X-UID is in the prefix */
 	bool other_uid;         /* there is one in the prefix that is not the message's */
 	uint32_t last_uid;
-	uint64_t passed_over; /* bytes before the first postmark */
+	uint64_t hole;        /* bytes of NUL at the start of the line that is being read */
+	uint64_t passed_over; /* bytes that are of no message */
+	uint64_t passed_at;   /* where the first of them are */
 };
 
 struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struct mbox_scan_events *ev, void *user)
@@ -243,6 +245,30 @@ static bool is_quoted(struct str line)
 	return run && str_starts(str_cut(line, run, line.len), STR("From "));
 }
 
+static void pass_over(struct mbox_scan *s, uint64_t bytes)
+{
+	if (!s->passed_over)
+		s->passed_at = s->at;
+	s->passed_over += bytes;
+	s->at += bytes;
+}
+
+/* A file that lost something in its middle has a hole there: `hole` bytes of NUL between two messages, which are nobody's.
+ * rest: the line behind them. */
+static bool pass_hole(struct mbox_scan *s, struct str rest, uint64_t hole)
+{
+	struct str sender;
+	int64_t date;
+
+	if (!mbox_postmark(rest, &sender, &date))
+		return false;
+	if (s->in_message)
+		finish(s);
+	s->in_message = false;
+	pass_over(s, hole);
+	return true;
+}
+
 /* A line of `len` bytes, LF included unless `torn`; line has all of them or the first. */
 static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool torn)
 {
@@ -260,9 +286,8 @@ static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool t
 		return;
 	}
 	if (!s->in_message) {
-		s->passed_over += len;
 		s->after_blank = line.p[0] == '\n';
-		s->at += len;
+		pass_over(s, len);
 		return;
 	}
 	if (s->in_header)
@@ -278,6 +303,15 @@ static void keep(struct mbox_scan *s, struct str part)
 {
 	size_t more;
 
+	if (s->cut == s->hole && part.p[0] == '\0') { /* one of them is looked at */
+		size_t run = 0;
+
+		while (run < part.len && part.p[run] == '\0')
+			run++;
+		s->hole += run;
+		s->cut += run - (buf_len(&s->head) ? 0 : 1);
+		part = str_cut(part, buf_len(&s->head) ? run : run - 1, part.len);
+	}
 	s->cut += part.len;
 	if (str_eq(buf_str(&s->head), STR(">")))
 		while (part.len && part.p[0] == '>')
@@ -286,6 +320,33 @@ static void keep(struct mbox_scan *s, struct str part)
 		part = str_cut(part, 1, part.len);
 	more = LINE_LOOK_MAX - buf_len(&s->head);
 	buf_add(&s->head, part.p, more < part.len ? more : part.len);
+}
+
+/* The line that came in pieces is whole. */
+static void take_pieces(struct mbox_scan *s)
+{
+	struct str line = buf_str(&s->head);
+	uint64_t len = s->cut;
+
+	if (s->hole && s->after_blank && pass_hole(s, str_cut(line, 1, line.len), s->hole)) {
+		line = str_cut(line, 1, line.len);
+		len -= s->hole;
+	}
+	take_line(s, line, len, false);
+	s->cut = s->hole = 0;
+	buf_clear(&s->head);
+}
+
+/* A line that begins with NUL. */
+static void take_nul(struct mbox_scan *s, struct str line)
+{
+	size_t hole = 0;
+
+	while (line.p[hole] == '\0')
+		hole++;
+	if (s->after_blank && pass_hole(s, str_cut(line, hole, line.len), hole))
+		line = str_cut(line, hole, line.len);
+	take_line(s, line, line.len, false);
 }
 
 enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes)
@@ -297,11 +358,10 @@ enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes)
 
 		if (!lf || s->cut) {
 			keep(s, str_cut(bytes, 0, len));
-			if (lf) {
-				take_line(s, buf_str(&s->head), s->cut, false);
-				s->cut = 0;
-				buf_clear(&s->head);
-			}
+			if (lf)
+				take_pieces(s);
+		} else if (first == '\0') {
+			take_nul(s, str_cut(bytes, 0, len));
 		} else if (s->in_message && !s->in_header && first != 'F' && first != '>') { /* most lines by far */
 			s->lines++;
 			s->after_blank = len == 1;
@@ -318,7 +378,7 @@ enum err mbox_scan_end(struct mbox_scan *s)
 {
 	if (!s->failed && s->cut)
 		take_line(s, buf_str(&s->head), s->cut, true);
-	s->cut = 0;
+	s->cut = s->hole = 0;
 	if (!s->failed && s->in_message)
 		finish(s);
 	else if (s->passed_over)
@@ -327,8 +387,9 @@ enum err mbox_scan_end(struct mbox_scan *s)
 	return s->failed;
 }
 
-uint64_t mbox_scan_passed_over(const struct mbox_scan *s)
+uint64_t mbox_scan_passed_over(const struct mbox_scan *s, uint64_t *at)
 {
+	*at = s->passed_at;
 	return s->passed_over;
 }
 

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
+
+#define TRIES 5 /* workers that start find and mend it together */
 
 /* Under a name of our own first, then linked: whoever reads it finds all of it, and the first one stays. */
 static enum err make(int directory)
@@ -30,25 +33,38 @@ static enum err make(int directory)
 	return e;
 }
 
+/* One that is damaged is of no use; what was made of it is made of another from now on. */
+static enum err set_aside(int directory)
+{
+	char aside[64];
+
+	snprintf(aside, sizeof(aside), SECRET_FILE ".damaged.%llx", (unsigned long long)time(NULL));
+	if (renameat(directory, SECRET_FILE, directory, aside) < 0 && errno != ENOENT)
+		return err_errno("set aside " SECRET_FILE);
+	log_error("store", NULL, SECRET_FILE " is not %d bytes long, another is made aside=%s", SECRET_BYTES, aside);
+	return make(directory);
+}
+
 enum err secret_open(int directory, uint8_t secret[SECRET_BYTES])
 {
-	int fd = openat(directory, SECRET_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t len;
-	enum err e;
+	for (unsigned tries = 0; tries < TRIES; tries++) {
+		int fd = openat(directory, SECRET_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		ssize_t len = fd < 0 ? 0 : read(fd, secret, SECRET_BYTES);
+		enum err e;
 
-	if (fd < 0 && errno == ENOENT) {
-		if ((e = make(directory)))
+		if (fd < 0 && errno != ENOENT)
+			return err_errno("open " SECRET_FILE);
+		if (fd >= 0)
+			close(fd);
+		if (len == SECRET_BYTES)
+			return OK;
+		if (len < 0)
+			return err_errno("read " SECRET_FILE);
+		e = fd < 0 ? make(directory) : set_aside(directory);
+		if (e)
 			return e;
-		fd = openat(directory, SECRET_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	}
-	if (fd < 0)
-		return err_errno("open " SECRET_FILE);
-	len = read(fd, secret, SECRET_BYTES);
-	close(fd);
-	if (len == SECRET_BYTES)
-		return OK;
-	log_error("store", NULL, SECRET_FILE " is not %d bytes long: remove it, and another is made", SECRET_BYTES);
-	return ERR_NEVER;
+	return ERR_AGAIN;
 }
 
 void secret_for(const uint8_t secret[SECRET_BYTES], const char *purpose, uint8_t key[SECRET_BYTES])

@@ -287,9 +287,14 @@ static bool read_set(struct reader *r, struct str line)
 	return true;
 }
 
+/* Where a line was lost there is a hole before the next. */
 static bool read_line(struct reader *r, struct str line)
 {
-	struct str word = str_word(&line);
+	struct str word;
+
+	while (line.len && line.p[0] == '\0')
+		line = str_cut(line, 1, line.len);
+	word = str_word(&line);
 
 	if (str_eq(word, STR("flags")))
 		return read_flags(r, line);

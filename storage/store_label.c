@@ -30,7 +30,7 @@ void labels_take(struct holding *h, struct labels *l)
 
 uint64_t labels_bytes(const struct holding *h)
 {
-	uint64_t bytes = FILE_BYTES;
+	uint64_t bytes = FILE_BYTES + buf_len(&h->tree.labels.rest);
 
 	for (size_t i = 0; i < h->tree.labels.count; i++)
 		bytes += 64 + 2 * strlen(h->tree.labels.list[i].name);

@@ -239,7 +239,13 @@ static enum err labels_file_read(struct walk *walk, const char *account)
 	buf_add_char(&path, '\0');
 	e = file_read(walk->directory, buf_data(&path), LABELS_BYTES, &walk->bytes);
 	if (!e)
-		labels_read(&walk->tree->labels, buf_str(&walk->bytes), &walk->tree->uidvalidity);
+		e = labels_read(&walk->tree->labels, buf_str(&walk->bytes), &walk->tree->uidvalidity);
+	if (e == ERR_NEVER)
+		log_error("store", NULL, "labels are of a later version, a newer program is needed path=%s",
+			buf_data(&path));
+	else if (!e && buf_len(&walk->tree->labels.rest))
+		log_warn("store", NULL, "lines are not understood, they stay as they are path=%s bytes=%zu",
+			buf_data(&path), buf_len(&walk->tree->labels.rest));
 	buf_free(&path);
 	return e == ERR_ABSENT ? OK : e;
 }

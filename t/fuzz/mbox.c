@@ -51,7 +51,7 @@ static void check(struct str file, const struct found *f)
 		struct buf wire = { 0 };
 		bool at_line_start = true;
 
-		assert((!i || m->offset == end) && m->offset + m->prefix + m->stored <= file.len &&
+		assert(m->offset >= end && m->offset + m->prefix + m->stored <= file.len &&
 			m->header <= m->stored);
 		assert(m->uid > uid || !m->uid);
 		text = str_cut(file, m->offset + m->prefix, m->offset + m->prefix + m->stored);

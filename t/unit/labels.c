@@ -29,7 +29,7 @@ static void test_list(void)
 {
 	struct labels l = { 0 }, copy;
 
-	ok(prints(&l, "uidvalidity 7\n"), "at first nothing is said");
+	ok(prints(&l, "version 1\nuidvalidity 7\n"), "at first nothing is said");
 	for (unsigned i = 0; i < 100; i++) {
 		char name[] = { 'm', (char)('0' + i / 10), (char)('0' + i % 10) };
 
@@ -40,7 +40,7 @@ static void test_list(void)
 	copy = labels_copy(&l);
 	for (unsigned i = 0; i < 100; i++)
 		labels_subscribe(&copy, str_of(copy.list[i > 42].name), false);
-	ok(prints(&copy, "uidvalidity 7\nuse Sent,Trash m42\n") && l.count == 100 &&
+	ok(prints(&copy, "version 1\nuidvalidity 7\nuse Sent,Trash m42\n") && l.count == 100 &&
 			labels_find(&l, STR("m42"))->subscribed,
 		"a copy changes alone, and a name of which nothing is said is not in it");
 	labels_use(&copy, STR("m42"), 0);
@@ -62,14 +62,20 @@ static void test_text(void)
 
 	labels_read(&l, STR(text), &uidvalidity);
 	ok(uidvalidity == 7 && l.made &&
-			prints(&l, "uidvalidity 7\nmade\nsubscribed  two  words\nsubscribed INBOX\n"
+			prints(&l, "version 1\nuidvalidity 7\nmade\nsubscribed  two  words\nsubscribed INBOX\n"
 				   "use Sent a\nsubscribed b/c\nuse Archive,Junk b/c\n"),
 		"what is printed is read");
-	labels_read(&l,
-		STR("uidvalidity 6\nuidvalidity x\nsubscribed a//b\nsubscribed \nuse Sent\nuse Sent \n"
-		    "use x y\nannotation a b\n\n \nsubscribed torn"),
-		&uidvalidity);
-	ok(uidvalidity == 7 && l.count == 4, "what cannot be understood is passed over, and so is a torn end");
+	labels_free(&l);
+	ok(!labels_read(&l,
+		   STR("uidvalidity 6\nuidvalidity x\nsubscribed a//b\nsubscribed \nuse Sent\nuse Sent \n"
+		       "use x y\nannotation a b\n\nsubscribed torn"),
+		   &uidvalidity) &&
+			uidvalidity == 7 && l.count == 1,
+		"a line that is not understood costs itself");
+	ok(prints(&l, "version 1\nuidvalidity 7\nsubscribed torn\nuidvalidity x\nsubscribed a//b\nsubscribed \n"
+		      "use Sent\nuse Sent \nuse x y\nannotation a b\n"),
+		"and stays as it is");
+	ok(labels_read(&l, STR("version 2\n"), &uidvalidity) == ERR_NEVER, "a later version is refused");
 	labels_free(&l);
 }
 
