@@ -1,5 +1,6 @@
 /* smtp_etrn.c - ETRN (RFC 1985): what waits for a domain that we back up is tried now, in every worker.
- * Who may relay may ask for it, and for one domain only so often: each time costs connections. */
+ * Who may relay may ask for it, and for what one entry of relay.domains is about only so often: each time costs connections,
+ * and names below a domain can be thought up without end. Others' asking is no matter. */
 #include "core/log.h"
 #include "core/tally.h"
 #include "core/worker.h"
@@ -8,7 +9,7 @@
 #include "storage/route/next_hop.h"
 #include "storage/route/relay.h"
 
-#define EVERY_MS 30000 /* of all workers, for one domain */
+#define EVERY_MS 30000 /* of all workers, for one client and entry */
 
 /* Whether what goes to this destination is the domain's mail, or with `below` that of a domain in it. */
 static bool is_for(struct str key, struct str wanted, struct str domain, bool below)
@@ -49,14 +50,21 @@ const struct call_type smtp_calls[] = {
 	{ 0 },
 };
 
-/* False: somebody asked for it a moment ago. */
+/* False: he asked for it a moment ago. */
 static bool not_too_often(struct smtp *s, struct str domain)
 {
+	const char *client = *s->session.account ? s->session.account : conn_peer(s->conn);
+	struct str entry = relay_entry(s->snapshot, domain);
 	struct worker *w = s->worker;
-	uint64_t key = tally_key(w->shm, 'e', domain);
 	int64_t now_ms = worker_wall_ms(w);
-	struct tally *t = tally_of(w->shm, w->slot, key, now_ms);
+	struct buf what = { 0 };
+	struct tally *t;
+	uint64_t key;
 
+	buf_printf(&what, "%s " STR_FMT, client, STR_ARG(entry));
+	key = tally_key(w->shm, 'e', buf_str(&what));
+	buf_free(&what);
+	t = tally_of(w->shm, w->slot, key, now_ms);
 	return !t || tally_once(w->shm, key, t, now_ms, EVERY_MS);
 }
 

@@ -29,7 +29,7 @@ static bool check(const void *values, const char *title, struct buf *why)
 const struct settings relay_settings = { "relay", false, sizeof(struct relay_conf), rows,
 	"Whose mail for other servers is sent on, besides that of those who logged in.", check };
 
-bool relay_backs_up(const struct conf *conf, struct str domain)
+struct str relay_entry(const struct conf *conf, struct str domain)
 {
 	const struct relay_conf *relay = conf_section(conf, &relay_settings);
 
@@ -39,7 +39,12 @@ bool relay_backs_up(const struct conf *conf, struct str domain)
 
 		if (str_eq_nocase(one, domain) ||
 			(one.p[0] == '.' && below && str_eq_nocase(one, str_cut(domain, below, domain.len))))
-			return true;
+			return one;
 	}
-	return false;
+	return STR("");
+}
+
+bool relay_backs_up(const struct conf *conf, struct str domain)
+{
+	return relay_entry(conf, domain).len > 0;
 }

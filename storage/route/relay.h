@@ -15,7 +15,8 @@ struct relay_conf {
 };
 extern const struct settings relay_settings; /* relay { } */
 
-/* Whether a domain, in lower case, is one that we back up. */
+/* The entry of `domains` by which we back up a domain, in lower case, as it was written; "" : we do not. */
+struct str relay_entry(const struct conf *conf, struct str domain);
 bool relay_backs_up(const struct conf *conf, struct str domain);
 
 #endif

@@ -108,6 +108,19 @@ with Server(users=1) as server:
         assert Client(server).ask(b"ETRN deep.below.test") == 459
         server.clock("+60s")
         assert client.ask(b"ETRN backup.test") == 250
+    with tap.test("names below a domain are not counted one by one, clients are"):
+        server.clock("+60s")
+        assert client.ask(b"ETRN one.below.test") == 250
+        for name in b"two.below.test", b"one.two.below.test", b"@three.below.test":
+            assert client.ask(b"ETRN " + name) == 458, name
+            assert Client(server, source="127.0.0.2").ask(b"ETRN " + name) == 458, "another session is no other client"
+        assert client.ask(b"ETRN backup.test") == 250
+        other = Client(server, source="127.0.3.77")
+        assert other.ask(b"ETRN two.below.test") == 250 and other.ask(b"ETRN one.below.test") == 458
+        user = Client(server, "submission", "test0000")
+        assert user.ask(b"ETRN two.below.test") == 250 and user.ask(b"ETRN three.below.test") == 458
+        user = Client(server, "submission", "test0000", source="127.0.0.2")
+        assert user.ask(b"ETRN four.below.test") == 458, "nor is another address"
     with tap.test("by LMTP the same holds"):
         assert rcpt(transaction(server, role="lmtp", source="127.0.0.2"), b"<a@far.test>") == (250, b"2.1.5")
         assert rcpt(transaction(server, role="lmtp"), b"<a@far.test>") == (550, b"5.7.1")
