@@ -78,10 +78,11 @@ struct stored_name {
 	size_t count;
 	struct str owner; /* of a group: local@domain; "" : none */
 	bool members_only, skip_author;
+	bool unready; /* an account whose owner has no room for mail now: in its journal, on its disk */
 };
 /* n is valid until done returns. OK; ERR_ABSENT: domain ours, no such name; ERR_DENIED: not a domain of ours; ERR_MISTAKE:
- * no address; ERR_FULL: an account without room for a message of `size` bytes (0: unknown); ERR_AGAIN, also if it cannot
- * take that now. STORE_NO_MAIL: neither is looked at. */
+ * no address; ERR_FULL: an account without room for a message of `size` bytes (0: unknown); ERR_AGAIN. STORE_NO_MAIL: room
+ * is not looked at. */
 typedef void name_done(void *user, enum err e, const struct stored_name *n);
 struct call *store_name(struct worker *w, struct str address, uint64_t size, name_done *done, void *user);
 

@@ -12,6 +12,7 @@
 
 struct name_op {
 	uint64_t size;
+	bool unready; /* there is no room for mail now */
 };
 
 static void name_tell_task(struct task *t)
@@ -22,6 +23,7 @@ static void name_tell_task(struct task *t)
 	pack_u8(&answer, (uint8_t)s->kind);
 	pack_u8(&answer, s->members_only);
 	pack_u8(&answer, s->skip_author);
+	pack_u8(&answer, ((const struct name_op *)t->op)->unready);
 	pack_str(&answer, t->address);
 	pack_str(&answer, s->owner);
 	pack_str(&answer, s->to);
@@ -45,12 +47,11 @@ static void name_domain_of_none(struct task *t, enum err e)
 
 static void name_room(struct task *t, enum err e)
 {
-	const struct name_op *o = t->op;
+	struct name_op *o = t->op;
 
 	if (!e)
 		e = quota_allows(t->h, o->size ? o->size : 1, 1);
-	if (!e)
-		e = journal_room(t->st->journal, ENTRY_MAIL, o->size);
+	o->unready = journal_room(t->st->journal, ENTRY_MAIL, o->size) != OK;
 	if (e)
 		task_end(t, e, STR_NONE);
 	else
@@ -91,6 +92,7 @@ static void name_tell(struct asked *k, enum err e, struct str answer)
 
 	n.members_only = unpack_u8(&u);
 	n.skip_author = unpack_u8(&u);
+	n.unready = unpack_u8(&u);
 	n.address = unpack_str(&u);
 	n.owner = unpack_str(&u);
 	left = unpack_str(&u);

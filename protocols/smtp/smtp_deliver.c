@@ -145,7 +145,12 @@ static void reply_outcome(struct smtp *s, const struct smtp_recipient *r, enum e
 		smtp_reply(s, "554 5.3.0 mail to <" STR_FMT "> cannot be kept in the queue", STR_ARG(r->address));
 		break;
 	default:
-		smtp_reply(s, "451 4.3.0 <" STR_FMT "> could not be delivered to now, try again", STR_ARG(r->address));
+		if (queue_room(s->worker->queue, draft_size(s->draft)->stored))
+			smtp_reply(s, "452 4.3.1 there is no room for mail to <" STR_FMT ">, try again",
+				STR_ARG(r->address));
+		else
+			smtp_reply(s, "451 4.3.0 <" STR_FMT "> could not be delivered to now, try again",
+				STR_ARG(r->address));
 	}
 }
 

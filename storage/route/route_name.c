@@ -59,13 +59,26 @@ static void to_group(struct router *r, struct want *n, const struct stored_name 
 	}
 }
 
+static void to_account(struct router *r, struct want *n, const struct stored_name *name)
+{
+	route_explain(r, STR_FMT " is an account here%s" STR_FMT, STR_ARG(name->address),
+		n->detail.len ? ", the detail is " : "", STR_ARG(n->detail));
+	if (name->unready) {
+		route_explain(r, "there is no room for its mail now");
+		route_end(r, n, ROUTE_AGAIN, name->address,
+			str_of(arena_printf(&r->memory,
+				"452 4.3.1 there is no room for mail to <" STR_FMT ">, try again",
+				STR_ARG(n->address))));
+		return;
+	}
+	route_end(r, n, ROUTE_LOCAL, name->address, STR_NONE);
+}
+
 static void to_named(struct router *r, struct want *n, const struct stored_name *name)
 {
 	switch (name->kind) {
 	case KIND_ACCOUNT:
-		route_explain(r, STR_FMT " is an account here%s" STR_FMT, STR_ARG(name->address),
-			n->detail.len ? ", the detail is " : "", STR_ARG(n->detail));
-		route_end(r, n, ROUTE_LOCAL, name->address, STR_NONE);
+		to_account(r, n, name);
 		break;
 	case KIND_ALIAS:
 		route_explain(r, STR_FMT " is an alias", STR_ARG(n->key));
