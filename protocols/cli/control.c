@@ -81,6 +81,37 @@ void control_end(struct control *c, enum err e, struct str why)
 		control_done(c);
 }
 
+void control_changed(void *user, enum err e)
+{
+	struct control *c = user;
+
+	c->waiting = NULL;
+	control_end(c, e, STR_NONE);
+}
+
+void control_listed(void *user, enum err e, const struct str *names, size_t count)
+{
+	struct control *c = user;
+
+	c->waiting = NULL;
+	for (size_t i = 0; !e && i < count; i++)
+		control_item(c, json_pack("{s:o}", "name", control_json(names[i])));
+	control_end(c, e, STR_NONE);
+}
+
+void control_with_name(struct control *c, control_check *check, struct call *(*ask)(struct control *c, struct str name))
+{
+	struct arena memory = { 0 };
+	struct str name;
+	enum err e = check(&memory, control_text(c, "name"), &name);
+
+	if (e)
+		control_error(c, e, STR_NONE);
+	else
+		c->waiting = ask(c, name);
+	arena_free(&memory);
+}
+
 static const struct control_request *request_named(const char *name)
 {
 	for (const struct control_request *const *t = tables; *t; t++)

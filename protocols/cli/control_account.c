@@ -4,14 +4,6 @@
 #include "protocols/cli/names.h"
 #include "storage/store.h"
 
-static void changed(void *user, enum err e)
-{
-	struct control *c = user;
-
-	c->waiting = NULL;
-	control_end(c, e, STR_NONE);
-}
-
 static void settled(void *user, enum err e)
 {
 	struct control *c = user;
@@ -63,40 +55,14 @@ static void quota_told(void *user, enum err e, const struct quota_status *q)
 	control_end(c, e, STR_NONE);
 }
 
-static void listed(void *user, enum err e, const struct str *names, size_t count)
-{
-	struct control *c = user;
-
-	c->waiting = NULL;
-	for (size_t i = 0; !e && i < count; i++)
-		control_item(c, json_pack("{s:o}", "name", control_json(names[i])));
-	control_end(c, e, STR_NONE);
-}
-
-typedef enum err name_check(struct arena *a, struct str text, struct str *name);
-
-/* Asks the store with the request's name in canonical form, or answers that it is none. */
-static void with_name(struct control *c, name_check *check, struct call *(*ask)(struct control *c, struct str name))
-{
-	struct arena memory = { 0 };
-	struct str name;
-	enum err e = check(&memory, control_text(c, "name"), &name);
-
-	if (e)
-		control_error(c, e, STR_NONE);
-	else
-		c->waiting = ask(c, name);
-	arena_free(&memory);
-}
-
 static struct call *ask_domain_add(struct control *c, struct str name)
 {
-	return store_domain_add(c->worker, name, changed, c);
+	return store_domain_add(c->worker, name, control_changed, c);
 }
 
 static struct call *ask_domain_delete(struct control *c, struct str name)
 {
-	return store_domain_delete(c->worker, name, changed, c);
+	return store_domain_delete(c->worker, name, control_changed, c);
 }
 
 static struct call *ask_account_change(struct control *c, struct str name, bool create)
@@ -109,7 +75,7 @@ static struct call *ask_account_change(struct control *c, struct str name, bool 
 		.admin = json_is_true(json_object_get(c->request, "admin")),
 	};
 
-	return store_account_change(c->worker, &change, create ? changed : shut_out, c);
+	return store_account_change(c->worker, &change, create ? control_changed : shut_out, c);
 }
 
 static struct call *ask_account_add(struct control *c, struct str name)
@@ -134,7 +100,7 @@ static struct call *ask_account_settle(struct control *c, struct str name)
 
 static struct call *ask_account_list(struct control *c, struct str name)
 {
-	return store_account_list(c->worker, name, listed, c);
+	return store_account_list(c->worker, name, control_listed, c);
 }
 
 /* The names of a domain that point to the account "to". */
@@ -146,44 +112,44 @@ static struct call *ask_names_to(struct control *c, struct str domain)
 
 	name_account(&memory, control_text(c, "to"), &name);
 	forms = name_forms(c->worker->conf, &memory, name);
-	call = store_names_to(c->worker, domain, forms, listed, c);
+	call = store_names_to(c->worker, domain, forms, control_listed, c);
 	arena_free(&memory);
 	return call;
 }
 
 static void handle_domain_add(struct control *c)
 {
-	with_name(c, name_domain, ask_domain_add);
+	control_with_name(c, name_domain, ask_domain_add);
 }
 
 static void handle_domain_delete(struct control *c)
 {
-	with_name(c, name_domain, ask_domain_delete);
+	control_with_name(c, name_domain, ask_domain_delete);
 }
 
 static void handle_domain_list(struct control *c)
 {
-	c->waiting = store_domain_list(c->worker, listed, c);
+	c->waiting = store_domain_list(c->worker, control_listed, c);
 }
 
 static void handle_account_add(struct control *c)
 {
-	with_name(c, name_account, ask_account_add);
+	control_with_name(c, name_account, ask_account_add);
 }
 
 static void handle_account_passwd(struct control *c)
 {
-	with_name(c, name_account, ask_account_passwd);
+	control_with_name(c, name_account, ask_account_passwd);
 }
 
 static void handle_account_delete(struct control *c)
 {
-	with_name(c, name_account, ask_account_delete);
+	control_with_name(c, name_account, ask_account_delete);
 }
 
 static void handle_account_settle(struct control *c)
 {
-	with_name(c, name_account, ask_account_settle);
+	control_with_name(c, name_account, ask_account_settle);
 }
 
 static void handle_account_quota(struct control *c)
@@ -205,12 +171,12 @@ static void handle_account_quota(struct control *c)
 
 static void handle_account_list(struct control *c)
 {
-	with_name(c, name_domain, ask_account_list);
+	control_with_name(c, name_domain, ask_account_list);
 }
 
 static void handle_names_to(struct control *c)
 {
-	with_name(c, name_domain, ask_names_to);
+	control_with_name(c, name_domain, ask_names_to);
 }
 
 const struct control_request control_account_requests[] = {

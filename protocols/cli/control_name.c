@@ -13,88 +13,49 @@ static enum account_kind kind_of(const struct control *c)
 	return kind;
 }
 
-static void changed(void *user, enum err e)
+static struct call *ask_change(struct control *c, struct str name, enum name_how how)
 {
-	struct control *c = user;
-
-	c->waiting = NULL;
-	control_end(c, e, STR_NONE);
-}
-
-static void change(struct control *c, enum name_how how)
-{
-	struct arena memory = { 0 };
 	struct name_change change = {
 		.kind = kind_of(c),
 		.how = how,
+		.address = name,
 		.to = control_text(c, "to"),
 		.owner = control_text(c, "owner"),
 		.members_only = json_is_true(json_object_get(c->request, "members_only")),
 		.skip_author = json_is_true(json_object_get(c->request, "skip_author")),
 	};
-	enum err e = name_account(&memory, control_text(c, "name"), &change.address);
 
-	if (e)
-		control_error(c, e, STR_NONE);
-	else
-		c->waiting = store_name_change(c->worker, &change, changed, c);
-	arena_free(&memory);
+	return store_name_change(c->worker, &change, control_changed, c);
 }
 
-static void handle_add(struct control *c)
+static struct call *ask_add(struct control *c, struct str name)
 {
-	change(c, NAME_ADD);
+	return ask_change(c, name, NAME_ADD);
 }
 
-static void handle_set(struct control *c)
+static struct call *ask_set(struct control *c, struct str name)
 {
-	change(c, NAME_SET);
+	return ask_change(c, name, NAME_SET);
 }
 
-static void handle_member_add(struct control *c)
+static struct call *ask_member_add(struct control *c, struct str name)
 {
-	change(c, NAME_MEMBER_ADD);
+	return ask_change(c, name, NAME_MEMBER_ADD);
 }
 
-static void handle_member_delete(struct control *c)
+static struct call *ask_member_delete(struct control *c, struct str name)
 {
-	change(c, NAME_MEMBER_DELETE);
+	return ask_change(c, name, NAME_MEMBER_DELETE);
 }
 
-static void handle_delete(struct control *c)
+static struct call *ask_delete(struct control *c, struct str name)
 {
-	struct arena memory = { 0 };
-	struct str name;
-	enum err e = name_account(&memory, control_text(c, "name"), &name);
-
-	if (e)
-		control_error(c, e, STR_NONE);
-	else
-		c->waiting = store_name_delete(c->worker, kind_of(c), name, changed, c);
-	arena_free(&memory);
+	return store_name_delete(c->worker, kind_of(c), name, control_changed, c);
 }
 
-static void listed(void *user, enum err e, const struct str *names, size_t count)
+static struct call *ask_list(struct control *c, struct str domain)
 {
-	struct control *c = user;
-
-	c->waiting = NULL;
-	for (size_t i = 0; !e && i < count; i++)
-		control_item(c, json_pack("{s:o}", "name", control_json(names[i])));
-	control_end(c, e, STR_NONE);
-}
-
-static void handle_list(struct control *c)
-{
-	struct arena memory = { 0 };
-	struct str domain;
-	enum err e = name_domain(&memory, control_text(c, "name"), &domain);
-
-	if (e)
-		control_error(c, e, STR_NONE);
-	else
-		c->waiting = store_name_list(c->worker, kind_of(c), domain, listed, c);
-	arena_free(&memory);
+	return store_name_list(c->worker, kind_of(c), domain, control_listed, c);
 }
 
 static void show(struct control *c, const char *setting, struct str value)
@@ -121,17 +82,44 @@ static void shown(void *user, enum err e, const struct stored_name *n)
 	control_end(c, e, STR_NONE);
 }
 
+static struct call *ask_show(struct control *c, struct str name)
+{
+	return store_name(c->worker, name, 0, shown, c);
+}
+
+static void handle_add(struct control *c)
+{
+	control_with_name(c, name_account, ask_add);
+}
+
+static void handle_set(struct control *c)
+{
+	control_with_name(c, name_account, ask_set);
+}
+
+static void handle_member_add(struct control *c)
+{
+	control_with_name(c, name_account, ask_member_add);
+}
+
+static void handle_member_delete(struct control *c)
+{
+	control_with_name(c, name_account, ask_member_delete);
+}
+
+static void handle_delete(struct control *c)
+{
+	control_with_name(c, name_account, ask_delete);
+}
+
+static void handle_list(struct control *c)
+{
+	control_with_name(c, name_domain, ask_list);
+}
+
 static void handle_show(struct control *c)
 {
-	struct arena memory = { 0 };
-	struct str name;
-	enum err e = name_account(&memory, control_text(c, "name"), &name);
-
-	if (e)
-		control_error(c, e, STR_NONE);
-	else
-		c->waiting = store_name(c->worker, name, STORE_NO_MAIL, shown, c);
-	arena_free(&memory);
+	control_with_name(c, name_account, ask_show);
 }
 
 const struct control_request control_name_requests[] = {

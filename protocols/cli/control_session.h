@@ -4,6 +4,7 @@
 #ifndef PROTOCOLS_CLI_CONTROL_SESSION_H
 #define PROTOCOLS_CLI_CONTROL_SESSION_H
 
+#include "core/arena.h"
 #include "core/conn.h"
 #include "core/worker.h"
 #include "protocols/cli/control.h"
@@ -49,6 +50,15 @@ void control_item(struct control *c, json_t *item); /* takes the item */
 void control_done(struct control *c);
 void control_error(struct control *c, enum err e, struct str why); /* why: STR_NONE if the kind says it all */
 void control_end(struct control *c, enum err e, struct str why);   /* one of both */
+
+/* What the store says of a change, and of a list: {"name": ...} each. They answer the request. */
+void control_changed(void *user, enum err e);
+void control_listed(void *user, enum err e, const struct str *names, size_t count);
+
+/* Asks the store with the request's "name" in canonical form (names.h), or answers that it is none. */
+typedef enum err control_check(struct arena *a, struct str text, struct str *name);
+void control_with_name(
+	struct control *c, control_check *check, struct call *(*ask)(struct control *c, struct str name));
 
 /* A text of the request; "" if it has none. Valid until the request is answered. */
 struct str control_text(const struct control *c, const char *name);

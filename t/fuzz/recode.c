@@ -1,35 +1,15 @@
 /* Messages with parts of any bytes, whole and in pieces: the outcome is the same, and in it each part means what it
  * meant. The first byte is the size of the pieces. */
-#include "storage/recode.h"
-#include "storage/decode.h"
-#include "storage/mime.h"
+#include "t/seven_bit.h"
 #include <assert.h>
 
 static struct str recoded(struct str in, size_t step, struct buf *out)
 {
 	struct recode *r = recode_new();
 
-	for (size_t at = 0; at < in.len; at += step)
-		recode_feed(r, str_cut(in, at, in.len - at < step ? in.len : at + step), out);
-	recode_end(r, out);
+	feed_in_pieces(r, in, step, out);
 	recode_free(r);
 	return buf_str(out);
-}
-
-static const struct mime_part *parse(struct arena *a, struct str message)
-{
-	struct mime *m = mime_new(a, &mime_limits);
-
-	mime_feed(m, message.p, message.len);
-	return mime_end(m);
-}
-
-static void decode(const struct mime_part *p, struct str message, struct buf *out)
-{
-	struct decoder d = { .encoding = encoding_of(p->content.encoding) };
-
-	decoder_feed(&d, str_cut(message, p->body_start, p->body_end), out);
-	decoder_end(&d, out);
 }
 
 static bool is_binary(const struct mime_part *p)

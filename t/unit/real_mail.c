@@ -1,5 +1,6 @@
 /* Real mail: into its stored form, into one mailbox file, and back, byte for byte. */
 #include "storage/mbox.h"
+#include "t/form.h"
 #include "t/tap.h"
 #include <dirent.h>
 
@@ -59,34 +60,6 @@ static void read_all(void)
 			closedir(d);
 	}
 	ok(count == FILES, "there are %d messages", FILES);
-}
-
-static enum err encode(struct str text, enum form_lines rule, size_t piece, struct buf *out, struct form_size *size)
-{
-	struct form f = { .rule = rule };
-	enum err e = OK;
-
-	for (size_t at = 0; at < text.len && !e; at += piece)
-		e = form_feed(&f, str_cut(text, at, text.len - at < piece ? text.len : at + piece), out);
-	if (!e)
-		e = form_end(&f, out);
-	*size = f.size;
-	form_free(&f);
-	return e;
-}
-
-static void decode(struct str stored, size_t piece, struct buf *out)
-{
-	struct buf kept = { 0 };
-	bool at_line_start = true;
-
-	for (size_t at = 0; at < stored.len; at += piece) {
-		size_t end = stored.len - at < piece ? stored.len : at + piece;
-
-		buf_add_str(&kept, str_cut(stored, at, end));
-		buf_take(&kept, form_decode(buf_str(&kept), &at_line_start, end == stored.len, out));
-	}
-	buf_free(&kept);
 }
 
 static bool decodes_to(struct str stored, size_t piece, struct str wire)
