@@ -57,6 +57,7 @@ static bool turn_worker(struct worker *w)
 	drain(shm_wake_fd(shm, w->slot));
 	drain(lanes_fd[w->slot]);
 	lane_collect(w->journal);
+	lane_collect(w->sync);
 	lane_collect(w->files);
 	lane_collect(w->index);
 	lane_collect(w->slow);
@@ -138,6 +139,7 @@ static void worker_begin(unsigned slot)
 	w->timers = timers_new();
 	w->chores = chores_new();
 	w->journal = lane_new("journal", lanes_fd[slot]);
+	w->sync = lane_new("sync", lanes_fd[slot]);
 	w->files = lane_new("files", lanes_fd[slot]);
 	w->index = lane_new("index", lanes_fd[slot]);
 	w->slow = lane_new("slow", lanes_fd[slot]);
@@ -152,6 +154,7 @@ static void worker_end(struct worker *w)
 {
 	calls_free(w->calls);
 	lane_free(w->journal);
+	lane_free(w->sync);
 	lane_free(w->files);
 	lane_free(w->index);
 	lane_free(w->slow);
