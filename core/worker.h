@@ -35,7 +35,7 @@ struct worker {
 	struct conf *conf;      /* in force now; conf_ref it to keep it */
 	struct tls *tls;        /* in force now; NULL without a certificate */
 	struct lane *journal, *files, *index, *slow;
-	struct lane *sync; /* syncs of the journal that nobody's answer waits for */
+	struct lane *sync;   /* syncs of the journal that nobody's answer waits for */
 	int directory;       /* the store's, open: everything is opened relative to it */
 	bool stopping;       /* no new sessions; those there say good-bye when they may */
 	struct store *store; /* storage's state in this worker, made by the house's worker_start */

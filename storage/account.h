@@ -41,11 +41,11 @@ struct account_settings {
 	bool admin;
 	struct quota quota; /* its own; 0: its domain's */
 	bool quota_warned;  /* its owner was told that it is nearly used up */
-	struct str to;     /* a list as of members.h; none of an account */
-	struct str owner;  /* local@domain: who gets the bounces of a group's mail; "" : whoever wrote it */
-	bool members_only; /* only its members, and the owner, may write to the group */
-	bool skip_author;  /* who writes to the group gets no copy */
-	struct str rest;   /* lines that we do not know, kept */
+	struct str to;      /* a list as of members.h; none of an account */
+	struct str owner;   /* local@domain: who gets the bounces of a group's mail; "" : whoever wrote it */
+	bool members_only;  /* only its members, and the owner, may write to the group */
+	bool skip_author;   /* who writes to the group gets no copy */
+	struct str rest;    /* lines that we do not know, kept */
 };
 
 /* The result lies in the arena. ERR_NEVER: a newer version, or a line that is no `name = value`; the log says which. */

@@ -23,6 +23,7 @@ struct batch_head {
 	uint32_t count;      /* entries */
 	uint32_t length;     /* bytes of the entries with their lengths */
 	bool relaxed;
+	bool newer; /* of a later version: nothing can be said of the entries */
 };
 
 static inline uint64_t batch_end(const struct batch_head *h) /* the sequence behind its last entry */

@@ -70,7 +70,8 @@ static void look_mode(struct walk *w, const char *path, const struct stat *st)
 		return;
 	if (w->task == CHECK_REPAIR)
 		mend = fchmodat(w->directory, path, right, 0) ? MEND_FAILED : MEND_DONE;
-	tell(w->found, path, st->st_mode & 077 ? text : "its owner may not read and write it", "its mode is set right", mend);
+	tell(w->found, path, st->st_mode & 077 ? text : "its owner may not read and write it", "its mode is set right",
+		mend);
 }
 
 /* --- names ------------------------------------------------------------------------------------------------------------ */

@@ -57,8 +57,8 @@ void compare_messages(const struct comparison *c)
 		} else {
 			what = said->flags & FLAG_EXPUNGED ? "end" : difference(known, said);
 			if (what) {
-				snprintf(text, sizeof(text), "the %s of a message is another in the %s than in the files",
-					what, c->where);
+				snprintf(text, sizeof(text),
+					"the %s of a message is another in the %s than in the files", what, c->where);
 				tell(c, said->uid, said->offset, text);
 			}
 			k++;

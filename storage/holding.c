@@ -160,7 +160,9 @@ static void settings_done(struct job *job)
 		struct task *t = waiting;
 
 		waiting = t->next;
-		t->step(t, h->state == HOLDING_PRESENT || h->state == HOLDING_ABSENT ? holding_answer(h, t) : r->e);
+		t->step(t, h->state == HOLDING_PRESENT || h->state == HOLDING_ABSENT ? holding_answer(h, t)
+			   : r->e == ERR_NEVER                                       ? ERR_AGAIN
+					       : r->e); /* till somebody mends them */
 	}
 	arena_free(&r->memory);
 	free(r);

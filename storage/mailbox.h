@@ -162,8 +162,8 @@ void commit_go(struct commit *k, enum entry_class class, task_step *synced, task
 void mailbox_settled(struct task *t, struct mailbox *m, task_step *step);
 void mailbox_message(const struct mailbox *m, uint32_t place, struct message *msg); /* in the view, as it will be */
 struct quota mailbox_sum(const struct mailbox *m); /* of its messages, as they will be */
-void mailbox_publish(struct mailbox *m); /* what is applied is seen now, unless the view is being made */
-void mailbox_fix(struct mailbox *m);     /* what will be is what is seen: nothing is under way */
+void mailbox_publish(struct mailbox *m);           /* what is applied is seen now, unless the view is being made */
+void mailbox_fix(struct mailbox *m);               /* what will be is what is seen: nothing is under way */
 /* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */
 struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct buf *path);
 
@@ -213,7 +213,7 @@ struct mailbox_scan {                  /* what files say, in the slow lane; zero
 	void *user;
 
 	/* While it goes on: */
-	bool begun, whole, disorder;
+	bool begun, whole, disorder, newer;
 	int state, mbox;
 	uint64_t state_size, mbox_size, at;
 	struct mbox_scan *reader;

@@ -92,6 +92,7 @@ static void on_base(void *user, const struct mbox_base *base, struct keywords *k
 
 	(void)k;
 	s->has_base = base->id != 0;
+	s->newer = s->has_base && base->version > MBOX_VERSION;
 	if (!s->has_head) {
 		s->r.head.id = base->id;
 		s->r.head.uidvalidity = base->uidvalidity;
@@ -325,6 +326,12 @@ static enum err begin(struct mailbox_scan *s)
 	return e;
 }
 
+static enum err newer_mbox(struct mailbox_scan *s)
+{
+	mailbox_scan_amiss(s, SCAN_NEWER_MBOX, 0, 0);
+	return ERR_NEVER;
+}
+
 /* Some more of the mbox. */
 static enum err mbox_read(struct mailbox_scan *s)
 {
@@ -343,6 +350,8 @@ static enum err mbox_read(struct mailbox_scan *s)
 			break;
 		s->at += (uint64_t)n;
 		e = mbox_scan_feed(s->reader, (struct str){ piece, (size_t)n });
+		if (!e && s->newer)
+			e = newer_mbox(s);
 	}
 	if (n == 0) /* it is shorter than it was */
 		s->mbox_size = s->at;
@@ -356,6 +365,8 @@ static enum err mbox_ended(struct mailbox_scan *s)
 	enum err e = mbox_scan_end(s->reader);
 	uint64_t at;
 
+	if (!e && s->newer) /* it has one message */
+		return newer_mbox(s);
 	if (mbox_scan_passed_over(s->reader, &at)) {
 		s->untidy = true;
 		mailbox_scan_amiss(s, e ? SCAN_NO_MBOX : SCAN_BYTES, 0, at);

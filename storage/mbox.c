@@ -5,7 +5,7 @@
  *   Status: RO
  *   X-Status: AF
  *   X-Keywords: work
- *   X-Postern: clock=6b02c00001 id=1f generation=1
+ *   X-Postern: clock=6b02c00001 id=1f generation=1 version=1
  * Fields that would say nothing are left out, but X-UID and X-Postern always stand there: the first tells a reader
  * that it is at the right place, the second ends the prefix, so that no message can be taken for a part of it. */
 #include "storage/mbox.h"
@@ -109,7 +109,8 @@ void mbox_prefix(struct buf *out, const struct message *m, struct str sender, co
 	}
 	buf_printf(out, "X-Postern: clock=%" PRIx64, m->clock);
 	if (base)
-		buf_printf(out, " id=%" PRIx64 " generation=%" PRIu32, base->id, base->generation);
+		buf_printf(out, " id=%" PRIx64 " generation=%" PRIu32 " version=%d", base->id, base->generation,
+			MBOX_VERSION);
 	buf_add_char(out, '\n');
 }
 

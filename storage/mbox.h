@@ -49,9 +49,11 @@ struct message { /* one message of a mailbox, as index and view hold it */
 struct mbox_base { /* X-IMAPbase, in the first message of a file */
 	uint32_t uidvalidity;
 	uint32_t last_uid;
-	uint64_t id; /* the mailbox's, in X-Postern of the first message */
+	uint64_t id; /* the mailbox's, in X-Postern of the first message, as are the next two */
 	uint32_t generation;
+	uint32_t version; /* of the form of the file: 0 where nothing is said, which is the first */
 };
+#define MBOX_VERSION 1
 
 /* Appends the prefix of a message to out; its length is m->prefix, which the caller sets. sender: the envelope sender
  * for the postmark, empty: MAILER-DAEMON. base: NULL but for the first. */
@@ -83,9 +85,10 @@ struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struc
 /* ERR_NEVER: a message in it has 4 GiB, or, at the end, there is not one. It stays so; the caller, who knows the path,
  * logs it. */
 enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes);
-enum err mbox_scan_end(struct mbox_scan *s);               /* the last message is told */
-uint64_t mbox_scan_passed_over(const struct mbox_scan *s, uint64_t *at); /* so many bytes; where the first of them are */
-void mbox_scan_free(struct mbox_scan *s);                  /* NULL is fine */
+enum err mbox_scan_end(struct mbox_scan *s); /* the last message is told */
+uint64_t mbox_scan_passed_over(
+	const struct mbox_scan *s, uint64_t *at); /* so many bytes; where the first of them are */
+void mbox_scan_free(struct mbox_scan *s);         /* NULL is fine */
 
 /* A message is told with its prefix as if its X-UID is kept. If it is not, a prefix with that in it is the postmark alone,
  * or no reader would find the UID that the message is given: what becomes of it then. From within on_message. */

@@ -133,6 +133,8 @@ static void read_postern(struct mbox_scan *s, struct str value)
 			str_hex(str_cut(word, 3, word.len), &s->base.id);
 		else if (str_starts(word, STR("generation=")))
 			str_u32(str_cut(word, 11, word.len), &s->base.generation);
+		else if (str_starts(word, STR("version=")))
+			str_u32(str_cut(word, 8, word.len), &s->base.version);
 	}
 }
 

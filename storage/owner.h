@@ -29,8 +29,8 @@ struct store {
 	struct journal *journal;
 	struct index *index;
 	uint64_t skip_clock; /* mailboxes whose clock is lower have UIDs to skip (copied.h) */
-	uint64_t serial;   /* names views: random at first, then counted up */
-	size_t task_count; /* under way */
+	uint64_t serial;     /* names views: random at first, then counted up */
+	size_t task_count;   /* under way */
 	struct deleted *deleted;
 	struct stop *stop; /* the store is being stopped */
 

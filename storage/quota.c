@@ -64,7 +64,7 @@ static bool is_counted(const struct mailbox *m)
 	const struct usage *u = &m->h->usage;
 
 	return u->state == USAGE_KNOWN ||
-		(u->state == USAGE_COUNTING && str_cmp(str_of(m->name), buf_str(&u->counted)) <= 0);
+	       (u->state == USAGE_COUNTING && str_cmp(str_of(m->name), buf_str(&u->counted)) <= 0);
 }
 
 void quota_change(struct mailbox *m, int64_t bytes, int64_t messages)

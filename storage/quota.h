@@ -17,7 +17,8 @@ struct mailbox;
 struct usage { /* of a holding */
 	enum { USAGE_UNKNOWN, USAGE_COUNTING, USAGE_KNOWN } state;
 	uint64_t bytes, messages;
-	struct buf counted; /* while counting: the name of the last mailbox that was; they are in the order of the tree */
+	struct buf
+		counted; /* while counting: the name of the last mailbox that was; they are in the order of the tree */
 };
 
 struct quota quota_of(const struct holding *h); /* that holds; 0: no limit */

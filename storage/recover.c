@@ -35,7 +35,7 @@ static const struct setting rows[] = {
 		"Free bytes of the disk that incoming mail leaves alone.", SETTING_RESTART },
 	{ "durability", SETTING_CHOICE, "full", NULL, "full|relaxed", offsetof(struct journal_conf, durability),
 		"full: what is acknowledged survives a power cut. relaxed: a power cut may cost mail of the last "
-	        "second, "
+		"second, "
 		"whose acknowledgement did not wait for the disk; a killed process costs nothing.",
 		0 },
 	{ NULL, 0, NULL, NULL, NULL, 0, NULL, 0 },

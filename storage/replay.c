@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct replay {
@@ -305,7 +306,25 @@ static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 	return e;
 }
 
-static enum err begin_new(int dir, struct base *b, const struct names *names)
+/* Segments of which nobody knows where they begin are kept for whoever can make something of them. */
+static enum err set_aside_all(int dir, const struct segment_file *files, size_t count)
+{
+	long long now = (long long)time(NULL);
+	char from[40], to[80];
+
+	for (size_t i = 0; i <= count; i++) {
+		if (i < count)
+			snprintf(from, sizeof(from), "segment.%08u", files[i].number);
+		else
+			snprintf(from, sizeof(from), "base");
+		snprintf(to, sizeof(to), "%s.damaged.%llx", from, (unsigned long long)now);
+		if (renameat(dir, from, dir, to) < 0 && errno != ENOENT)
+			return err_errno("set aside %s", from);
+	}
+	return OK;
+}
+
+static enum err begin_new(int store, int dir, struct base *b, const struct names *names, bool damaged)
 {
 	struct segment_file *files;
 	size_t count;
@@ -313,23 +332,29 @@ static enum err begin_new(int dir, struct base *b, const struct names *names)
 
 	if (e)
 		return e;
-	segments_close(files, count);
-	if (count) { /* the base is written before the first of them */
-		log_error("journal", NULL, "the base is missing: the journal cannot be read");
-		return ERR_NEVER;
+	if (count || damaged) { /* the base is written before the first of them */
+		log_error("journal", NULL,
+			"THE BASE IS %s: THE JOURNAL IS SET ASIDE, what was in it alone is in segments=%zu and not "
+		        "served",
+			damaged ? "DAMAGED" : "MISSING", count);
+		e = set_aside_all(dir, files, count);
+		if (!e)
+			e = skip_ask(store);
 	}
+	segments_close(files, count);
 	*b = (struct base){ 0 };
-	return base_renew(dir, b, names);
+	return e ? e : base_renew(dir, b, names);
 }
 
 static enum err replay_as(int store, int dir, struct base *b, struct names *names, bool copy)
 {
 	struct replay r = { .store = store, .dir = dir, .names = names, .at_start = true, .copy = copy };
 	struct scan s = { 0 };
-	enum err e = base_read(dir, b, names);
+	bool damaged;
+	enum err e = base_read(dir, b, names, &damaged);
 
 	if (e == ERR_ABSENT)
-		return begin_new(dir, b, names);
+		return begin_new(store, dir, b, names, damaged);
 	if (e)
 		return e;
 	replay_begin(&r);

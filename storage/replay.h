@@ -10,7 +10,8 @@
 #include "storage/base.h"
 
 /* Makes journal directory `dir` (of the store `store`) empty: replays it, syncs, gives it a new base, which is left
- * in *b with the remembered names. ERR_AGAIN: the disk does not allow it now. ERR_NEVER: the base is damaged. */
+ * in *b with the remembered names. ERR_AGAIN: the disk does not allow it now. ERR_NEVER: it
+ * is of a later version. One whose base is lost is set aside. */
 enum err replay(int store, int dir, struct base *b, struct names *names);
 /* The same where the store is a copy (copied.h): what fits into the files is put there (fit.h), also from before the last
  * checkpoint, and no names are remembered. */

@@ -51,6 +51,7 @@ static void scan_segment(struct scan *s, size_t place, uint64_t life)
 			batch_size(h.length) <= f->size - offset &&
 			read_at(f->fd, offset, BATCH_HEAD + (size_t)h.length, &s->bytes) &&
 			batch_read(buf_str(&s->bytes), &h, &entries)) {
+			s->newer |= h.newer;
 			found(s, &h, place, offset);
 			offset += batch_size(h.length);
 		} else

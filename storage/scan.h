@@ -19,16 +19,18 @@ struct scan_batch {
 struct scan {
 	struct segment_file *files;
 	size_t file_count;
-	struct scan_batch *batches; /* that are good, not void and, unless `all`, not wholly below `checkpoint`; by sequence */
+	struct scan_batch
+		*batches; /* that are good, not void and, unless `all`, not wholly below `checkpoint`; by sequence */
 	size_t count;
 	uint64_t checkpoint; /* what comes before is durable in its files */
 	uint64_t next;       /* beyond any sequence found */
 	uint64_t lost;       /* entries that damage cost */
+	bool newer;          /* there is a batch of a later version */
 	bool all;            /* batches below `checkpoint` are there too, as far as they are not overwritten */
 	struct buf bytes;    /* of the batch read last */
 };
 
-/* life, from: as the base says. scan_free ends it in any case. */
+/* life, from: as the base says. scan_free ends it in any case. ERR_NEVER: a batch is of a later version. */
 enum err scan_read(struct scan *s, int dir, uint64_t life, uint64_t from);
 enum err scan_read_all(struct scan *s, int dir, uint64_t life, uint64_t from); /* with what is settled */
 /* Each entry from `checkpoint` (unless `all`) on and below `upto`, in order, until one call does not answer OK: that is answered

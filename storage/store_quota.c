@@ -168,16 +168,18 @@ static void notice_write(const struct holding *h, int64_t now_s, struct quota us
 		h->address);
 	buf_printf(out, "Subject: Your mailbox is %u %% full\r\nMessage-ID: <quota.%llx.%llx@" STR_FMT ">\r\n", full,
 		(unsigned long long)now_s, (unsigned long long)used.bytes, STR_ARG(domain));
-	buf_printf(out, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-			"Content-Type: text/plain; charset=utf-8\r\n\r\nThe mail of <%s> takes %llu", h->address,
-		(unsigned long long)used.bytes);
+	buf_printf(out,
+		"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+		"Content-Type: text/plain; charset=utf-8\r\n\r\nThe mail of <%s> takes %llu",
+		h->address, (unsigned long long)used.bytes);
 	if (limit.bytes)
 		buf_printf(out, " of the %llu", (unsigned long long)limit.bytes);
 	buf_printf(out, " bytes\r\nand %llu", (unsigned long long)used.messages);
 	if (limit.messages)
 		buf_printf(out, " of the %llu", (unsigned long long)limit.messages);
-	buf_printf(out, " messages that there is room for.\r\n\r\nMail for which there is no room is refused. Delete what "
-			"you no longer need,\r\nin all folders, the trash too, to make room.\r\n");
+	buf_printf(out,
+		" messages that there is room for.\r\n\r\nMail for which there is no room is refused. Delete what "
+		"you no longer need,\r\nin all folders, the trash too, to make room.\r\n");
 }
 
 /* It takes room itself; what has no room for it is told by refusals soon enough. */

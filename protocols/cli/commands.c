@@ -85,7 +85,8 @@ const struct command cli_commands[] = {
 		"administrator. "
 		"--batch takes USER@DOMAIN and a password from each line of standard input. delete removes all mail "
 		"too. passwd and delete end the account's sessions; delete tells which names "
-		"still point to it, unless --quick is said. quota tells what an account holds and may hold, and sets it: a number such "
+		"still point to it, unless --quick is said. quota tells what an account holds and may hold, and sets "
+	        "it: a number such "
 		"as 500M or 2G, none for no limit, domain for what the configuration says of its domain.",
 		account_run },
 	{ "settle", "USER@DOMAIN",
@@ -121,7 +122,8 @@ const struct command cli_commands[] = {
 		"list [DOMAIN]",
 		"Makes, changes, deletes, shows or lists groups: names whose mail goes to members anywhere. Also works "
 		"while no server runs. --owner names who gets the bounces of the group's mail; with --members-only "
-		"nobody but its members and the owner, logged in, may write to it; with --skip-author who writes gets no copy. set "
+		"nobody but its members and the owner, logged in, may write to it; with --skip-author who writes gets "
+	        "no copy. set "
 		"gives a group these rules instead of those it has. --stdin takes members from standard input too, a "
 		"line each.",
 		group_run },

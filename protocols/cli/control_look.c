@@ -21,10 +21,10 @@ struct control_look {
 	bool all;
 	unsigned worker; /* the next to be asked for its own */
 	struct names levels[LEVELS];
-	struct arena memory;             /* of what is being looked at */
-	struct str address, mailbox;     /* that is it */
-	unsigned level;                  /* what its names below are: LEVELS: none */
-	uint64_t problems, left;         /* found; of these not mended */
+	struct arena memory;         /* of what is being looked at */
+	struct str address, mailbox; /* that is it */
+	unsigned level;              /* what its names below are: LEVELS: none */
+	uint64_t problems, left;     /* found; of these not mended */
 	uint64_t mailboxes, bytes, messages;
 	struct timer progress;
 	struct call *call;
@@ -80,10 +80,9 @@ static void finish(struct control *c)
 {
 	struct control_look *l = c->look;
 
-	control_item(c,
-		json_pack("{s:I, s:I, s:I, s:I, s:I}", "problems", (json_int_t)l->problems, "left", (json_int_t)l->left,
-			"mailboxes", (json_int_t)l->mailboxes, "messages", (json_int_t)l->messages, "bytes",
-			(json_int_t)l->bytes));
+	control_item(c, json_pack("{s:I, s:I, s:I, s:I, s:I}", "problems", (json_int_t)l->problems, "left",
+				(json_int_t)l->left, "mailboxes", (json_int_t)l->mailboxes, "messages",
+				(json_int_t)l->messages, "bytes", (json_int_t)l->bytes));
 	control_look_free(c);
 	control_done(c);
 }
@@ -164,7 +163,10 @@ static void look(struct control *c, unsigned level)
 
 	l->level = level;
 	timer_start(c->worker->timers, &l->progress, PROGRESS_MS, on_progress, c);
-	l->call = store_look(c->worker, l->address, l->mailbox, l->mailbox.len ? l->task : l->task == CHECK_INDEX ? CHECK_LOOK : l->task,
+	l->call = store_look(c->worker, l->address, l->mailbox,
+		l->mailbox.len           ? l->task
+		: l->task == CHECK_INDEX ? CHECK_LOOK
+					 : l->task,
 		looked, c);
 }
 

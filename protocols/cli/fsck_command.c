@@ -93,8 +93,8 @@ static void print_sum(const struct telling *t, const json_t *item)
 	json_int_t problems = number(item, "problems"), left = number(item, "left");
 
 	if (t->rebuilds)
-		printf("The index of %lld mailboxes with %lld messages was made anew", (long long)number(item, "mailboxes"),
-			(long long)number(item, "messages"));
+		printf("The index of %lld mailboxes with %lld messages was made anew",
+			(long long)number(item, "mailboxes"), (long long)number(item, "messages"));
 	else
 		printf("%lld mailboxes with %lld messages were looked at", (long long)number(item, "mailboxes"),
 			(long long)number(item, "messages"));
@@ -152,8 +152,8 @@ static int go_through(const char *conf_path, const char *what, int argc, char **
 		return EXIT_USAGE;
 	}
 	status = client_each(conf_path,
-		json_pack("{s:s, s:s, s:b, s:b}", "do", what, "name", name ? name : "", "all", all, "repair", repair), take,
-		&t);
+		json_pack("{s:s, s:s, s:b, s:b}", "do", what, "name", name ? name : "", "all", all, "repair", repair),
+		take, &t);
 	wipe(&t);
 	return status ? status : t.left ? EXIT_FAILED : EXIT_FINE;
 }

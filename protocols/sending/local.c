@@ -134,9 +134,11 @@ static void deliver(struct transport_session *t, size_t i)
 {
 	const struct queue_recipient *r = t->transaction->recipients[i].recipient;
 	const struct queue_copy *copy = t->transaction->copy;
-	struct delivery d = {
-		.account = r->address, .sender = copy->envelope.sender, .draft = t->draft, .name = name_of(copy, r), .kept = true
-	};
+	struct delivery d = { .account = r->address,
+		.sender = copy->envelope.sender,
+		.draft = t->draft,
+		.name = name_of(copy, r),
+		.kept = true };
 	struct buf trace = { 0 };
 
 	buf_printf(&trace, "Return-Path: <" STR_FMT ">\nDelivered-To: " STR_FMT "\n", STR_ARG(copy->envelope.sender),

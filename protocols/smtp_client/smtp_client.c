@@ -46,7 +46,7 @@ static const struct setting rows[] = {
 		"The port of hosts that the DNS names and of address literals.", 0 },
 	{ "hosts_per_try", SETTING_NUMBER, "2", "1", "20", offsetof(struct smtp_client_conf, hosts_per_try),
 		"Hosts of a domain that are asked for a recipient at each try, one after the other while they put him "
-	        "off; "
+		"off; "
 		"1: no other than the first that is there.",
 		0 },
 	{ "families", SETTING_CHOICE, "both", NULL, "ipv4|ipv6|both", offsetof(struct smtp_client_conf, families),

@@ -21,7 +21,7 @@ struct domain_conf {
 	bool srs;                          /* what is forwarded leaves with a sender of this domain (srs.h) */
 	int64_t quota_bytes, quota_messages; /* of each account without its own; 0: no limit */
 	int64_t quota_warning;               /* percent of it from which its owner is told; 0: never */
-	struct setting_list masquerade;    /* domains of senders that become this one when mail leaves */
+	struct setting_list masquerade;      /* domains of senders that become this one when mail leaves */
 };
 enum alias_programs { /* of those files, what is run */
 	ALIAS_PROGRAMS_NO,

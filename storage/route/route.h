@@ -33,9 +33,9 @@ struct route_question {
 	struct str address; /* local@domain; local alone is postmaster */
 	struct str sender;  /* of the envelope; "" for <> */
 	uint64_t size;      /* of the message; 0: unknown */
-	bool believed;      /* it is known that the sender is who he says, or whoever brings the mail is trusted with that */
-	bool explain;       /* steps are wanted */
-	bool login;         /* whom a login name means: aliases count, forwarders, groups and catch-all do not */
+	bool believed; /* it is known that the sender is who he says, or whoever brings the mail is trusted with that */
+	bool explain;  /* steps are wanted */
+	bool login;    /* whom a login name means: aliases count, forwarders, groups and catch-all do not */
 };
 
 struct route { /* valid until done returns */

@@ -51,8 +51,7 @@ static void check(struct str file, const struct found *f)
 		struct buf wire = { 0 };
 		bool at_line_start = true;
 
-		assert(m->offset >= end && m->offset + m->prefix + m->stored <= file.len &&
-			m->header <= m->stored);
+		assert(m->offset >= end && m->offset + m->prefix + m->stored <= file.len && m->header <= m->stored);
 		assert(m->uid > uid || !m->uid);
 		text = str_cut(file, m->offset + m->prefix, m->offset + m->prefix + m->stored);
 		assert(form_decode(text, &at_line_start, true, &wire) == text.len && buf_len(&wire) == m->wire);

@@ -40,7 +40,7 @@ static bool exists(const char *name)
 static struct message append(struct buf *mbox, uint32_t uid, struct str text, const char *sender)
 {
 	struct message m = { .uid = uid, .clock = uid, .date = 1795412443 + uid, .offset = buf_len(mbox) };
-	struct mbox_base base = { 77, uid, 0xab, 1 };
+	struct mbox_base base = { 77, uid, 0xab, 1, 0 };
 	struct form f = { .rule = FORM_STRICT };
 
 	mbox_prefix(mbox, &m, str_of(sender), &words, m.offset ? NULL : &base);
@@ -237,7 +237,7 @@ static void test_foreign(void)
 		"From A B Thu Jan  1 00:00:07 1970\nA: b\n\nc\n\nFrom d Thu Jan  1 00:00:07 1970\nA: no end";
 	static const char want[] =
 		"From A_B Thu Jan  1 00:00:07 1970\nX-IMAPbase: 77 0000000002 $Forwarded work\nX-UID: 1\n"
-		"X-Postern: clock=0 id=1 generation=1\nA: b\n\nc\n\n"
+		"X-Postern: clock=0 id=1 generation=1 version=1\nA: b\n\nc\n\n"
 		"From d Thu Jan  1 00:00:07 1970\nX-UID: 2\nX-Postern: clock=0\nA: no end\n\n";
 	struct state_head head = { 1, 0, 77, 3, 0 };
 	struct keywords k = { 0 };

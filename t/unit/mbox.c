@@ -18,12 +18,12 @@ static const struct {
 		"X-Keywords: $Forwarded play\nX-Postern: clock=ffffffffffffffff\n" },
 	{ "the first of a file", "", { .uid = 1, .flags = FLAG_SEEN, .clock = 1, .date = 951782399 }, true,
 		"From MAILER-DAEMON Mon Feb 28 23:59:59 2000\nX-IMAPbase: 1795412443 0000000007 $Forwarded work play\n"
-		"X-UID: 1\nStatus: RO\nX-Postern: clock=1 id=ab generation=3\n" },
+		"X-UID: 1\nStatus: RO\nX-Postern: clock=1 id=ab generation=3 version=1\n" },
 	{ "a sender of odd bytes", "a b\n\xc3\xbc@x\x7f", { .uid = 1 }, false,
 		"From a_b___@x_ Thu Jan  1 00:00:00 1970\nX-UID: 1\nX-Postern: clock=0\n" },
 };
 
-static const struct mbox_base base = { 1795412443, 7, 0xab, 3 };
+static const struct mbox_base base = { 1795412443, 7, 0xab, 3, 0 };
 
 static void test_prefix(void)
 {

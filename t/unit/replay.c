@@ -3,6 +3,7 @@
 #include "storage/note.h"
 #include "storage/scan.h"
 #include "t/journal.h"
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -108,9 +109,10 @@ static size_t scan_now(void)
 	struct base b;
 	struct names *names = names_new(NAMES_BYTES_MAX);
 	int dir = openat(worker.directory, "journal/0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool damaged;
 
 	scan_free(&scan);
-	if (base_read(dir, &b, names) || scan_read(&scan, dir, b.life, b.sequence))
+	if (base_read(dir, &b, names, &damaged) || scan_read(&scan, dir, b.life, b.sequence))
 		abort();
 	names_free(names);
 	close(dir);
@@ -205,18 +207,37 @@ static void test_damage(void)
 		"and replay does all the others");
 }
 
+/* Whether the journal's directory has a file whose name begins so. */
+static bool journal_has(const char *begin)
+{
+	DIR *d = fdopendir(openat(worker.directory, "journal/0", O_RDONLY | O_DIRECTORY));
+	const struct dirent *entry;
+	bool has = false;
+
+	while ((entry = readdir(d)))
+		has |= !strncmp(entry->d_name, begin, strlen(begin));
+	closedir(d);
+	return has;
+}
+
 static void test_base(void)
 {
 	five_batches();
-	if (renameat(worker.directory, "journal/0/base", worker.directory, "base") < 0)
-		abort();
-	ok(!journal_begin(), "a journal without its base is not taken for an empty one");
-	file_make("journal/0/base", "PSPB what is this");
-	ok(!journal_begin(), "nor one whose base is damaged");
-	if (renameat(worker.directory, "base", worker.directory, "journal/0/base") < 0)
-		abort();
 	unlinkat(worker.directory, "file4", 0);
-	ok(journal_begin() && file_exists("file4"), "with its base it is replayed");
+	unlinkat(worker.directory, "journal/0/base", 0);
+	ok(journal_begin() && file_exists("file4"), "a journal without its base is replayed by the copy of that");
+	five_batches();
+	unlinkat(worker.directory, "file4", 0);
+	file_make("journal/0/base", "PSPB what is this");
+	ok(journal_begin() && file_exists("file4"), "so is one whose base is damaged");
+	five_batches();
+	unlinkat(worker.directory, "file4", 0);
+	file_make("journal/0/base", "PSPB what is this");
+	file_make("journal/0/base.copy", "");
+	ok(journal_begin() && !file_exists("file4") && journal_has("segment.00000001.damaged.") &&
+			journal_has("base.damaged."),
+		"one that has neither is set aside, as it is, and another begins");
+	ok(file_exists("journal/skip"), "and what may have been given is not given again");
 }
 
 /* --- what must not be done again ------------------------------------------------------------------------------ */
