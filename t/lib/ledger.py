@@ -150,7 +150,7 @@ class Client:
                                 collections.Counter(uid_changes=1))
         self.changes += self.after is not None
         self.state, self.after = copy_of(after), None
-        self.note({"account": self.account, "is": after})
+        self.note({"account": self.account, "is": after, "sure": uids_known})
 
     def tag(self):
         self.count += 1

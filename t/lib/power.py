@@ -14,6 +14,7 @@ import collections
 import json
 import os
 import struct
+import time
 
 from same_store import claim
 
@@ -22,12 +23,13 @@ MAGIC = 0x50434552
 (WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, _, _, NOTE) = range(14)
 NAMES = (CREATE, DIRECTORY, RENAME, LINK, UNLINK)
 PAGE = 4096
+SECTOR = 512  # a page may be torn there
 Change = collections.namedtuple("Change", "at kind file length path other offset bytes")
 
 
 def note(fd, what):
     """Puts a note of the test's own into the record, in its place among what the server did."""
-    text = json.dumps(what).encode()
+    text = json.dumps({**what, "time": time.monotonic()}).encode()
     os.write(fd, HEAD.pack(MAGIC, NOTE, 0, 0, len(text), 0, 0) + text)
 
 
@@ -62,6 +64,7 @@ class Record:
                     self.content[file] = opened.read()
         self.path, self.changes, self.notes = path, [], []
         self.sync_all, self.sync_file, self.sync_folder = [], collections.defaultdict(list), collections.defaultdict(list)
+        self.places = []  # of changes of names and of LevelDB's files, and of syncs: where a cut is most likely to be felt
         self.moved = {}  # place of a rename or link -> the file it concerned; None: a directory
         self.count = 0
 
@@ -74,6 +77,8 @@ class Record:
                 path, other = file.read(path).decode(), file.read(other).decode()
                 data = file.read(length) if kind in (WRITE, NOTE) else b""
                 at, self.count = self.count, self.count + 1
+                if kind in (*NAMES, CUT, SYNCED) or path.startswith("index/"):
+                    self.places.append(at)
                 if kind == NOTE:
                     self.notes.append((at, json.loads(data)))
                 elif kind in (SYNC, SYNC_ALL):
@@ -134,8 +139,9 @@ class Record:
 
     def leave(self, cut, chance, directory):
         """Writes into an empty directory what a cut before the record `cut` may leave. Answers how it was chosen."""
-        share = chance.choice((0, 0, 0.1, 0.5, 0.9, 1))  # of what was not synced
-        in_order = chance.random() < 0.5
+        shares = (0, 0, 0.1, 0.5, 0.9, 1)  # of what was not synced
+        share, each, in_order = chance.choice(shares), chance.random() < 0.5, chance.random() < 0.5
+        of_file = collections.defaultdict(lambda: chance.choice(shares) if each else share)
         names, written = dict(self.names), collections.defaultdict(list)
         done = self.changes[:bisect.bisect_left(self.changes, cut, key=lambda c: c.at)]
         open_names = [c.at for c in done if c.kind in NAMES and not self.is_durable(c, cut)]
@@ -143,15 +149,22 @@ class Record:
         for c in done:
             durable = self.is_durable(c, cut)
             if c.kind not in NAMES:
-                if c.kind == WRITE and not durable and share < 1:
-                    written[c.file] += self.torn(c, share, chance)
-                elif durable or chance.random() < share:
+                if c.kind == WRITE and not durable and of_file[c.file] < 1:
+                    written[c.file] += self.torn(c, of_file[c.file], chance)
+                elif durable or chance.random() < of_file[c.file]:
                     written[c.file].append(c)
             elif durable or (c.at <= last if in_order else chance.random() < share):
                 self.apply(names, c)
         self.build(names, written, directory)
         claim(directory)
-        return f"share={share} {'in order' if in_order else 'any order'}"
+        return f"share={'of each file' if each else share} {'in order' if in_order else 'any order'}"
+
+    def choose(self, chance, first=0):
+        """A place for a cut: anywhere, or right behind what changes names or LevelDB's files, or a sync."""
+        near = self.places[bisect.bisect_left(self.places, first):]
+        if near and chance.random() < 0.5:
+            return min(chance.choice(near) + chance.randrange(3), self.count)
+        return chance.randint(first, self.count)
 
     def apply(self, names, c):
         what = self.moved.get(c.at)
@@ -172,7 +185,8 @@ class Record:
         while at < end:
             until = end if whole and chance.random() < 0.9 else min(end, (at // PAGE + 1) * PAGE)
             if chance.random() < share:
-                kept.append(c._replace(offset=at, bytes=c.bytes[at - c.offset:until - c.offset]))
+                whole_until = until if chance.random() < 0.95 else max(at, until // SECTOR * SECTOR - SECTOR)
+                kept.append(c._replace(offset=at, bytes=c.bytes[at - c.offset:whole_until - c.offset]))
             elif chance.random() < 0.3:  # its place in the file is there, its bytes are not
                 kept.append(c._replace(kind=GROW, offset=until, bytes=b""))
             at = until
