@@ -4,6 +4,7 @@
 #include "storage/generation.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/directories.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -379,21 +380,6 @@ static enum err write_state(struct generation *g)
 	return e ? ERR_AGAIN : OK;
 }
 
-static enum err sync_directory(const struct generation *g)
-{
-	char *path = str_dup(str_of(g->stem)), *slash = strrchr(path, '/');
-	enum err e;
-	int fd;
-
-	if (slash)
-		*slash = '\0';
-	fd = openat(g->directory, slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	e = sync_file(g, fd);
-	close_file(&fd);
-	free(path);
-	return e;
-}
-
 enum err generation_step(struct generation *g, bool *done)
 {
 	uint64_t begun = g->written;
@@ -412,7 +398,7 @@ enum err generation_step(struct generation *g, bool *done)
 	if (!e)
 		e = write_state(g);
 	if (!e)
-		e = sync_directory(g);
+		e = directories_sync(g->directory, str_of(g->stem));
 	*done = g->done = !e;
 	return e;
 }

@@ -24,7 +24,7 @@ struct generation_result {
 enum err generation_new(struct generation **out, int directory, struct str stem, const struct state_head *head,
 	const struct keywords *k, const struct message *messages, size_t count);
 
-/* Writes some 8 MiB more. *done: both files and their directory are synced. ERR_NEVER: the old mbox is not what the
+/* Writes some 8 MiB more. *done: both files and their directories are synced. ERR_NEVER: the old mbox is not what the
  * messages say; ERR_AGAIN: no room. After an error only generation_free is left. */
 enum err generation_step(struct generation *g, bool *done);
 

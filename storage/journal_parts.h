@@ -18,7 +18,7 @@
 #define APPLY_BYTES_MAX    (256u << 10) /* of one job of the files lane: who waited for its entries is told in one turn */
 #define TICK_MS            1000
 #define AGAIN_MS           1000              /* between tries of what failed */
-#define SYNC_MS            500               /* relaxed: what is written is synced within twice that */
+#define SYNC_MS            100               /* relaxed: what is written is synced within twice that */
 #define UNSYNCED_BYTES_MAX (8u << 20)        /* relaxed: more is synced at once, and twice that is waited for */
 #define QUIET_MS           2000              /* nothing came for so long: time for a checkpoint */
 #define MAIL_PERCENT       95                /* of the journal; the rest is for small entries */

@@ -5,6 +5,7 @@
  * subscriptions are to names and stay (6.3.9). The highest UIDVALIDITY outlives the mailboxes that had it. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/directories.h"
 #include "storage/mailbox.h"
 #include "storage/path.h"
 #include <assert.h>
@@ -239,19 +240,6 @@ static enum err file_sync(int directory, const char *stem, const char *suffix)
 	return e;
 }
 
-static enum err directory_sync(int directory, const char *stem)
-{
-	struct str path = str_of(stem);
-	char *copy = str_dup(str_cut(path, 0, (size_t)str_rfind(path, '/')));
-	int fd = openat(directory, copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum err e = fd < 0 || fsync(fd) < 0 ? err_errno("sync %s", copy) : OK;
-
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return e;
-}
-
 static enum err files_sync(struct task *t)
 {
 	const struct renaming *r = t->op;
@@ -264,7 +252,7 @@ static enum err files_sync(struct task *t)
 		if (!e)
 			e = file_sync(t->st->w->directory, stem, ".state");
 		if (!e)
-			e = directory_sync(t->st->w->directory, stem);
+			e = directories_sync(t->st->w->directory, str_of(stem));
 	}
 	return e;
 }

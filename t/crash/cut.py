@@ -182,10 +182,10 @@ def owned_by(directory, like):
         os.chmod(path, 0o700 if os.path.isdir(path) else 0o600)
 
 
-def leave(server, recording, cut, chance):
+def leave(server, recording, cut, chance, share=None):
     """What this cut left is the store now."""
     directory = tempfile.mkdtemp(prefix="left-", dir=server.folder)
-    how = recording.leave(cut, chance, directory)
+    how = recording.leave(cut, chance, directory, share)
     owned_by(directory, server.store)
     os.chmod(directory, 0o755)
     shutil.rmtree(server.store)

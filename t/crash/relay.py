@@ -23,6 +23,7 @@ import time
 
 import tap
 from kill import kill_something
+from ledger import told
 from mail import fetch_all
 from postern import Failed, Server
 from sending import Far, submission, until
@@ -161,12 +162,15 @@ def play_round(server, far, number, count, chance):
         for each in far:
             each.calm = True
         until(server, lambda: "@" not in server.command("queue", "list"), "an empty queue", "+10m", 300)
+    wrong, twice = ["it cannot be told what is lost"], {}
     with tap.test(f"round {number}: each recipient of an acknowledged message got it or its sender has it back, once"):
         wrong, twice = audit(server, senders, far, kills)
         assert not wrong, f"{len(wrong)} are wrong: " + "; ".join(wrong[:10])
     acknowledged = sum(len(sender.acknowledged) for sender in senders)
     tap.note(f"{acknowledged} of {sum(len(r) for s in senders for r in s.tried.values())} recipients acknowledged, "
              f"{sum(each.counts().total() for each in far)} times one was sent to, twice: {dict(twice)}")
+    lost = sum("lost" in line for line in wrong)
+    tap.note(told("relay", len(kills), acknowledged, collections.Counter(lost=lost, twice=len(wrong) - lost)))
     tap.ok(acknowledged > count, f"round {number}: there was a load")
     for each in far:
         with tap.test(f"round {number}: nothing was done that no client may do to {each.title}"):

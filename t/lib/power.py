@@ -137,10 +137,12 @@ class Record:
         folders = {os.path.dirname(path) for path in (c.path, c.other) if path}
         return all(c.at < self.durable(self.sync_folder.get(folder, []), cut) for folder in folders)
 
-    def leave(self, cut, chance, directory):
-        """Writes into an empty directory what a cut before the record `cut` may leave. Answers how it was chosen."""
+    def leave(self, cut, chance, directory, share=None):
+        """Writes into an empty directory what a cut before the record `cut` may leave. share, if it is given: of what was not
+        synced; 0: what is left then is all that can be relied on. Answers how it was chosen."""
         shares = (0, 0, 0.1, 0.5, 0.9, 1)  # of what was not synced
-        share, each, in_order = chance.choice(shares), chance.random() < 0.5, chance.random() < 0.5
+        each, in_order = (chance.random() < 0.5 and share is None for _ in range(2))
+        share = chance.choice(shares) if share is None else share
         of_file = collections.defaultdict(lambda: chance.choice(shares) if each else share)
         names, written = dict(self.names), collections.defaultdict(list)
         done = self.changes[:bisect.bisect_left(self.changes, cut, key=lambda c: c.at)]
