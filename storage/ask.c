@@ -223,6 +223,8 @@ static void tell(struct asked *k, enum err e, struct str answer)
 /* Whether somebody will ask for it again: he says when not. */
 static bool is_kept(const struct asked *k, enum err e)
 {
+	if (k->lasts)
+		return true;
 	if (k->name.number & ARRIVING)
 		return e == ERR_AGAIN && k->handle;
 	return name_lasts(k->name);

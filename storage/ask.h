@@ -26,7 +26,7 @@ struct asked {
 	struct call *call;   /* under way */
 	asked_tell *tell;
 	asked_tell *orphaned; /* runs instead of `tell` when the caller cancelled; NULL: nothing to do then */
-	bool named;
+	bool named, lasts; /* lasts: the name is forgotten when that is said, not when it is done */
 	struct name name;
 	bool fresh; /* the answer begins with a mailbox's id: its view here is brought up to date first */
 	struct shared *waits_for;

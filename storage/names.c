@@ -3,6 +3,7 @@
  * names are spread over it by their number, which counts up within a life. */
 #include "storage/names.h"
 #include "core/mem.h"
+#include "storage/store.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -114,7 +115,7 @@ void names_forget_life(struct names *n, uint64_t life)
 {
 	for (struct known *k = n->oldest, *next; k; k = next) {
 		next = k->newer;
-		if (k->name.life == life)
+		if (k->name.life == life && !name_lasts(k->name))
 			drop(n, k);
 	}
 }

@@ -23,7 +23,7 @@ size_t names_add(struct names *n, struct name name, struct str answer);
 /* *answer is valid until the table changes. */
 bool names_find(const struct names *n, struct name name, struct str *answer);
 void names_forget(struct names *n, struct name name); /* unknown is fine */
-void names_forget_life(struct names *n, uint64_t life);
+void names_forget_life(struct names *n, uint64_t life); /* but for those that last (name_lasts of store.h) */
 void names_clear(struct names *n);
 void names_each(const struct names *n, void (*each)(void *user, struct name name, struct str answer),
 	void *user); /* oldest first */

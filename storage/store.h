@@ -102,7 +102,8 @@ struct delivery {
 		trace; /* header lines in stored form (LF) put before the message: Return-Path, Delivered-To, Received */
 	struct draft *draft; /* ended; lives until done */
 	struct name name;    /* by name_arriving, one per recipient; or by name_lasting */
-	bool kept;           /* by a queue, which lets go of it then: OK is said when it is durable, however relaxed */
+	bool kept; /* by a queue, which lets go of it then: OK is said when it is durable, however relaxed, and the name,
+	            * also of name_arriving, is remembered until store_forget */
 };
 /* OK: durable, and its UID in INBOX. ERR_ABSENT, ERR_FULL, ERR_AGAIN. */
 typedef void deliver_done(void *user, enum err e, uint32_t uid);

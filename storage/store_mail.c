@@ -194,6 +194,7 @@ struct call *store_deliver(struct worker *w, const struct delivery *d, deliver_d
 
 	k->done.deliver = done;
 	ask_name(k, d->name);
+	k->lasts = d->kept;
 	pack_u8(&k->args, d->kept);
 	pack_str(&k->args, d->sender);
 	arrival_pack(&k->args, d->draft, d->trace);

@@ -2,7 +2,8 @@
  * bring. It is stored as mail that comes by SMTP is.
  *
  * A delivery bears a name made of the message's id and the item's number, the same at each try and after a crash. Its owner
- * remembers it until the item's end is durable (local_forget), so each is delivered once however often it is asked for. */
+ * remembers it until the item's end is durable (local_forget), so each is delivered once however often it is asked for.
+ * What a session tried before it came here bears the name of that try, which is kept in mind as well. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/sending/sending_inside.h"
@@ -14,6 +15,12 @@
 #define DELIVERIES_MAX 32    /* of one message under way at a time */
 #define PIECES_MAX     8     /* read in a turn */
 #define IDLE_MS        10000 /* so long a session stays without anything to do */
+
+struct tried { /* the name of a delivery that was made, of an item that is still open */
+	struct table_node node; /* by message */
+	const struct queue_item *item;
+	struct name name;
+};
 
 struct delivering { /* one recipient */
 	struct transport_session *session;
@@ -113,6 +120,35 @@ static struct name name_of(const struct queue_copy *c, const struct queue_recipi
 	return r->tried.life ? r->tried : name_lasting(c->id, r->number);
 }
 
+static void tried_add(struct sending *s, const struct queue_item *item, struct name name)
+{
+	struct tried *t = mem_new(struct tried);
+
+	t->item = item;
+	t->name = name;
+	table_add(&s->tried, &t->node, item->message->id);
+}
+
+static struct tried *tried_find(const struct sending *s, const struct queue_item *item)
+{
+	for (struct table_node *n = table_first(&s->tried, item->message->id); n; n = table_next(n)) {
+		struct tried *t = container_of(n, struct tried, node);
+
+		if (t->item == item)
+			return t;
+	}
+	return NULL;
+}
+
+void local_free(struct sending *s)
+{
+	for (struct table_node *n; (n = table_any(&s->tried));) {
+		table_remove(&s->tried, n);
+		free(container_of(n, struct tried, node));
+	}
+	table_free(&s->tried);
+}
+
 static void deliver_more(struct transport_session *t);
 
 static void delivered(void *user, enum err e, uint32_t uid)
@@ -124,8 +160,11 @@ static void delivered(void *user, enum err e, uint32_t uid)
 
 	d->call = NULL;
 	t->ended++;
-	if (!e)
+	if (!e) {
 		r->item->place = store_owner_of(t->w, r->recipient->address) + 1;
+		if (r->recipient->tried.life && !tried_find(t->w->sending, r->item))
+			tried_add(t->w->sending, r->item, r->recipient->tried);
+	}
 	tell(t, i, e, uid);
 	deliver_more(t);
 }
@@ -159,9 +198,15 @@ static void deliver_more(struct transport_session *t)
 
 void local_forget(struct worker *w, struct queue_item *item)
 {
-	if (item->place) /* one tried before it came here was named otherwise: that name makes room for others in time */
-		store_forget(w, item->place - 1, name_lasting(item->message->id, item->number));
+	struct tried *t = tried_find(w->sending, item);
+
+	if (item->place)
+		store_forget(w, item->place - 1, t ? t->name : name_lasting(item->message->id, item->number));
 	item->place = 0;
+	if (!t)
+		return;
+	table_remove(&w->sending->tried, &t->node);
+	free(t);
 }
 
 /* --- the message ---------------------------------------------------------------------------------------------------- */

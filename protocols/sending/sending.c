@@ -406,6 +406,7 @@ static void sending_free(struct sending *s)
 {
 	calendar_free(&s->calendar);
 	table_free(&s->destinations);
+	local_free(s);
 	rates_free(s->rates);
 	arena_free(&s->scratch);
 	policies_free(s->policies, s->policy_count);

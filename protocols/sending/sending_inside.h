@@ -269,6 +269,7 @@ void parcel_tell(void *user, enum err e, struct queue_copy *copy); /* opened for
 
 /* It is closed: its owner need not remember its delivery any more. */
 void local_forget(struct worker *w, struct queue_item *item);
+void local_free(struct sending *s);
 
 /* --- orders.c --------------------------------------------------------------------------------------------------- */
 
@@ -319,6 +320,7 @@ struct sending {
 	unsigned come;       /* items whose time has come, since they were told of */
 	uint32_t generation; /* of the configuration */
 	struct table destinations;
+	struct table tried; /* local.c's */
 	TAILQ_HEAD(destinations, queue_destination) all;
 	struct destinations rounds[ROUNDS];
 	unsigned turn;   /* the round served last */

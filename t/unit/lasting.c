@@ -22,6 +22,23 @@ static enum err ask(unsigned slot, uint32_t recipient)
 		"alice@example.test", STR("Subject: once\r\n\r\nHello\r\n"), name_lasting(MESSAGE, recipient));
 }
 
+/* Again, by the name of a try that a session made, for the queue. */
+static enum err ask_tried(struct name name)
+{
+	struct delivery d = { .account = STR("alice@example.test"),
+		.sender = STR("bob@example.test"),
+		.trace = STR("Return-Path: <bob@example.test>\n"),
+		.draft = draft_of(STR("Subject: once\r\n\r\nHello\r\n")),
+		.name = name,
+		.kept = true };
+
+	got_begin();
+	store_deliver(asker, &d, on_delivered, NULL);
+	got_end();
+	draft_free(d.draft);
+	return got.e;
+}
+
 static void again(void)
 {
 	stop();
@@ -47,6 +64,18 @@ int main(void)
 	turn_for(1500);
 	ok(!ask(1, 1) && messages() == 3 && !ask(1, 0) && messages() == 4,
 		"what is forgotten would be done again, and that alone");
+	asker = &workers[1];
+	name = name_arriving(asker);
+	ok(!ask_tried(name) && messages() == 5, "what the queue tries by a session's name");
+	turn_for(1500);
+	ok(!ask_tried(name) && messages() == 5, "is known while it may be asked for again");
+	again();
+	asker = &workers[1];
+	ok(!deliver("alice@example.test", "Subject: other\r\n\r\n") && !ask_tried(name) && messages() == 6,
+		"whatever lives that worker had since");
+	store_forget(&workers[1], store_owner_of(&workers[1], STR("alice@example.test")), name);
+	turn_for(1500);
+	ok(!ask_tried(name) && messages() == 7, "and no longer");
 	test_end();
 	return done();
 }
