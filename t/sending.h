@@ -379,6 +379,8 @@ static void close_now(void)
 	queue.closing_count = 0;
 }
 
+static char item_to[300]; /* where items were sent last: one place is enough */
+
 void queue_change(struct queue *q, struct queue_item *item, const struct queue_change *c)
 {
 	(void)q;
@@ -391,6 +393,10 @@ void queue_change(struct queue *q, struct queue_item *item, const struct queue_c
 	item->tries = c->tries;
 	item->warned = c->warned;
 	item->ready_s = c->ready_s ? c->ready_s : item->ready_s;
+	if (!c->to.len)
+		return;
+	snprintf(item_to, sizeof(item_to), STR_FMT, STR_ARG(c->to));
+	item->to = 1;
 }
 
 /* What is noted of an item is what the test says. */
@@ -409,6 +415,18 @@ bool queue_noted(const struct queue *q, const struct queue_item *item, struct qu
 	(void)q;
 	*a = noted_answer;
 	return item == noted_item;
+}
+
+struct str queue_item_to(const struct queue *q, const struct queue_item *item)
+{
+	(void)q;
+	return item->to ? str_of(item_to) : STR("");
+}
+
+bool queue_takes_to(struct queue *q, struct str to)
+{
+	(void)q, (void)to;
+	return true;
 }
 
 void queue_unhold(struct queue *q, struct queue_item *item)

@@ -203,22 +203,32 @@ static bool order_message(struct slice *s, struct queue_message *m, const struct
 		s->answer.item = o.to;
 	count = sending_order(s->w, m, s->ask.order, s->ask.via, is_ordered, &o); /* m may be gone */
 	s->answer.count += (uint32_t)count;
-	if (count)
-		log_info("sending", id, "%s items=%zu by=operator%s" STR_FMT, orders[s->ask.order].done, count,
-			s->ask.via.len ? " to=" : "", STR_ARG(s->ask.via));
+	if (count && s->ask.via.len)
+		log_info("sending", id, "%s items=%zu by=operator to=" STR_FMT, orders[s->ask.order].done, count,
+			STR_ARG(s->ask.via));
+	else if (count)
+		log_info("sending", id, "%s items=%zu by=operator", orders[s->ask.order].done, count);
 	return whole;
 }
 
 /* --- a slice -------------------------------------------------------------------------------------------------------- */
 
-/* One of those that were opened. */
+static void ordered(void *user)
+{
+	answer(user);
+}
+
+/* One of those that were opened. An order is told as done when it lasts. */
 static void picked_step(void *user)
 {
 	struct slice *s = user;
 	struct queue_copy *copy = s->done < s->count ? s->picked[s->done].copy : NULL;
 
 	if (s->done++ >= s->count) {
-		answer(s);
+		if (s->ask.task == SLICE_ORDER && !s->w->stopping)
+			queue_when_written(s->w->queue, ordered, s);
+		else
+			answer(s);
 		return;
 	}
 	if (copy && s->ask.task == SLICE_SHOW)

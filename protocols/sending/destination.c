@@ -284,6 +284,17 @@ struct queue_destination *destination_of(struct sending *s, struct str address, 
 	return d;
 }
 
+struct queue_destination *destination_of_item(
+	struct sending *s, const struct queue_item *item, struct str address, struct str sender)
+{
+	struct str to = queue_item_to(s->w->queue, item);
+	struct next_hop hop;
+
+	if (to.len && hop_read(to, &hop))
+		return destination_of_hop(s, &hop);
+	return destination_of(s, address, item->local, sender);
+}
+
 struct queue_destination *destination_of_hop(struct sending *s, const struct next_hop *hop)
 {
 	const struct policy *p = sending_policy(s, hop->host);

@@ -64,21 +64,31 @@ void item_retry(struct sending *s, struct queue_item *item)
 }
 
 /* What the other side said last stays. */
-static void change(struct sending *s, struct queue_item *item, enum queue_fate fate, uint32_t ready_s)
+static void change(struct sending *s, struct queue_item *item, enum queue_fate fate, uint32_t ready_s, struct str to)
 {
 	struct queue_change c = { .fate = fate,
 		.next_s = item->next_s,
 		.tries = item->tries,
 		.warned = item->warned,
 		.keeps = true,
-		.ready_s = ready_s };
+		.ready_s = ready_s,
+		.to = to };
 
 	queue_change(s->w->queue, item, &c);
 }
 
+/* It lasts: after a crash it is due as well. */
+static void retry_to(struct sending *s, struct queue_item *item, struct str to)
+{
+	item_take(s, item);
+	item->next_s = sending_now_s(s);
+	change(s, item, FATE_WAITS, 0, to);
+	item_wait(s, item, item->next_s, 0);
+}
+
 static void retry(struct sending *s, struct queue_item *item)
 {
-	item_retry(s, item);
+	retry_to(s, item, STR(""));
 	if (timer_runs(&item->destination->timer))
 		destination_wake(item->destination);
 }
@@ -86,7 +96,7 @@ static void retry(struct sending *s, struct queue_item *item)
 void item_hold(struct sending *s, struct queue_item *item)
 {
 	item->destination->held++;
-	change(s, item, FATE_HELD, 0);
+	change(s, item, FATE_HELD, 0, STR(""));
 	destination_settle(item->destination);
 }
 
@@ -100,7 +110,7 @@ static void release(struct sending *s, struct queue_item *item)
 {
 	item->destination->held--;
 	item->next_s = sending_now_s(s);
-	change(s, item, FATE_WAITS, item->next_s);
+	change(s, item, FATE_WAITS, item->next_s, STR(""));
 	item_wait(s, item, item->next_s, 0);
 }
 
@@ -117,7 +127,7 @@ static void let_go(struct sending *s, struct queue_item *item)
 static void delete (struct sending *s, struct queue_item *item)
 {
 	let_go(s, item);
-	change(s, item, FATE_ENDED, 0);
+	change(s, item, FATE_ENDED, 0, STR(""));
 	destination_settle(item->destination);
 }
 
@@ -130,8 +140,7 @@ static void bounce(struct sending *s, struct queue_item *item)
 	destination_settle(item->destination);
 }
 
-/* "host:port", "[192.0.2.1]:port" or without a port. */
-static bool hop_read(struct str to, struct next_hop *hop)
+bool hop_read(struct str to, struct next_hop *hop)
 {
 	ptrdiff_t colon = str_rfind(to, ':'), bracket = str_rfind(to, ']');
 	uint32_t port = PORT;
@@ -149,13 +158,14 @@ static bool hop_read(struct str to, struct next_hop *hop)
 	return to.len > 0 && str_find(to, '[') < 0 && str_find(to, ']') < 0;
 }
 
-static void move(struct sending *s, struct queue_item *item, struct queue_destination *d)
+static void move(struct sending *s, struct queue_item *item, struct queue_destination *d, struct str to)
 {
-	if (item->local || item->destination == d)
-		return;
-	item_move(s, item, d);
-	if (item->state == ITEM_WAITS)
-		item_retry(s, item);
+	if (item->destination != d)
+		item_move(s, item, d);
+	if (item->state == ITEM_HELD)
+		change(s, item, FATE_HELD, 0, to);
+	else
+		retry_to(s, item, to);
 }
 
 static bool concerns(enum sending_order order, const struct queue_item *item)
@@ -175,7 +185,8 @@ static bool concerns(enum sending_order order, const struct queue_item *item)
 	}
 }
 
-static void obey(struct sending *s, struct queue_item *item, enum sending_order order, struct queue_destination *to)
+static void obey(struct sending *s, struct queue_item *item, enum sending_order order, struct queue_destination *d,
+	struct str to)
 {
 	switch (order) {
 	case ORDER_RETRY:
@@ -194,7 +205,7 @@ static void obey(struct sending *s, struct queue_item *item, enum sending_order 
 		bounce(s, item);
 		break;
 	case ORDER_MOVE:
-		move(s, item, to);
+		move(s, item, d, to);
 	}
 }
 
@@ -206,18 +217,16 @@ size_t sending_order(struct worker *w, struct queue_message *m, enum sending_ord
 	struct next_hop hop;
 	size_t count = 0;
 
-	if (!s || (order == ORDER_MOVE && !hop_read(to, &hop)))
+	if (!s || (order == ORDER_MOVE && (!hop_read(to, &hop) || !queue_takes_to(w->queue, to))))
 		return 0;
 	for (uint32_t i = 0; i < m->count; i++) {
 		struct queue_item *item = &m->items[i];
 
 		if (!item->message || !item->destination || !concerns(order, item) || (matches && !matches(user, item)))
 			continue;
-		if (order == ORDER_MOVE && !d) {
+		if (order == ORDER_MOVE && !d)
 			d = destination_of_hop(s, &hop);
-			d->moved = true;
-		}
-		obey(s, item, order, d);
+		obey(s, item, order, d, to);
 		count++;
 	}
 	return count;

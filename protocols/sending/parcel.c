@@ -85,10 +85,9 @@ static void reroute(const struct parcel *p)
 		const struct queue_recipient *r = p->transaction.recipients[i].recipient;
 		struct queue_destination *d;
 
-		if (!item->message || item->destination->moved ||
-			(item->state != ITEM_WAITS && item->state != ITEM_HELD))
+		if (!item->message || (item->state != ITEM_WAITS && item->state != ITEM_HELD))
 			continue;
-		d = destination_of(s, r->address, item->local, copy->envelope.sender);
+		d = destination_of_item(s, item, r->address, copy->envelope.sender);
 		if (d != item->destination)
 			item_move(s, item, d);
 		else

@@ -226,7 +226,7 @@ static bool take_answer(struct sending *s, struct queue_item *item, struct str a
 static void opened(void *user, struct queue_item *item, struct str address, struct str sender)
 {
 	struct sending *s = user;
-	struct queue_destination *d = destination_of(s, address, item->local, sender);
+	struct queue_destination *d = destination_of_item(s, item, address, sender);
 
 	destination_enter(d, item);
 	if (take_answer(s, item, address))

@@ -141,7 +141,6 @@ struct queue_destination {
 	bool local;
 	enum standing standing;
 	bool refusing;             /* what is due is refused, in the words of the last outcome */
-	bool moved;                /* an operator sent its items here: a reload leaves them */
 	struct timer timer;        /* runs while it is left alone */
 	uint32_t until_s;          /* until when */
 	struct address *waits_for; /* a connection to it (rate.c) */
@@ -176,7 +175,10 @@ struct sending_session {
 	int64_t since_ms; /* of the state */
 };
 
-/* Finds or makes the destination of an address: by next hop, and by policy where that is not the hop's own. */
+/* Finds or makes the destination of an item: where an operator sent it (orders.c), else of its address: by next hop, and by
+ * policy where that is not the hop's own. */
+struct queue_destination *destination_of_item(
+	struct sending *s, const struct queue_item *item, struct str address, struct str sender);
 struct queue_destination *destination_of(struct sending *s, struct str address, bool local, struct str sender);
 struct queue_destination *destination_of_hop(struct sending *s, const struct next_hop *hop);
 void destination_settle(struct queue_destination *d); /* frees it if nothing needs it any more; else considers it */
@@ -275,6 +277,8 @@ void local_free(struct sending *s);
 
 void item_retry(struct sending *s, struct queue_item *item); /* it waits: it is due now */
 uint32_t destination_oldest_s(const struct queue_destination *d);
+/* What operators write: "host:port", "[192.0.2.1]:port" or without a port. False: it is none. Its host is a span of it. */
+bool hop_read(struct str to, struct next_hop *hop);
 
 /* --- walk.c ----------------------------------------------------------------------------------------------------- */
 

@@ -52,8 +52,7 @@ static void opening_free(struct opening *o)
 
 static bool may_move(const struct queue_item *item)
 {
-	return item->message && item->destination && !item->destination->moved &&
-	       (item->state == ITEM_WAITS || item->state == ITEM_HELD);
+	return item->message && item->destination && (item->state == ITEM_WAITS || item->state == ITEM_HELD);
 }
 
 static void on_open(void *user, enum err e, struct queue_copy *copy)
@@ -69,7 +68,7 @@ static void on_open(void *user, enum err e, struct queue_copy *copy)
 
 		if (!may_move(item))
 			continue;
-		d = destination_of(s, r->address, item->local, copy->envelope.sender);
+		d = destination_of_item(s, item, r->address, copy->envelope.sender);
 		if (d != item->destination)
 			item_move(s, item, d);
 		else

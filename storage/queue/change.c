@@ -61,11 +61,72 @@ static void flight_end(struct flush *f)
 	*at = f->next;
 }
 
-/* What was answered is written now, or its item is gone. */
+/* --- who waits until what was changed is durable --------------------------------------------------------------------- */
+
+struct written {
+	struct written *next;
+	struct queue *q;
+	struct chore chore;
+	uint32_t round;
+	uint64_t left; /* changes of this round and those before it that are not written */
+	void (*done)(void *user);
+	void *user;
+};
+
+static void written_tell(void *user)
+{
+	struct written *w = user, **at = &w->q->waiting;
+	void (*done)(void *user) = w->done;
+	void *whom = w->user;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	free(w);
+	done(whom);
+}
+
+static void written_look(struct written *w)
+{
+	if (!w->left)
+		chore_start(w->q->w->chores, &w->chore, written_tell, w);
+}
+
+void queue_when_written(struct queue *q, void (*done)(void *user), void *user)
+{
+	struct written *w = mem_new(struct written);
+
+	w->q = q;
+	w->done = done;
+	w->user = user;
+	w->round = q->round++;
+	w->left = q->unwritten;
+	w->next = q->waiting;
+	q->waiting = w;
+	written_look(w);
+}
+
+static void written_free(struct queue *q)
+{
+	while (q->waiting) {
+		struct written *w = q->waiting;
+
+		q->waiting = w->next;
+		chore_stop(q->w->chores, &w->chore);
+		free(w);
+	}
+}
+
+/* A change is written, with what was answered; or its item is gone, and nobody needs it. */
 static void pending_release(struct queue *q, struct pending *p)
 {
 	answers_release(q->answers, p->note);
 	p->note = 0;
+	q->unwritten--;
+	for (struct written *w = q->waiting; w && (int32_t)(w->round - p->round) >= 0; w = w->next) {
+		w->left--;
+		written_look(w);
+	}
 }
 
 /* It is no more the item's. */
@@ -283,16 +344,19 @@ void changes_go_on(struct queue *q)
 
 /* --- changing -------------------------------------------------------------------------------------------------------- */
 
-static struct pending *pending_new(struct queue_item *item, const struct queue_change *c)
+static struct pending *pending_new(struct queue *q, struct queue_item *item, const struct queue_change *c)
 {
 	struct queue_change whole = *c;
 	struct buf line = { 0 };
 	struct pending *p;
 
 	whole.ready_s = item->ready_s;
+	whole.to = queue_item_to(q, item);
 	fate_print(&line, item->message->id, item->number, &whole);
 	p = mem_alloc(sizeof(*p) + buf_len(&line));
 	p->item = item;
+	p->round = q->round;
+	q->unwritten++;
 	p->id = item->message->id;
 	p->number = item->number;
 	p->ends = c->fate == FATE_ENDED;
@@ -334,10 +398,11 @@ void queue_change(struct queue *q, struct queue_item *item, const struct queue_c
 		item->tries = c->tries;
 		item->warned = c->warned;
 		item->ready_s = c->ready_s ? c->ready_s : item->ready_s;
+		item->to = c->to.len ? to_keep(q, c->to) : item->to;
 	}
 	if (item->changes < UINT16_MAX)
 		item->changes++;
-	pendings_add(&q->pendings, pending_new(item, c));
+	pendings_add(&q->pendings, pending_new(q, item, c));
 	flush_later(q, 0);
 }
 
@@ -387,4 +452,5 @@ void changes_free(struct queue *q)
 		free(f);
 	}
 	pendings_free(&q->pendings);
+	written_free(q);
 }

@@ -42,6 +42,8 @@ void fate_print(struct buf *out, uint64_t id, uint32_t number, const struct queu
 		buf_printf(out, " ready=%" PRIu32, c->ready_s);
 	if (c->warned)
 		buf_add_str(out, STR(" warned"));
+	if (c->to.len)
+		word_add(out, "to", c->to);
 	if (c->keeps) {
 		buf_add_str(out, STR(" kept\n"));
 		return;
@@ -82,12 +84,25 @@ static bool reply_of(struct str value, struct arena *a, struct str *reply)
 	return good && all.len <= FATE_REPLY_MAX;
 }
 
+bool fate_to_good(struct str to)
+{
+	for (size_t i = 0; i < to.len; i++)
+		if (!(to.p[i] >= '0' && to.p[i] <= '9') && !(to.p[i] >= 'a' && to.p[i] <= 'z') &&
+			!(to.p[i] >= 'A' && to.p[i] <= 'Z') && !memchr("-._:[]", to.p[i], 6))
+			return false;
+	return to.len && to.len <= FATE_TO_MAX;
+}
+
 static bool read_word(struct str key, struct str value, struct fate *f, struct arena *a)
 {
 	uint32_t tries;
 
 	if (str_eq(key, STR("next")))
 		return str_u32(value, &f->next_s);
+	if (str_eq(key, STR("to"))) {
+		f->to = value;
+		return fate_to_good(value);
+	}
 	if (str_eq(key, STR("ready")))
 		return str_u32(value, &f->ready_s);
 	if (str_eq(key, STR("tries"))) {

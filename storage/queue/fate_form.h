@@ -3,6 +3,7 @@
  *   waits q0-1f3a 0 next=1795412443 tries=3 warned status=4.2.2 reply=452%204.2.2%20full remote=mx.far.test
  *   held q0-1f3a 1 next=1795412443 kept       what was said of it before stays
  *   waits q0-1f3a 1 next=1795412443 ready=1795412443 kept      released then: its time counts from there
+ *   waits q0-1f3a 1 next=1795412443 to=mx.test:25 kept         where an operator sent it: in each line from there on
  *   ended q0-1f3a 0                 or 0:7, numbers of recipients from 0 to 7
  *   moved q0-1f3a                   the message is in another segment now, with all that is open of it
  * The last line about a recipient counts (with `kept`, its status, reply and remote are those of the last without), and
@@ -18,7 +19,8 @@
 #define FATE_STATUS_MAX 16 /* bytes that are kept of each */
 #define FATE_REPLY_MAX  1000
 #define FATE_REMOTE_MAX 300
-#define FATE_LINE_MAX   (4096 + 256) /* bytes of a line at most: all of these as %XX */
+#define FATE_TO_MAX     270
+#define FATE_LINE_MAX   (4096 + 256 + FATE_TO_MAX) /* bytes of a line at most: all of these as %XX */
 
 enum fate_kind { FATE_LINE_WAITS, FATE_LINE_HELD, FATE_LINE_ENDED, FATE_LINE_MOVED };
 struct fate {
@@ -30,8 +32,10 @@ struct fate {
 	uint16_t tries;
 	bool warned, keeps;
 	struct str status, reply, remote;
+	struct str to; /* a span of the line */
 };
 
+bool fate_to_good(struct str to); /* whether it can be written in a line */
 void fate_print_head(struct buf *out);
 void fate_print(struct buf *out, uint64_t id, uint32_t number, const struct queue_change *c);
 void fate_print_ended(struct buf *out, uint64_t id, uint32_t first, uint32_t last);

@@ -20,7 +20,7 @@ struct fates_slot {
 struct fates_line {
 	uint32_t next; /* of the same message, counted from 1; 0: none */
 	uint32_t first, last, at, next_s, ready_s;
-	uint16_t tries;
+	uint16_t tries, to;
 	uint8_t kind;
 	bool warned, keeps;
 };
@@ -47,6 +47,19 @@ static void slots_grow(struct fates *f)
 	free(old);
 }
 
+/* Its place, counted from 1; 0: none, or there are too many. */
+static uint16_t to_place(struct fates *f, struct str to)
+{
+	for (unsigned i = f->to_count; i && to.len; i--)
+		if (str_eq(str_of(f->tos[i - 1]), to))
+			return (uint16_t)i;
+	if (!to.len || f->to_count == QUEUE_TO_MAX)
+		return 0;
+	f->tos = mem_resize(f->tos, (f->to_count + 1) * sizeof(*f->tos));
+	f->tos[f->to_count] = str_dup(to);
+	return (uint16_t)++f->to_count;
+}
+
 void fates_add(struct fates *f, const struct fate *fate, uint64_t at)
 {
 	struct fates_slot *s;
@@ -63,6 +76,7 @@ void fates_add(struct fates *f, const struct fate *fate, uint64_t at)
 		.next_s = fate->next_s,
 		.ready_s = fate->ready_s,
 		.tries = fate->tries,
+		.to = to_place(f, fate->to),
 		.kind = (uint8_t)fate->kind,
 		.warned = fate->warned,
 		.keeps = fate->keeps };
@@ -171,6 +185,7 @@ static void apply_line(const struct fates_line *l, struct record *r)
 		item->warned = l->warned;
 		if (l->ready_s)
 			item->ready_s = l->ready_s;
+		item->to = l->to;
 		if (!l->keeps)
 			record_lines(r)[i] = l->at;
 	}
@@ -190,6 +205,9 @@ bool fates_apply(const struct fates *f, struct record *r)
 
 void fates_free(struct fates *f)
 {
+	for (unsigned i = 0; i < f->to_count; i++)
+		free(f->tos[i]);
+	free(f->tos);
 	free(f->slots);
 	free(f->lines);
 	*f = (struct fates){ 0 };

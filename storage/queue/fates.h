@@ -10,6 +10,8 @@ struct fates {                    /* a zeroed one is empty */
 	size_t slot_count, used;
 	struct fates_line *lines;
 	uint32_t line_count, line_cap;
+	char **tos; /* where operators sent items, each once */
+	unsigned to_count;
 	uint64_t size;  /* of the file */
 	bool torn;      /* it does not end in LF */
 	bool newer;     /* of a version that is not known: it says nothing */
@@ -19,7 +21,8 @@ struct fates {                    /* a zeroed one is empty */
 /* Reads the file. ERR_ABSENT: it is not there, which is nothing unusual; others are logged. In a lane. */
 enum err fates_read(struct fates *f, int directory, const char *path);
 void fates_add(struct fates *f, const struct fate *fate, uint64_t at);
-/* What is told of the message is done to it. False: nothing of it is open. */
+/* What is told of the message is done to it; an item's `to` is a place in f->tos then, counted from 1. False: nothing of
+ * it is open. */
 bool fates_apply(const struct fates *f, struct record *r);
 void fates_free(struct fates *f);
 

@@ -119,6 +119,13 @@ static void pass_damage(struct load *l, const char *what)
 	l->place = next;
 }
 
+static void keep_texts(struct load *l, const struct queue_item *item, struct str address)
+{
+	pack_str(&l->texts, address);
+	if (item->to)
+		pack_str(&l->texts, str_of(l->fates.tos[item->to - 1]));
+}
+
 static void keep(struct load *l, const struct envelope_head *h, const struct queue_envelope *e)
 {
 	struct record *r = record_from(h, e);
@@ -133,7 +140,7 @@ static void keep(struct load *l, const struct envelope_head *h, const struct que
 	pack_str(&l->texts, e->sender);
 	for (uint32_t i = 0; i < r->m.count; i++)
 		if (r->m.items[i].message)
-			pack_str(&l->texts, e->recipients[i].address);
+			keep_texts(l, &r->m.items[i], e->recipients[i].address);
 	l->records[l->record_count++] = r;
 }
 

@@ -310,7 +310,8 @@ static void write_item(struct writing *x, const struct mover *o, uint32_t number
 		.next_s = item->next_s,
 		.tries = item->tries,
 		.warned = item->warned,
-		.ready_s = item->ready_s };
+		.ready_s = item->ready_s,
+		.to = queue_item_to(r->m.segment->q, item) };
 	uint64_t at;
 
 	if (texts) {

@@ -19,6 +19,7 @@
 #define ID_BYTES        128 /* no message with its envelope is shorter: how ids are bounded by a file's length */
 #define AGAIN_MS        1000
 #define QUEUE_PATH_SIZE 64
+#define QUEUE_TO_MAX    1000 /* places that operators send items to */
 
 struct queue_segment {
 	struct queue_segment *next;
@@ -55,7 +56,8 @@ struct opening { /* messages whose items the listener is to be told of, in slice
 	struct record **records;
 	size_t count, at; /* at: the record being told */
 	uint32_t item;
-	struct buf texts;  /* of each record: its sender, then the address of each open item */
+	struct buf
+		texts; /* of each record: its sender, then of each open item the address, and where it was sent, if `to` */
 	size_t read;       /* of texts */
 	bool begun;        /* the sender is read */
 	struct str sender; /* of the record being told; in texts */
@@ -71,6 +73,7 @@ struct pending { /* a change that is not written yet */
 	uint32_t at;   /* where its line is, once it is made */
 	uint16_t note; /* the item's, that what the line says was answered; 0: none */
 	struct queue_segment *segment;
+	uint32_t round;   /* in which it was made: of queue_when_written */
 	bool ends, texts; /* texts: there is something to be read in the line */
 	bool keeps;       /* what is to be read of the item stands in an earlier one */
 	size_t len;
@@ -93,6 +96,8 @@ struct queue {
 	struct queue_totals totals;
 	struct queue_segment *segments, *current; /* current: NULL: none yet */
 	uint64_t uses;                            /* of segments, counted */
+	char **tos;                               /* where operators sent items, each once */
+	unsigned to_count;
 
 	unsigned unsynced; /* entries of ours */
 	bool broken;       /* one failed, and not all are told */
@@ -103,6 +108,9 @@ struct queue {
 	struct chore flush_chore;
 	bool flushing, failed; /* failed: changes could not be written the last time */
 	struct flush *flights; /* entries of changes under way */
+	uint64_t unwritten;    /* changes that are not durable */
+	uint32_t round;
+	struct written *waiting; /* who waits until they are, the last first */
 
 	struct opening *openings, **openings_last;
 	struct chore opening_chore;
@@ -135,6 +143,7 @@ struct record *record_from(const struct envelope_head *h, const struct queue_env
 void record_add(struct queue *q, struct record *r);                                        /* it counts from now on */
 void record_list(struct queue *q, struct record *r);                                       /* it is found from now on */
 void item_close(struct queue *q, struct queue_item *item);
+uint16_t to_keep(struct queue *q, struct str to); /* an item's `to`; 0: "", or there is no room for one more */
 /* Its items are told the listener, the first of them at once; then done(user), which may run from in here. */
 void opening_add(struct queue *q, struct opening *o);
 

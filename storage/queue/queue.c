@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/owner.h"
+#include "storage/queue/fate_form.h"
 #include "storage/queue/parts.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -146,6 +147,7 @@ static bool opening_tell(struct queue *q, struct opening *o)
 	for (; o->at < o->count; o->at++, o->item = 0, o->begun = false) {
 		struct record *r = o->records[o->at];
 		uint32_t count = r->m.count;
+		struct str address;
 
 		if (!o->begun)
 			o->sender = unpack_str(&u);
@@ -159,9 +161,12 @@ static bool opening_tell(struct queue *q, struct opening *o)
 				o->read = buf_len(&o->texts) - u.left.len;
 				return false;
 			}
+			address = unpack_str(&u);
+			if (item->to)
+				item->to = to_keep(q, unpack_str(&u));
 			answers_find(q->answers, item);
 			if (q->listener.opened)
-				q->listener.opened(q->user, item, unpack_str(&u), o->sender);
+				q->listener.opened(q->user, item, address, o->sender);
 		}
 		record_list(q, r);
 	}
@@ -206,6 +211,30 @@ void queue_listen(struct queue *q, const struct queue_listener *l, void *user)
 {
 	q->listener = *l;
 	q->user = user;
+}
+
+/* --- where operators sent items -------------------------------------------------------------------------------------- */
+
+uint16_t to_keep(struct queue *q, struct str to)
+{
+	for (unsigned i = q->to_count; i && to.len; i--)
+		if (str_eq(str_of(q->tos[i - 1]), to))
+			return (uint16_t)i;
+	if (!to.len || q->to_count == QUEUE_TO_MAX)
+		return 0;
+	q->tos = mem_resize(q->tos, (q->to_count + 1) * sizeof(*q->tos));
+	q->tos[q->to_count] = str_dup(to);
+	return (uint16_t)++q->to_count;
+}
+
+struct str queue_item_to(const struct queue *q, const struct queue_item *item)
+{
+	return item->to ? str_of(q->tos[item->to - 1]) : STR("");
+}
+
+bool queue_takes_to(struct queue *q, struct str to)
+{
+	return fate_to_good(to) && to_keep(q, to);
 }
 
 /* --- answers --------------------------------------------------------------------------------------------------------- */
@@ -334,6 +363,9 @@ void queue_free(struct queue *q)
 		segment_unref(s);
 	}
 	answers_free(q->answers);
+	for (unsigned i = 0; i < q->to_count; i++)
+		free(q->tos[i]);
+	free(q->tos);
 	q->w->queue = NULL;
 	free(q);
 }

@@ -106,6 +106,7 @@ struct queue_item { /* one recipient whose fate is open */
 	struct queue_item *next, *prev;
 	uint32_t place;
 	uint16_t note; /* the queue's own: of an answer (queue_note), counted from 1; 0: none */
+	uint16_t to;   /* the same: queue_item_to */
 };
 
 struct queue_message {
@@ -170,10 +171,18 @@ struct queue_change {
 	struct str status, reply, remote;
 	bool keeps;       /* these stay as they are, and say nothing here */
 	uint32_t ready_s; /* it was released then; 0: as it was */
+	struct str to;    /* an operator sends it there: "host:port", letters, digits and "-._:[]"; "": as it was */
 };
 /* In memory at once (but for closing), in the files soon: many of one turn are one entry. Nobody need wait. If the
  * disk does not take it, it is tried again until it does, and the item is not tried meanwhile. */
 void queue_change(struct queue *q, struct queue_item *item, const struct queue_change *c);
+/* Where an operator sent it, last; "": nowhere, it goes as routes say. */
+struct str queue_item_to(const struct queue *q, const struct queue_item *item);
+/* Whether one more such place can be kept; those that there are always can. */
+bool queue_takes_to(struct queue *q, struct str to);
+/* Once all changes made until now are durable: in a later turn. After queue_stop never. */
+void queue_when_written(struct queue *q, void (*done)(void *user), void *user);
+
 /* What another side said of recipients. Of those kinds that do not say that he has the message the greater outweighs. */
 #define QUEUE_ANSWER_OPEN 3 /* kinds below it, the listener's own, say that he has it */
 struct queue_answer {
