@@ -119,8 +119,8 @@ static void give_up(struct index *x, unsigned shard, bool keep)
 /* Errors that are not the database's: nothing is wrong with its files. */
 static bool is_shortage(const char *text)
 {
-	static const char *const texts[] = { "No space left", "quota exceeded", "Too many open files", "LOCK",
-		"already held by process", "Cannot allocate" };
+	static const char *const texts[] = { "No space left", "quota exceeded", "Too many open files",
+		"Resource temporarily unavailable", "already held by process", "Cannot allocate" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (strstr(text, texts[i]))

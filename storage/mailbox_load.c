@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEAD_MAX 4096 /* bytes in which the state file's first line is looked for */
+#define HEAD_MAX     4096 /* bytes in which the state file's first line is looked for */
+#define MISSING_TOLD 10   /* messages that are gone, one by one */
 
 COUNTER(rebuilds, "store.rebuilds", "mailboxes read again from their files alone");
 
@@ -189,6 +190,59 @@ static void remember(struct load *l)
 		now->clock = was->clock;
 }
 
+/* --- what the index knew and the files no longer hold -------------------------------------------------------------- */
+
+struct missing {
+	const struct load *l;
+	unsigned count;
+};
+
+static bool has_uid(const struct mailbox_scan *s, uint32_t uid)
+{
+	size_t low = 0, high = s->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (s->messages[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < s->count && s->messages[low].uid == uid;
+}
+
+static void missing_tell(void *user, const struct message *m)
+{
+	struct missing *k = user;
+
+	if (!has_uid(&k->l->scan, m->uid) && ++k->count <= MISSING_TOLD)
+		log_warn("store", NULL,
+			"a message is no longer in its mbox account=%s mailbox=\"%s\" uid=%u offset=%llu",
+			k->l->address, k->l->name, m->uid, (unsigned long long)m->offset);
+}
+
+static void missing_work(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+	struct missing k = { l, 0 };
+
+	index_messages_work(l->index, l->shard, l->record.head.id, missing_tell, &k);
+	if (k.count > MISSING_TOLD)
+		log_warn("store", NULL, "more messages are no longer in their mbox account=%s mailbox=\"%s\" count=%u",
+			l->address, l->name, k.count - MISSING_TOLD);
+}
+
+static void whole_end(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	counter_add(&rebuilds, 1);
+	log_info("store", NULL, "read again from its files account=%s mailbox=\"%s\" messages=%u", l->address, l->name,
+		l->scan.r.messages);
+	load_end(l, true, true);
+}
+
 static void scan_whole(struct load *l);
 
 static void whole_done(struct job *job)
@@ -203,13 +257,15 @@ static void whole_done(struct job *job)
 		load_next(l, l->m->st->w->slow, scan_work, whole_done);
 		return;
 	}
-	if (!l->e) {
-		remember(l);
-		counter_add(&rebuilds, 1);
-		log_info("store", NULL, "read again from its files account=%s mailbox=\"%s\" messages=%u", l->address,
-			l->name, l->scan.r.messages);
+	if (l->e) {
+		load_end(l, true, true);
+		return;
 	}
-	load_end(l, true, true);
+	remember(l);
+	if (l->known && l->record.head.id == l->scan.r.head.id && l->scan.r.messages < l->record.messages)
+		load_next(l, l->m->st->w->index, missing_work, whole_end);
+	else
+		whole_end(job);
 }
 
 static void scan_new(struct load *l)
@@ -331,15 +387,22 @@ static void files_work(struct job *job)
 	struct load *l = container_of(job, struct load, job);
 	struct mailbox_scan *s = &l->scan;
 	uint64_t mbox, state;
-	bool any = file_size(s, ".mbox", &mbox, &l->e);
+	bool any = file_size(s, ".mbox", &mbox, &l->e), same;
 
 	any |= file_size(s, ".state", &state, &l->e);
 	if (!any && !l->e)
 		l->e = ERR_ABSENT;
-	if (l->e || !l->known || !same_head(s))
+	if (l->e || !l->known)
 		return;
-	l->current = mbox == s->r.mbox_end && state == s->r.state_end;
-	l->grown = mbox >= s->r.mbox_end && state >= s->r.state_end;
+	same = same_head(s);
+	l->current = same && mbox == s->r.mbox_end && state == s->r.state_end;
+	l->grown = same && mbox >= s->r.mbox_end && state >= s->r.state_end;
+	if (!l->grown && (same || !state))
+		log_warn("store", NULL,
+			"a file is shorter than the index knew it account=%s mailbox=\"%s\" mbox=%llu of=%llu "
+		        "state=%llu of=%llu",
+			l->address, l->name, (unsigned long long)mbox, (unsigned long long)s->r.mbox_end,
+			(unsigned long long)state, (unsigned long long)s->r.state_end);
 }
 
 static void files_done(struct job *job)
