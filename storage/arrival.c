@@ -29,6 +29,16 @@ void arrival_pack(struct buf *out, const struct draft *d, struct str before)
 	pack_str(out, draft_bytes(d));
 }
 
+void arrival_pack_file(struct buf *out, uint64_t stored, uint64_t wire, uint64_t header, struct str file)
+{
+	pack_str(out, STR_NONE);
+	pack_u64(out, stored);
+	pack_u64(out, wire);
+	pack_u64(out, header);
+	pack_str(out, file);
+	pack_str(out, STR_NONE);
+}
+
 void arrival_unpack(struct unpack *u, struct arrival *a)
 {
 	struct incoming *in = &a->in;

@@ -23,6 +23,8 @@ struct arrivals { /* the beginning of their task's op */
 
 /* before: header lines in stored form that go before the message. */
 void arrival_pack(struct buf *out, const struct draft *d, struct str before);
+/* A message that is a file of the spool, without header lines before it. */
+void arrival_pack_file(struct buf *out, uint64_t stored, uint64_t wire, uint64_t header, struct str file);
 void arrival_unpack(struct unpack *u, struct arrival *a); /* what cannot be makes u bad */
 
 /* May the journal, and the mailbox once it is held, have them now? ERR_TOO_BIG: they are more than an entry can hold. */

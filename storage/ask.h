@@ -4,8 +4,12 @@
 #ifndef STORAGE_ASK_H
 #define STORAGE_ASK_H
 
+#include "storage/backup.h"
 #include "storage/check.h"
 #include "storage/store.h"
+
+/* name: what was brought back (restore_parts.h) is called so; valid until done returns. */
+typedef void put_back_done(void *user, enum err e, struct str name);
 
 enum asker {
 	ASKER_SYSTEM,  /* mail coming in, logins */
@@ -51,6 +55,8 @@ struct asked {
 		name_done *name;
 		check_done *check;
 		quota_done *quota;
+		backup_done *backup;
+		put_back_done *put;
 	} done;
 };
 

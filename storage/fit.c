@@ -164,7 +164,7 @@ static struct identity read_identity(const struct fits *f, const char *path, boo
 	return who;
 }
 
-/* An mbox that was another program's does not say it; its state file does. */
+/* An mbox that was another program's, or was brought back under another name, does not say it; its state file does. */
 static struct identity identity_of(struct fits *f, struct str path)
 {
 	struct identity who = { marks_get(f->ids, path), (uint32_t)marks_get(f->generations, path) };
@@ -174,9 +174,14 @@ static struct identity identity_of(struct fits *f, struct str path)
 	if (who.id || who.generation)
 		return (struct identity){ who.id - 1, who.generation - 1 };
 	who = read_identity(f, text_of(path, text), is_mbox);
-	if (!who.id && is_mbox) {
+	if (is_mbox) {
+		struct identity state;
+
 		memcpy(text + path.len - 4, "state", 6);
-		who = read_identity(f, text, false);
+		state = read_identity(f, text, false);
+		if (!who.id)
+			who.generation = state.generation;
+		who.id = state.id ? state.id : who.id;
 	}
 	marks_raise(f->ids, path, who.id + 1);
 	marks_raise(f->generations, path, (uint64_t)who.generation + 1);

@@ -1,6 +1,7 @@
 /* recover.c - the journal's settings, and opening it by them; all journals of a store, before any worker runs. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/backup.h"
 #include "storage/copied.h"
 #include "storage/journal_parts.h"
 #include "storage/replay.h"
@@ -116,8 +117,8 @@ static enum err copy_begin(int directory)
 enum err journal_recover(const struct conf *conf, int directory)
 {
 	const struct journal_conf *c = conf_section(conf, &journal_settings);
-	enum err e;
-	DIR *list = journals_open(directory, &e);
+	enum err e = backup_settle(directory);
+	DIR *list = e ? NULL : journals_open(directory, &e);
 	unsigned count = journals_count(list);
 	enum place_is place = PLACE_OURS;
 	struct dirent *entry;

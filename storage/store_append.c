@@ -2,6 +2,7 @@
  * with UIDs that follow one another (RFC 3502). It is answered when they are seen. */
 #include "core/counter.h"
 #include "storage/arrival.h"
+#include "storage/restore_parts.h"
 
 COUNTER(appends, "store.appends", "messages put into mailboxes by their account");
 
@@ -108,9 +109,8 @@ static void append_account(struct task *t, enum err e)
 		quota_ask(t, false, append_counted);
 }
 
-void append_handle(struct worker *w, struct request *rq, struct str args)
+static void append_begin(struct task *t)
 {
-	struct task *t = task_new(w, rq, args, ASKER_ACCOUNT);
 	struct append_op *o;
 	struct name name;
 	uint32_t count;
@@ -135,6 +135,17 @@ void append_handle(struct worker *w, struct request *rq, struct str args)
 	}
 	if (task_args_end(t) && task_name(t, name))
 		task_account(t, append_account);
+}
+
+void append_handle(struct worker *w, struct request *rq, struct str args)
+{
+	append_begin(task_new(w, rq, args, ASKER_ACCOUNT));
+}
+
+/* The same by an administrator, of a message that he brings back. */
+void restore_message_handle(struct worker *w, struct request *rq, struct str args)
+{
+	append_begin(task_new(w, rq, args, ASKER_CONTROL));
 }
 
 static void append_tell(struct asked *k, enum err e, struct str answer)
@@ -166,4 +177,25 @@ struct call *store_append(struct worker *w, const struct account *a, struct str 
 		arrival_pack(&k->args, messages[i].draft, STR_NONE);
 	}
 	return ask_send(k, CALL_APPEND, append_tell, user);
+}
+
+struct call *store_restore_message(struct worker *w, struct str address, struct str mailbox, const struct picked *p,
+	struct str file, append_done *done, void *user)
+{
+	struct asked *k = ask_new(w, ASKER_CONTROL, STR_NONE, address);
+	const struct message *m = &p->message;
+	struct str words[KEYWORDS_MAX];
+	struct flag_words flags = { .flags = m->flags & FLAG_SYSTEM, .keywords = words };
+
+	for (unsigned i = 0; i < p->words.count; i++)
+		if (m->keywords >> i & 1)
+			words[flags.count++] = str_of(p->words.word[i]);
+	k->done.append = done;
+	ask_name(k, name_next(w));
+	pack_str(&k->args, mailbox);
+	pack_u32(&k->args, 1);
+	pack_u64(&k->args, (uint64_t)m->date);
+	words_pack(&k->args, &flags);
+	arrival_pack_file(&k->args, m->stored, m->wire, m->header, file);
+	return ask_send(k, CALL_RESTORE_MESSAGE, append_tell, user);
 }

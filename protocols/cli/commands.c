@@ -67,6 +67,22 @@ const struct command cli_commands[] = {
 		"Forgets what the index knows of an account's mailboxes, or of all, and makes it anew from their "
 		"files, one mailbox after the other, while the server serves. UIDs stay, sessions go on.",
 		index_run },
+	{ "backup", "[--json] [--account USER@DOMAIN] DIR",
+		"Takes a consistent copy of the store into DIR, which is made, or is empty, while the server goes on: all "
+		"that was acknowledged before is in it. Where DIR is on the store's file system, files of mail are hard "
+		"links, which take no room; elsewhere they are copies. With --account it is one account's. A backup is "
+		"whole when it has a file `manifest`. A server may be started on a copy of DIR (cp -a), not on DIR itself.",
+		backup_run },
+	{ "restore",
+		"[--json] [--merge | --to USER@DOMAIN] DIR USER@DOMAIN\n"
+		"[--json] [--replace | --to NAME] DIR USER@DOMAIN MAILBOX\n"
+		"[--json] [--to NAME] DIR USER@DOMAIN MAILBOX UID",
+		"Brings back an account, a mailbox or a message from the backup in DIR, with UIDs, flags and dates, while "
+		"the server goes on. An account must have been deleted, or gets another name by --to; with --merge it "
+		"may be there, and mailboxes that it has come back below Restored/. So does a mailbox that is there, "
+		"unless --to names another or --replace says that the present one goes. A message is appended to its "
+		"mailbox, or that of --to, with a new UID.",
+		restore_run },
 	{ "domain", "add DOMAIN\ndelete DOMAIN\nlist",
 		"Makes, deletes or lists the domains whose mail is kept here. Also works while no server runs. A "
 		"domain with accounts or other names is not deleted.",

@@ -7,7 +7,7 @@
 
 static const struct control_request *const tables[] = { control_server_requests, control_account_requests,
 	control_name_requests, control_kick_requests, control_resolve_requests, control_route_requests,
-	control_queue_requests, control_look_requests, NULL };
+	control_queue_requests, control_look_requests, control_backup_requests, NULL };
 
 json_t *control_json(struct str text)
 {
@@ -178,6 +178,7 @@ static void control_free(struct control *c)
 	buf_free(&c->kick);
 	control_queue_free(c->queue);
 	control_look_free(c);
+	control_backup_free(c);
 	session_close(c->worker, &c->session);
 	conn_free(c->conn);
 	free(c);

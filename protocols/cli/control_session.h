@@ -21,6 +21,7 @@ struct control { /* made by control_open, ended by control_free alone */
 	struct buf kick;                    /* what each is asked by control_kick.c */
 	unsigned kicked;                    /* sessions told to end so far */
 	struct control_queue *queue;        /* of control_queue.c; NULL: no such request is under way; ours */
+	struct control_backup *backup;      /* of control_backup.c; the same */
 	struct control_look *look;          /* of control_look.c; the same */
 	void (*on_room)(struct control *c); /* what goes on when there is room for output; NULL: nothing waits for it */
 	bool leaving;                       /* closes when the request under way is answered */
@@ -38,8 +39,10 @@ extern const struct control_request control_kick_requests[];    /* control_kick.
 extern const struct control_request control_resolve_requests[]; /* control_resolve.c */
 extern const struct control_request control_route_requests[];   /* control_route.c */
 extern const struct control_request control_queue_requests[];   /* control_queue.c */
+extern const struct control_request control_backup_requests[];  /* control_backup.c */
 extern const struct control_request control_look_requests[];    /* control_look.c */
 
+void control_backup_free(struct control *c);      /* the same */
 void control_look_free(struct control *c);        /* what it has under way; nothing is fine */
 void control_queue_free(struct control_queue *q); /* NULL is fine */
 
