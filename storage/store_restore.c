@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "storage/copied.h"
 #include "storage/path.h"
+#include "storage/quota.h"
 #include "storage/restore_parts.h"
 #include <stdlib.h>
 
@@ -119,6 +120,7 @@ static void mailbox_end(struct task *t, enum err e)
 			mailbox_gone(m, ERR_ABSENT);
 		}
 		tree_add(&t->h->tree, p->name, p->id, p->uidvalidity);
+		quota_forget(t->h);
 		log_info("store", NULL, "mailbox brought back account=%s mailbox=\"" STR_FMT "\"", t->h->address,
 			STR_ARG(p->name));
 	}
