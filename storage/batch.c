@@ -28,8 +28,9 @@ bool batch_read_head(struct str bytes, uint64_t life, struct batch_head *h)
 	uint32_t version;
 
 	version = unpack_u32(&u);
-	ours &= version == VERSION || version == VERSION_RELAXED;
+	ours &= version > 0;
 	h->relaxed = version == VERSION_RELAXED;
+	h->newer = version > VERSION_RELAXED;
 	h->life = unpack_u64(&u);
 	h->sequence = unpack_u64(&u);
 	h->synced = unpack_u64(&u);
