@@ -159,6 +159,10 @@ static enum err read_segments(struct scan *s, int dir, uint64_t life)
 		scan_segment(s, i, life);
 	if (s->count)
 		qsort(s->batches, s->count, sizeof(*s->batches), by_sequence);
+	if (s->newer) {
+		log_error("journal", NULL, "the journal has batches of a later version: a newer program is needed");
+		return ERR_NEVER;
+	}
 	drop_void(s);
 	end_at_hole(s);
 	drop_settled(s);
