@@ -17,6 +17,7 @@ static void grow(struct table *t)
 	struct table_node *n;
 
 	t->chain_count = old.chain_count ? 2 * old.chain_count : CHAINS_MIN;
+	t->bare = 0;
 	t->chains = mem_alloc(t->chain_count * sizeof(*t->chains));
 	for (size_t i = 0; i < old.chain_count; i++)
 		while ((n = old.chains[i])) {
@@ -27,10 +28,22 @@ static void grow(struct table *t)
 	free(old.chains);
 }
 
+void table_room(struct table *t, size_t count)
+{
+	assert(!t->count);
+	free(t->chains);
+	t->bare = 0;
+	for (t->chain_count = CHAINS_MIN; t->chain_count < count;)
+		t->chain_count *= 2;
+	t->chains = mem_alloc(t->chain_count * sizeof(*t->chains));
+}
+
 void table_add(struct table *t, struct table_node *n, uint64_t hash)
 {
 	if (t->count == t->chain_count)
 		grow(t);
+	if ((hash & (t->chain_count - 1)) < t->bare)
+		t->bare = hash & (t->chain_count - 1);
 	n->hash = hash;
 	n->next = *chain_of(t, hash);
 	*chain_of(t, hash) = n;
@@ -66,12 +79,13 @@ struct table_node *table_next(const struct table_node *n)
 	return of_hash(n->next, n->hash);
 }
 
-struct table_node *table_any(const struct table *t)
+struct table_node *table_any(struct table *t)
 {
-	for (size_t i = 0; t->count && i < t->chain_count; i++)
-		if (t->chains[i])
-			return t->chains[i];
-	return NULL;
+	if (!t->count)
+		return NULL;
+	while (!t->chains[t->bare])
+		t->bare++;
+	return t->chains[t->bare];
 }
 
 void table_free(struct table *t)

@@ -15,13 +15,15 @@ struct table_node {
 struct table {
 	struct table_node **chains;
 	size_t chain_count, count;
+	size_t bare; /* chains at the front of which none holds a thing, so that emptying it takes no longer than filling */
 };
 
+void table_room(struct table *t, size_t count); /* it is empty, and will have so many: it need not grow */
 void table_add(struct table *t, struct table_node *n, uint64_t hash);
 void table_remove(struct table *t, struct table_node *n); /* it is in the table */
 struct table_node *table_first(const struct table *t, uint64_t hash);
 struct table_node *table_next(const struct table_node *n); /* the next of the same hash; NULL: no more */
-struct table_node *table_any(const struct table *t);       /* NULL: it is empty */
+struct table_node *table_any(struct table *t);             /* NULL: it is empty */
 void table_free(struct table *t);                          /* the memory of the table, not of the things */
 
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))

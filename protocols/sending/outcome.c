@@ -341,13 +341,11 @@ static void recall(struct parcel *p)
 	}
 }
 
-void parcel_tell(void *user, enum err e, struct queue_copy *copy)
+static void tell(void *user)
 {
 	struct parcel *p = user;
 	struct telling *t;
 
-	if (!parcel_readable(p, e, copy))
-		return;
 	if (p->purpose == PURPOSE_WARN) {
 		tell_warning(p);
 		return;
@@ -366,6 +364,14 @@ void parcel_tell(void *user, enum err e, struct queue_copy *copy)
 		telling_add(t, i, true);
 	}
 	telling_send(t, failed_told);
+}
+
+void parcel_tell(void *user, enum err e, struct queue_copy *copy)
+{
+	struct parcel *p = user;
+
+	if (parcel_readable(p, e, copy))
+		chore_start(p->sending->w->chores, &p->chore, tell, p);
 }
 
 /* --- after a transaction ----------------------------------------------------------------------------------------- */

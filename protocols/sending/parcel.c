@@ -52,12 +52,12 @@ struct parcel *parcel_pick(struct queue_destination *d, enum purpose purpose, si
 struct parcel *parcel_of_line(struct sending *s, enum purpose purpose)
 {
 	struct line *line = &s->lines[purpose];
-	struct queue_item *items[PARCEL_MAX], *item = line->first;
+	struct queue_item *items[TOLD_MAX], *item = line->first;
 	struct queue_message *m = item->message;
 	struct parcel *p = parcel_new(s, item->destination, purpose);
 	size_t count = 0;
 
-	while (item && item->message == m && count < PARCEL_MAX) {
+	while (item && item->message == m && count < TOLD_MAX) {
 		items[count++] = item;
 		line->first = item->next;
 		item->next = NULL;
@@ -101,6 +101,7 @@ void parcel_free(struct parcel *p)
 	struct sending *s = p->sending;
 
 	call_cancel(p->opening);
+	chore_stop(s->w->chores, &p->chore);
 	tellings_cancel(p);
 	if (!s->stopping && p->generation != s->generation)
 		reroute(p);

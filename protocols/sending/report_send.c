@@ -26,6 +26,7 @@ struct reporting {
 	struct buf message;  /* of the original, so far */
 	struct call *handle; /* the caller's */
 	struct call *step;   /* under way; NULL while a piece is read */
+	struct chore chore;  /* it is about to be written: one of very many recipients takes a while */
 	store_done *done;
 	void *user;
 	struct arena memory;
@@ -43,6 +44,7 @@ static void dropped(void *user)
 	struct reporting *g = user;
 
 	call_cancel(g->step);
+	chore_stop(g->w->chores, &g->chore);
 	reporting_free(g);
 }
 
@@ -163,7 +165,7 @@ static void found(void *user, const struct route *route)
 
 /* --- what ----------------------------------------------------------------------------------------------------------- */
 
-static void put_report(struct reporting *g);
+static void put_report(void *user);
 
 static void read_message(void *user)
 {
@@ -180,7 +182,7 @@ static void read_message(void *user)
 		buf_cut(&g->message, most);
 	if (e)
 		buf_clear(&g->message); /* who cannot have it back is told all the same */
-	put_report(g);
+	chore_start(g->w->chores, &g->chore, put_report, g);
 }
 
 static void put(void *user, enum err e, uint64_t id)
@@ -203,8 +205,9 @@ static void put(void *user, enum err e, uint64_t id)
 	}
 }
 
-static void put_report(struct reporting *g)
+static void put_report(void *user)
 {
+	struct reporting *g = user;
 	bool international = !report_is_ascii(sender_of(g));
 	struct queue_envelope envelope = { .sender = STR(""),
 		.id = STR(""),

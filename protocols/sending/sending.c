@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #define CALENDAR_STEP 16    /* items whose time has come, dealt with in one go */
-#define CALENDAR_RUN  512   /* so many are gathered, so that those of one message are told of together */
 #define CALENDAR_MS   60000 /* the wall clock is looked at again, for it may have been set */
 #define SWEEP_MS      10000
 #define STOP_MS       10000 /* that messages being sent have at a stop */
@@ -174,7 +173,7 @@ static void calendar_run(void *user)
 
 	for (unsigned i = 0; i < CALENDAR_STEP && has_come(s); i++, s->come++)
 		item_comes(s, s->calendar.entries[0].item, s->calendar.entries[0].at_s);
-	if (!has_come(s) || s->come >= CALENDAR_RUN) {
+	if (!has_come(s) || s->come >= TOLD_MAX) {
 		s->come = 0;
 		sending_telling(s);
 	}

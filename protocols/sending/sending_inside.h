@@ -211,7 +211,8 @@ void sending_pump(struct sending *s);            /* whoever stands in a round is
 
 /* --- parcel.c --------------------------------------------------------------------------------------------------- */
 
-#define PARCEL_MAX  1000 /* items told of at once */
+#define PARCEL_MAX  1000 /* items of a transaction */
+#define TOLD_MAX    256  /* items told of at once */
 #define TELLING_MAX 32   /* parcels under way that are not for sending */
 
 enum purpose {
@@ -242,6 +243,7 @@ struct parcel { /* a message open, with some of its items */
 	bool slow;           /* it took long */
 	bool first;          /* of its session's */
 	unsigned reports;    /* under way */
+	struct chore chore;  /* its sender is about to be told */
 	struct telling *tellings;
 };
 

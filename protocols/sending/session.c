@@ -282,7 +282,7 @@ static void refuse_some(struct queue_destination *d)
 	struct sending *s = d->sending;
 	struct parcel *p;
 
-	while (s->telling < TELLING_MAX && (p = parcel_pick(d, PURPOSE_REFUSE, PARCEL_MAX)))
+	while (s->telling < TELLING_MAX && (p = parcel_pick(d, PURPOSE_REFUSE, TOLD_MAX)))
 		parcel_open(p, parcel_tell);
 	if (!d->due_count)
 		d->refusing = false;

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define MANY 1000 /* targets of a message */
+
 COUNTER(smtp_sessions, "smtp.sessions", "SMTP and LMTP sessions opened");
 
 static const struct setting smtp_rows[] = {
@@ -127,15 +129,48 @@ void smtp_enter(struct smtp *s, enum smtp_state state)
 	log_debug("smtp", conn_id(s->conn), "state=%s", s->session.doing);
 }
 
+struct burden { /* the memory of very many recipients: giving it back takes too long for the loop */
+	struct job job;
+	struct arena transaction;
+	void *recipients, *targets;
+};
+
+static void burden_work(struct job *job)
+{
+	struct burden *b = container_of(job, struct burden, job);
+
+	arena_free(&b->transaction);
+	free(b->recipients);
+	free(b->targets);
+}
+
+static void burden_done(struct job *job)
+{
+	free(container_of(job, struct burden, job));
+}
+
+static void recipients_free(struct smtp *s)
+{
+	if (s->target_count > MANY) {
+		struct burden *b = mem_new(struct burden);
+
+		*b = (struct burden){ { burden_work, burden_done, NULL }, s->transaction, s->recipients, s->targets };
+		s->transaction = (struct arena){ 0 };
+		lane_add(s->worker->slow, &b->job);
+	} else {
+		free(s->recipients);
+		free(s->targets);
+	}
+	s->recipients = NULL;
+	s->targets = NULL;
+	s->recipient_count = s->target_count = 0;
+}
+
 void smtp_reset(struct smtp *s)
 {
 	smtp_deliver_drop(s);
 	smtp_message_drop(s);
-	free(s->recipients);
-	free(s->targets);
-	s->recipients = NULL;
-	s->targets = NULL;
-	s->recipient_count = s->target_count = 0;
+	recipients_free(s);
 	s->sender = s->received = STR_NONE;
 	s->mail = (struct smtp_mail_parameters){ 0 };
 	arena_reset(&s->transaction);
@@ -150,8 +185,7 @@ static void smtp_free(struct smtp *s)
 	smtp_deliver_drop(s);
 	smtp_message_drop(s);
 	session_close(s->worker, &s->session);
-	free(s->recipients);
-	free(s->targets);
+	recipients_free(s);
 	arena_free(&s->transaction);
 	account_free(s->account);
 	conn_free(s->conn);

@@ -9,7 +9,6 @@
 #include "core/log.h"
 #include "core/log_print.h"
 #include "protocols/smtp/smtp_session.h"
-#include <stdlib.h>
 
 #define DELIVERIES_MAX 32 /* under way at a time, of one message */
 
@@ -39,18 +38,39 @@ static bool goes_at_once(const struct smtp_target *t)
 	return t->kind == ROUTE_LOCAL && !t->queued && !t->spared && !t->same;
 }
 
-static void deliver_more(struct smtp *s)
+void smtp_deliver_rest(struct smtp *s, void (*step)(void *user))
 {
-	while (s->started < s->target_count && s->started - s->delivered < DELIVERIES_MAX) {
-		struct smtp_target *t = &s->targets[s->started++];
+	chore_start(s->worker->chores, &s->chore, step, s);
+}
 
+void smtp_deliver_met(struct smtp *s, struct smtp_target *t, uint64_t hash)
+{
+	if (!s->met.count)
+		table_room(&s->met, s->target_count);
+	table_add(&s->met, &t->met, hash);
+}
+
+static void deliver_more(void *user)
+{
+	struct smtp *s = user;
+
+	for (unsigned i = 0; s->started < s->target_count && s->started - s->delivered < DELIVERIES_MAX; i++) {
+		struct smtp_target *t = &s->targets[s->started];
+
+		if (i == SMTP_STEP) {
+			smtp_deliver_rest(s, deliver_more);
+			return;
+		}
+		s->started++;
 		if (goes_at_once(t))
 			deliver(s, t);
 		else
 			s->delivered++;
 	}
-	if (s->delivered == s->target_count)
+	if (s->delivered == s->target_count) {
+		table_free(&s->met);
 		smtp_queue(s);
+	}
 }
 
 static void delivered(void *user, enum err e, uint32_t uid)
@@ -71,6 +91,8 @@ void smtp_deliver_drop(struct smtp *s)
 		s->targets[i].call = NULL;
 	}
 	s->started = s->delivered = 0;
+	chore_stop(s->worker->chores, &s->chore);
+	table_free(&s->met);
 	smtp_queue_drop(s);
 }
 
@@ -84,43 +106,45 @@ static bool waits(const struct smtp *s, const struct smtp_target *t)
 		       s->mail.hold_until > s->arrived_s);
 }
 
-static int by_address(const void *a, const void *b)
+/* Who is named twice, or is in a group besides, has the message once. */
+static void spare_double(struct smtp *s, struct smtp_target *t)
 {
-	const struct smtp_target *t = *(struct smtp_target *const *)a, *u = *(struct smtp_target *const *)b;
-	int order = str_cmp(t->address, u->address);
+	uint64_t hash = str_hash(t->address);
 
-	if (!order)
-		order = str_cmp(smtp_delivered_to(t->smtp, t), smtp_delivered_to(u->smtp, u));
-	return order ? order : (t->recipient > u->recipient) - (t->recipient < u->recipient);
+	for (struct table_node *n = table_first(&s->met, hash); n; n = table_next(n)) {
+		const struct smtp_target *other = container_of(n, struct smtp_target, met);
+
+		if (str_eq(other->address, t->address) &&
+			str_eq(smtp_delivered_to(s, other), smtp_delivered_to(s, t))) {
+			t->same = other;
+			return;
+		}
+	}
+	smtp_deliver_met(s, t, hash);
 }
 
-/* Who is named twice, or is in a group besides, has the message once. */
-static void spare_doubles(struct smtp *s)
+static void prepare_step(void *user)
 {
-	struct smtp_target **order = arena_alloc(&s->transaction, s->target_count * sizeof(struct smtp_target *));
-	size_t count = 0;
+	struct smtp *s = user;
 
-	for (size_t i = 0; i < s->target_count; i++)
-		if (goes_at_once(&s->targets[i]))
-			order[count++] = &s->targets[i];
-	qsort(order, count, sizeof(*order), by_address);
-	for (size_t i = 1; i < count; i++) {
-		const struct smtp_target *before = order[i - 1]->same ? order[i - 1]->same : order[i - 1];
+	for (unsigned i = 0; i < SMTP_STEP && s->at < s->target_count; i++) {
+		struct smtp_target *t = &s->targets[s->at++];
 
-		if (str_eq(order[i]->address, before->address) &&
-			str_eq(smtp_delivered_to(s, order[i]), smtp_delivered_to(s, before)))
-			order[i]->same = before;
+		t->queued = waits(s, t);
+		if (s->target_count > 1 && goes_at_once(t))
+			spare_double(s, t);
 	}
+	if (s->at < s->target_count)
+		smtp_deliver_rest(s, prepare_step);
+	else
+		deliver_more(s);
 }
 
 void smtp_deliver(struct smtp *s)
 {
 	s->received = smtp_received(s);
-	for (size_t i = 0; i < s->target_count; i++)
-		s->targets[i].queued = waits(s, &s->targets[i]);
-	if (s->target_count > 1)
-		spare_doubles(s);
-	deliver_more(s);
+	s->at = 0;
+	prepare_step(s);
 }
 
 /* --- and what came of them --------------------------------------------------------------------------------------- */
@@ -133,7 +157,7 @@ static void reply_outcome(struct smtp *s, const struct smtp_recipient *r, enum e
 	}
 	switch (e) {
 	case OK:
-		smtp_reply(s, "250 2.0.0 %s %s", s->put_count ? "taken" : "delivered", s->id);
+		smtp_reply(s, "250 2.0.0 %s %s", s->puts ? "taken" : "delivered", s->id);
 		break;
 	case ERR_ABSENT:
 		smtp_reply(s, "550 5.1.1 <" STR_FMT "> is not known here any more", STR_ARG(r->address));
@@ -202,45 +226,44 @@ static enum err of_copies(const struct smtp *s)
 {
 	enum err e = OK;
 
-	for (size_t i = 0; i < s->target_count; i++)
-		if (s->recipients[s->targets[i].recipient].hidden && badness(s->targets[i].outcome) == 2)
-			e = s->targets[i].outcome;
+	for (size_t i = 0; i < s->recipient_count; i++) {
+		const struct smtp_recipient *r = &s->recipients[i];
+
+		for (size_t k = r->targets; r->hidden && k < r->targets + r->count; k++)
+			if (badness(s->targets[k].outcome) == 2)
+				e = s->targets[k].outcome;
+	}
 	return e;
 }
 
-void smtp_deliver_end(struct smtp *s)
+static void target_end(struct smtp *s, struct smtp_target *t)
 {
-	const struct smtp_recipient *loser = s->recipients;
-	enum err worst = OK, copies = of_copies(s);
-	size_t at = 0;
-
-	for (size_t i = 0; i < s->recipient_count; i++) { /* their targets lie in the same order */
-		const struct smtp_recipient *r = &s->recipients[i];
-		enum err e = r->looped ? ERR_NEVER : copies;
-
-		for (; at < s->target_count && s->targets[at].recipient == i; at++) {
-			struct smtp_target *t = &s->targets[at];
-
-			if (t->same) {
-				t->outcome = t->same->outcome;
-				t->uid = t->same->uid;
-				t->put = t->same->put;
-			}
-			e = worse(e, t->outcome);
-			log_target(s, t);
-		}
-		if (r->hidden)
-			continue;
-		if (s->lmtp)
-			reply_outcome(s, r, e);
-		if (badness(e) > badness(worst)) {
-			worst = e;
-			loser = r;
-		}
+	if (t->same) {
+		t->outcome = t->same->outcome;
+		t->uid = t->same->uid;
+		t->put = t->same->put;
 	}
+	s->end.own = worse(s->end.own, t->outcome);
+	log_target(s, t);
+}
+
+static void recipient_end(struct smtp *s, const struct smtp_recipient *r)
+{
+	if (r->hidden)
+		return;
+	if (s->lmtp)
+		reply_outcome(s, r, s->end.own);
+	if (badness(s->end.own) > badness(s->end.worst)) {
+		s->end.worst = s->end.own;
+		s->end.loser = r;
+	}
+}
+
+static void message_end(struct smtp *s)
+{
 	if (!s->lmtp)
-		reply_outcome(s, loser, worst);
-	if (worst == OK) {
+		reply_outcome(s, s->end.loser, s->end.worst);
+	if (s->end.worst == OK) {
 		smtp_expanded(s);
 		counter_add(&smtp_messages, 1);
 		counter_add(&smtp_bytes, draft_size(s->draft)->wire);
@@ -248,4 +271,37 @@ void smtp_deliver_end(struct smtp *s)
 	}
 	smtp_reset(s);
 	smtp_resume(s, DONE);
+}
+
+/* Recipient by recipient; their targets lie in the same order. */
+static void end_step(void *user)
+{
+	struct smtp *s = user;
+
+	for (unsigned i = 0; i < SMTP_STEP && s->end.recipient < s->recipient_count; i++) {
+		const struct smtp_recipient *r = &s->recipients[s->end.recipient];
+
+		if (s->at == r->targets)
+			s->end.own = r->looped ? ERR_NEVER : s->end.copies;
+		if (s->at < r->targets + r->count)
+			target_end(s, &s->targets[s->at++]);
+		if (s->at < r->targets + r->count)
+			continue;
+		recipient_end(s, r);
+		s->end.recipient++;
+	}
+	if (s->end.recipient < s->recipient_count)
+		smtp_deliver_rest(s, end_step);
+	else
+		message_end(s);
+}
+
+void smtp_deliver_end(struct smtp *s)
+{
+	s->at = 0;
+	s->end.recipient = 0;
+	s->end.worst = OK;
+	s->end.copies = of_copies(s);
+	s->end.loser = s->recipients;
+	end_step(s);
 }

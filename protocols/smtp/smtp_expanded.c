@@ -92,10 +92,12 @@ void smtp_expanded(const struct smtp *s)
 		const struct smtp_recipient *r = &s->recipients[i];
 		const struct smtp_target *by = NULL;
 
+		if (!(r->notify & NOTIFY_SUCCESS) || !s->sender.len)
+			continue;
 		for (size_t k = r->targets; k < r->targets + r->count; k++)
 			if (s->targets[k].put && smtp_expands(s, &s->targets[k]))
 				by = &s->targets[k];
-		if (by && r->notify & NOTIFY_SUCCESS && s->sender.len)
+		if (by)
 			tell(s, r, by);
 	}
 }

@@ -3,6 +3,7 @@
  * its sender hears of them; and accounts whose sender wants to hear of success.
  * Targets with the same sender share an envelope. Those that a name here sends on have one of their own for each such name,
  * which Delivered-To tells: so it is seen when the message comes back. */
+#include "core/mem.h"
 #include "protocols/smtp/smtp_session.h"
 #include "storage/queue/queue.h"
 #include "storage/route/relay.h"
@@ -15,28 +16,10 @@ static bool is_good(const struct smtp_target *t)
 	return t->outcome == OK && !t->same && t->kind != ROUTE_REJECT && !t->smtp->recipients[t->recipient].hidden;
 }
 
-/* Targets that one reply is about. */
-static void choose(struct smtp_target *targets, size_t count)
+/* Whom one reply is about: one recipient or, with SMTP, all. */
+static bool *anybody_of(struct smtp *s, const struct smtp_target *t)
 {
-	bool anybody = false;
-
-	for (size_t i = 0; i < count; i++)
-		anybody |= is_good(&targets[i]);
-	for (size_t i = 0; i < count; i++) {
-		struct smtp_target *t = &targets[i];
-
-		t->queued |= t->outcome && !t->same && (t->outcome == ERR_AGAIN || anybody);
-		if (t->queued)
-			t->outcome = OK;
-	}
-}
-
-static void choose_all(struct smtp *s)
-{
-	for (size_t i = 0; s->lmtp && i < s->recipient_count; i++)
-		choose(&s->targets[s->recipients[i].targets], s->recipients[i].count);
-	if (!s->lmtp)
-		choose(s->targets, s->target_count);
+	return s->lmtp ? &s->recipients[t->recipient].anybody : &s->anybody;
 }
 
 /* --- envelopes --------------------------------------------------------------------------------------------------- */
@@ -51,27 +34,51 @@ static bool sent_on(const struct smtp_target *t)
 	return t->kind == ROUTE_REMOTE && t->forwarded;
 }
 
-static int by_envelope(const struct smtp_target *t, const struct smtp_target *u)
+static bool share_envelope(const struct smtp_target *t, const struct smtp_target *u)
 {
-	int order = str_cmp(sender_of(t), sender_of(u));
-
-	if (!order)
-		order = (t->kind == ROUTE_REMOTE) - (u->kind == ROUTE_REMOTE);
-	if (!order)
-		order = sent_on(t) - sent_on(u);
-	if (!order && sent_on(t))
-		order = (t->recipient > u->recipient) - (t->recipient < u->recipient);
-	return order;
+	return (t->kind == ROUTE_REMOTE) == (u->kind == ROUTE_REMOTE) && sent_on(t) == sent_on(u) &&
+	       (!sent_on(t) || t->recipient == u->recipient) && str_eq(sender_of(t), sender_of(u));
 }
 
-static int by_envelope_and_address(const void *a, const void *b)
+static struct smtp_put *put_for(struct smtp *s, const struct smtp_target *t)
 {
-	const struct smtp_target *t = *(struct smtp_target *const *)a, *u = *(struct smtp_target *const *)b;
-	int order = by_envelope(t, u);
+	uint64_t hash = str_hash(sender_of(t)) + (sent_on(t) ? t->recipient + 2 : t->kind == ROUTE_REMOTE);
+	struct smtp_put *p;
 
-	if (!order)
-		order = str_cmp(t->address, u->address);
-	return order ? order : (t > u) - (t < u);
+	for (struct table_node *n = table_first(&s->envelopes, hash); n; n = table_next(n)) {
+		p = container_of(n, struct smtp_put, node);
+		if (share_envelope(p->first, t))
+			return p;
+	}
+	p = arena_new(&s->transaction, struct smtp_put);
+	p->smtp = s;
+	p->last = &p->first;
+	table_add(&s->envelopes, &p->node, hash);
+	*s->last_put = p;
+	s->last_put = &p->next;
+	s->puts_left++;
+	return p;
+}
+
+/* Who is in it already gets it once. */
+static void join(struct smtp *s, struct smtp_target *t)
+{
+	struct smtp_put *p = put_for(s, t);
+	uint64_t hash = str_hash(t->address) ^ p->node.hash;
+
+	for (struct table_node *n = table_first(&s->met, hash); n; n = table_next(n)) {
+		const struct smtp_target *other = container_of(n, struct smtp_target, met);
+
+		if (other->put == p && str_eq(other->address, t->address)) {
+			t->same = other;
+			return;
+		}
+	}
+	smtp_deliver_met(s, t, hash);
+	t->put = p;
+	*p->last = t;
+	p->last = &t->next;
+	p->count++;
 }
 
 static bool beyond_ascii(struct str text)
@@ -93,37 +100,33 @@ static unsigned notify_of(const struct smtp *s, const struct smtp_target *t)
 	return smtp_is_list(t) ? 0 : notify == NOTIFY_SUCCESS ? NOTIFY_NEVER : notify & ~(unsigned)NOTIFY_SUCCESS;
 }
 
-static void fill_recipients(struct smtp_put *p, struct queue_envelope *e, struct queue_recipient *recipients)
+static void fill_recipient(struct smtp_put *p, const struct smtp_target *t)
 {
 	const struct smtp *s = p->smtp;
+	const struct smtp_recipient *r = &s->recipients[t->recipient];
+	struct queue_envelope *e = &p->envelope;
 
-	for (size_t i = 0; i < p->count; i++) {
-		const struct smtp_target *t = p->targets[i];
-		const struct smtp_recipient *r = &s->recipients[t->recipient];
-		struct queue_recipient *q = &recipients[e->count];
-
-		if (e->count && str_eq(q[-1].address, t->address) && q[-1].local == (t->kind != ROUTE_REMOTE))
-			continue;
-		*q = (struct queue_recipient){ .number = (uint32_t)e->count++,
-			.address = t->address,
-			.local = t->kind != ROUTE_REMOTE,
-			.original = str_eq(t->address, r->address) ? STR("") : r->address,
-			.orcpt = smtp_is_list(t) ? STR("") : r->orcpt,
-			.notify = notify_of(s, t),
-			.tried = t->name };
-		e->utf8_needed |= beyond_ascii(t->address);
-	}
-	e->recipients = recipients;
+	p->recipients[e->count] = (struct queue_recipient){ .number = (uint32_t)e->count,
+		.address = t->address,
+		.local = t->kind != ROUTE_REMOTE,
+		.original = str_eq(t->address, r->address) ? STR("") : r->address,
+		.orcpt = smtp_is_list(t) ? STR("") : r->orcpt,
+		.notify = notify_of(s, t),
+		.tried = t->name };
+	e->count++;
+	e->utf8_needed |= beyond_ascii(t->address);
 }
 
-static void fill_envelope(struct smtp_put *p, struct queue_envelope *e)
+static void fill_envelope(struct smtp_put *p)
 {
-	const struct smtp *s = p->smtp;
+	struct smtp *s = p->smtp;
 	const struct relay_conf *relay = conf_section(s->snapshot, &relay_settings);
-	const struct smtp_target *t = p->targets[0];
+	const struct smtp_target *t = p->first;
 	bool list = smtp_is_list(t);
 
-	*e = (struct queue_envelope){ .sender = sender_of(t),
+	p->filled = t;
+	p->recipients = mem_alloc(p->count * sizeof(*p->recipients));
+	p->envelope = (struct queue_envelope){ .sender = sender_of(t),
 		.id = str_of(s->id),
 		.account = str_of(s->session.account),
 		.peer = str_of(conn_peer(s->conn)),
@@ -137,7 +140,8 @@ static void fill_envelope(struct smtp_put *p, struct queue_envelope *e)
 		.by_s = s->mail.by ? s->arrived_s + s->mail.by_time : 0,
 		.by = s->mail.by,
 		.by_trace = s->mail.by_trace,
-		.held = t->kind == ROUTE_REMOTE && relay->hold };
+		.held = t->kind == ROUTE_REMOTE && relay->hold,
+		.recipients = p->recipients };
 }
 
 /* --- putting ----------------------------------------------------------------------------------------------------- */
@@ -148,9 +152,9 @@ static void put_done(void *user, enum err e, uint64_t id)
 
 	p->call = NULL;
 	p->id = id;
-	for (size_t i = 0; i < p->count; i++) {
-		p->targets[i]->outcome = e;
-		p->targets[i]->put = e ? NULL : p;
+	for (struct smtp_target *t = e ? p->first : NULL; t; t = t->next) {
+		t->outcome = e;
+		t->put = NULL;
 	}
 	if (!--p->smtp->puts_left)
 		smtp_deliver_end(p->smtp);
@@ -159,61 +163,93 @@ static void put_done(void *user, enum err e, uint64_t id)
 static void put(struct smtp_put *p)
 {
 	struct smtp *s = p->smtp;
-	struct queue_recipient *recipients = arena_alloc(&s->transaction, p->count * sizeof(*recipients));
-	struct queue_envelope e;
-	struct queue_put q = { .envelope = &e, .draft = s->draft };
+	struct queue_put q = { .envelope = &p->envelope, .draft = s->draft };
 	struct buf before = { 0 };
 
-	fill_envelope(p, &e);
-	fill_recipients(p, &e, recipients);
-	if (sent_on(p->targets[0]))
-		buf_printf(&before, "Delivered-To: " STR_FMT "\n",
-			STR_ARG(s->recipients[p->targets[0]->recipient].address));
+	if (sent_on(p->first))
+		buf_printf(&before, "Delivered-To: " STR_FMT "\n", STR_ARG(s->recipients[p->first->recipient].address));
 	buf_add_str(&before, s->received);
 	q.before = buf_str(&before);
 	p->call = queue_put(s->worker->queue, &q, put_done, p);
 	buf_free(&before);
 }
 
-/* Cuts the targets, which lie in order, where the envelope changes. */
-static void make_puts(struct smtp *s, struct smtp_target **order, size_t count)
+/* Each put gets its recipients, and goes. */
+static void put_step(void *user)
 {
-	s->puts = arena_alloc(&s->transaction, count * sizeof(*s->puts));
-	for (size_t i = 0; i < count; i++) {
-		if (!i || by_envelope(order[i - 1], order[i]))
-			s->puts[s->put_count++] = (struct smtp_put){ .smtp = s, .targets = &order[i] };
-		s->puts[s->put_count - 1].count++;
+	struct smtp *s = user;
+	struct smtp_put *p;
+
+	for (unsigned i = 0; (p = s->put_now) && i < SMTP_STEP; i++) {
+		if (!p->recipients)
+			fill_envelope(p);
+		fill_recipient(p, p->filled);
+		p->filled = p->filled->next;
+		if (p->filled)
+			continue;
+		s->put_now = p->next;
+		put(p);
 	}
-	s->puts_left = s->put_count;
-	for (size_t i = 0; i < s->put_count; i++)
-		put(&s->puts[i]);
+	if (p)
+		smtp_deliver_rest(s, put_step);
+}
+
+/* --- which targets, once all that may be delivered are -------------------------------------------------------------- */
+
+static void choose(struct smtp *s, struct smtp_target *t)
+{
+	t->queued |= t->outcome && !t->same && (t->outcome == ERR_AGAIN || *anybody_of(s, t));
+	if (!t->queued)
+		return;
+	t->outcome = OK;
+	join(s, t);
+}
+
+static void choose_step(void *user)
+{
+	struct smtp *s = user;
+
+	for (unsigned i = 0; i < SMTP_STEP && s->at < s->target_count; i++)
+		choose(s, &s->targets[s->at++]);
+	if (s->at < s->target_count) {
+		smtp_deliver_rest(s, choose_step);
+	} else if (s->puts) {
+		s->put_now = s->puts;
+		put_step(s);
+	} else {
+		smtp_deliver_end(s);
+	}
+}
+
+static void look_step(void *user)
+{
+	struct smtp *s = user;
+
+	for (unsigned i = 0; i < SMTP_STEP && s->at < s->target_count; i++, s->at++)
+		*anybody_of(s, &s->targets[s->at]) |= is_good(&s->targets[s->at]);
+	if (s->at < s->target_count) {
+		smtp_deliver_rest(s, look_step);
+	} else {
+		s->at = 0;
+		choose_step(s);
+	}
 }
 
 void smtp_queue(struct smtp *s)
 {
-	struct smtp_target **order;
-	size_t count = 0;
-
-	choose_all(s);
-	for (size_t i = 0; i < s->target_count; i++)
-		count += s->targets[i].queued;
-	if (!count) {
-		smtp_deliver_end(s);
-		return;
-	}
-	order = arena_alloc(&s->transaction, count * sizeof(struct smtp_target *));
-	count = 0;
-	for (size_t i = 0; i < s->target_count; i++)
-		if (s->targets[i].queued)
-			order[count++] = &s->targets[i];
-	qsort(order, count, sizeof(*order), by_envelope_and_address);
-	make_puts(s, order, count);
+	s->at = 0;
+	s->anybody = false;
+	s->last_put = &s->puts;
+	look_step(s);
 }
 
 void smtp_queue_drop(struct smtp *s)
 {
-	for (size_t i = 0; i < s->put_count; i++)
-		call_cancel(s->puts[i].call);
-	s->puts = NULL;
-	s->put_count = s->puts_left = 0;
+	for (struct smtp_put *p = s->puts; p; p = p->next) {
+		call_cancel(p->call);
+		free(p->recipients);
+	}
+	table_free(&s->envelopes);
+	s->puts = s->put_now = NULL;
+	s->puts_left = 0;
 }

@@ -10,9 +10,11 @@
 #include "protocols/smtp/smtp_header.h"
 #include "protocols/smtp/smtp_parameter.h"
 #include "protocols/smtp/smtp_watch.h"
+#include "storage/queue/queue.h"
 #include "storage/recode.h"
 #include "storage/route/route.h"
 #include "storage/store.h"
+#include "storage/table.h"
 
 enum smtp_state {    /* bits, so that the table can name several */
 	GREETED = 1, /* no EHLO yet */
@@ -37,6 +39,7 @@ struct smtp_recipient {
 	unsigned notify;       /* enum queue_notify: when the sender is to be told */
 	struct str orcpt;      /* as the sender calls the recipient; "" if he does not say */
 	size_t targets, count; /* what his address means: so many from there on in the session's */
+	bool anybody;          /* one of these has it, or will */
 	bool hidden;           /* a copy of all mail (copies.h), of which nobody hears */
 	bool looped;           /* he had the message before */
 };
@@ -56,13 +59,20 @@ struct smtp_target { /* a leaf of a recipient's route: where the message goes fo
 	uint32_t uid;               /* in the account's INBOX */
 	struct call *call;          /* its delivery; NULL when answered */
 	struct name name;           /* of that */
-	const struct smtp_put *put; /* by which it came into the queue */
+	const struct smtp_put *put; /* by which it comes into the queue; NULL: it does not, or could not */
+	struct smtp_target *next;   /* of its */
+	struct table_node met;      /* by address: among those delivered at once, then among its put's */
 };
 
 struct smtp_put { /* targets that share an envelope, on their way into the queue */
 	struct smtp *smtp;
-	struct smtp_target **targets;
+	struct smtp_put *next;
+	struct table_node node; /* by what they share */
+	struct smtp_target *first, **last;
 	size_t count;
+	const struct smtp_target *filled; /* the next recipient made is of this one; NULL: all are */
+	struct queue_envelope envelope;
+	struct queue_recipient *recipients; /* ours */
 	struct call *call;
 	uint64_t id;
 };
@@ -120,9 +130,19 @@ struct smtp { /* made by smtp_open, ended by smtp_free alone */
 	struct draft *draft;       /* ours; NULL: none, or refused */
 	const char *refused;       /* the reply to a message that will not be taken; NULL: it may yet */
 	bool ended;                /* all of it has come */
+	struct chore chore;        /* targets are looked at in small pieces: there may be very many */
+	size_t at;                 /* the next of them */
+	struct table met;          /* targets met before, by address */
 	size_t started, delivered; /* targets that deliveries began for, and that are through */
-	struct smtp_put *puts;     /* in the transaction's arena */
-	size_t put_count, puts_left;
+	bool anybody;              /* somebody has it, or will */
+	struct table envelopes;    /* puts, by what their targets share */
+	struct smtp_put *puts, **last_put, *put_now; /* in the transaction's arena; now: being filled */
+	size_t puts_left;
+	struct { /* of what came of them */
+		size_t recipient;
+		enum err copies, own, worst; /* own: of this recipient's targets */
+		const struct smtp_recipient *loser;
+	} end;
 	struct str received; /* the Received field, stored form */
 	char id[64];         /* of the message, for trace and log */
 };
@@ -204,6 +224,9 @@ struct str smtp_received(struct smtp *s); /* the Received field, stored form, in
 struct str smtp_delivered_to(const struct smtp *s, const struct smtp_target *t); /* what Delivered-To says */
 
 /* smtp_deliver.c */
+#define SMTP_STEP 32                                              /* targets looked at in one go */
+void smtp_deliver_rest(struct smtp *s, void (*step)(void *user)); /* goes on there, soon */
+void smtp_deliver_met(struct smtp *s, struct smtp_target *t, uint64_t hash);
 void smtp_deliver(struct smtp *s);     /* the draft is whole: to all recipients, then replies and resumes */
 void smtp_deliver_end(struct smtp *s); /* every target is through */
 void smtp_deliver_drop(struct smtp *s);

@@ -333,17 +333,21 @@ struct call *queue_open(struct queue *q, struct queue_message *m, queue_open_don
 {
 	struct copying *c = mem_new(struct copying);
 
-	assert(m->users < UINT16_MAX);
 	c->q = q;
 	c->fd = -1;
 	c->done = done;
 	c->user = user;
 	c->copy.id = m->id;
-	c->copy.message = m;
-	m->users++;
 	c->next = q->copies;
 	q->copies = c;
 	c->handle = call_steps(dropped, c);
+	if (m->users == UINT16_MAX) {
+		c->e = ERR_AGAIN;
+		c->telling = call_later(q->w, tell_later, c);
+		return c->handle;
+	}
+	c->copy.message = m;
+	m->users++;
 	if (record_of(m)->applied)
 		open_go(c);
 	else

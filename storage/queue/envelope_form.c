@@ -3,6 +3,7 @@
 #include "core/crc32c.h"
 #include "storage/mbox.h"
 #include "storage/percent.h"
+#include <assert.h>
 #include <inttypes.h>
 
 #define VERSION  1
@@ -152,14 +153,13 @@ bool envelope_form_takes(const struct queue_envelope *e)
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		if (!is_text(texts[i], ENVELOPE_TEXT_MAX))
 			return false;
-	for (size_t i = 0; i < e->count; i++) {
-		const struct queue_recipient *r = &e->recipients[i];
-
-		if (!r->address.len || !is_text(r->address, ENVELOPE_TEXT_MAX) ||
-			!is_text(r->original, ENVELOPE_TEXT_MAX) || !is_text(r->orcpt, ENVELOPE_TEXT_MAX))
-			return false;
-	}
 	return true;
+}
+
+bool envelope_form_takes_recipient(const struct queue_recipient *r)
+{
+	return r->address.len && is_text(r->address, ENVELOPE_TEXT_MAX) && is_text(r->original, ENVELOPE_TEXT_MAX) &&
+	       is_text(r->orcpt, ENVELOPE_TEXT_MAX);
 }
 
 static void print_envelope(struct buf *out, const struct queue_envelope *e)
@@ -188,7 +188,7 @@ static void print_envelope(struct buf *out, const struct queue_envelope *e)
 	buf_add_char(out, '\n');
 }
 
-static void print_recipient(struct buf *out, size_t number, const struct queue_recipient *r)
+void envelope_form_recipient(struct buf *out, size_t number, const struct queue_recipient *r)
 {
 	buf_add_str(out, TO);
 	buf_add_number(out, number);
@@ -204,27 +204,48 @@ static void print_recipient(struct buf *out, size_t number, const struct queue_r
 	buf_add_char(out, '\n');
 }
 
-void envelope_form_print(struct buf *out, struct envelope_head *h, const struct queue_envelope *e)
+/* Room for postmark and first line, which tell how long the rest is and stand before it all the same. */
+void envelope_form_begin(struct buf *out, const struct queue_envelope *e)
 {
-	size_t start = buf_len(out), head;
-	struct buf lines = { 0 };
+	assert(!buf_len(out));
+	buf_room(out, ENVELOPE_HEAD_MAX);
+	buf_added(out, ENVELOPE_HEAD_MAX);
+	print_envelope(out, e);
+}
+
+void envelope_form_end(struct buf *out, struct envelope_head *h, const struct queue_envelope *e)
+{
+	struct str lines = str_cut(buf_str(out), ENVELOPE_HEAD_MAX, buf_len(out));
+	struct buf head = { 0 };
 	char id[QUEUE_ID_SIZE];
+	size_t postmark;
 	uint32_t crc;
 
-	print_envelope(&lines, e);
-	for (size_t i = 0; i < e->count; i++)
-		print_recipient(&lines, i, &e->recipients[i]);
-	mbox_postmark_print(out, e->sender, e->arrived_s);
-	head = buf_len(out);
-	buf_printf(out,
+	mbox_postmark_print(&head, e->sender, e->arrived_s);
+	postmark = buf_len(&head);
+	buf_printf(&head,
 		"X-Postern-Queue: %d %s bytes=%zu stored=%" PRIu64 " wire=%" PRIu64 " header=%" PRIu32 " to=%zu",
-		VERSION, queue_id_print(id, h->id), buf_len(&lines), h->stored, h->wire, h->header, e->count);
-	crc = crc32c(crc32c(0, str_cut(buf_str(out), head, buf_len(out))), buf_str(&lines));
-	buf_printf(out, STR_FMT "%08" PRIx32 "\n", STR_ARG(CRC), crc);
-	h->lines = (uint32_t)(buf_len(out) - start);
-	buf_add_str(out, buf_str(&lines));
-	h->prefix = (uint32_t)(buf_len(out) - start);
-	buf_free(&lines);
+		VERSION, queue_id_print(id, h->id), lines.len, h->stored, h->wire, h->header, e->count);
+	crc = crc32c(crc32c(0, str_cut(buf_str(&head), postmark, buf_len(&head))), lines);
+	buf_printf(&head, STR_FMT "%08" PRIx32 "\n", STR_ARG(CRC), crc);
+	h->lines = (uint32_t)buf_len(&head);
+	h->prefix = (uint32_t)(buf_len(&head) + lines.len);
+	assert(buf_len(&head) <= ENVELOPE_HEAD_MAX);
+	buf_take(out, ENVELOPE_HEAD_MAX - buf_len(&head));
+	memcpy(buf_data(out), buf_data(&head), buf_len(&head));
+	buf_free(&head);
+}
+
+void envelope_form_print(struct buf *out, struct envelope_head *h, const struct queue_envelope *e)
+{
+	struct buf whole = { 0 };
+
+	envelope_form_begin(&whole, e);
+	for (size_t i = 0; i < e->count; i++)
+		envelope_form_recipient(&whole, i, &e->recipients[i]);
+	envelope_form_end(&whole, h, e);
+	buf_add_str(out, buf_str(&whole));
+	buf_free(&whole);
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------------- */

@@ -24,11 +24,17 @@ struct envelope_head {
 	uint32_t header, count; /* count: recipients */
 };
 
-/* Whether it can be written and read again: no text is too long or holds a control character. */
+/* Whether it can be written and read again: no text is too long or holds a control character. The first does not look
+ * at the recipients. */
 bool envelope_form_takes(const struct queue_envelope *e);
+bool envelope_form_takes_recipient(const struct queue_recipient *r);
 
-/* Appends postmark and envelope; h->prefix and h->lines are set, what else is in it is written.
- * Recipients get their places as numbers. */
+/* Postmark and envelope, into an empty buffer: its beginning, each recipient in the order of their numbers, its end. Then
+ * h->prefix and h->lines are set, and what else is in it is written. */
+void envelope_form_begin(struct buf *out, const struct queue_envelope *e);
+void envelope_form_recipient(struct buf *out, size_t number, const struct queue_recipient *r);
+void envelope_form_end(struct buf *out, struct envelope_head *h, const struct queue_envelope *e);
+/* All of this, appended. */
 void envelope_form_print(struct buf *out, struct envelope_head *h, const struct queue_envelope *e);
 
 enum envelope_told {

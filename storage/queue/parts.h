@@ -140,6 +140,10 @@ static inline uint32_t *record_lines(struct record *r) /* by item: where its las
 
 /* queue.c */
 struct record *record_from(const struct envelope_head *h, const struct queue_envelope *e); /* as it was put */
+/* The same, item by item: all of them, by number, then what is of the message. */
+struct record *record_new(uint32_t items);
+void record_item(struct record *r, uint32_t number, const struct queue_envelope *e);
+void record_finish(struct record *r, const struct envelope_head *h, const struct queue_envelope *e);
 void record_add(struct queue *q, struct record *r);                                        /* it counts from now on */
 void record_list(struct queue *q, struct record *r);                                       /* it is found from now on */
 void item_close(struct queue *q, struct queue_item *item);

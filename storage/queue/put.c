@@ -1,5 +1,5 @@
 /* put.c - putting a message into the queue: one entry of the journal has its envelope, its bytes and the ends of
- * others. A message in memory is in the entry; one in a file of the spool gets a link of ours first, in the files
+ * others. Of very many recipients it is made little by little. A message in memory is in the entry; one in a file of the spool gets a link of ours first, in the files
  * lane. A put that ends items of a message which is being moved waits until that is where it goes. */
 #include "core/counter.h"
 #include "core/log.h"
@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ENDS_STEP  32   /* items closed in one go */
-#define ENTRY_MORE 4096 /* bytes of an entry besides the message's own */
+#define STEP            32   /* recipients dealt with, or items closed, in one go */
+#define RECIPIENT_BYTES 100  /* of an envelope, about */
+#define ENTRY_MORE      4096 /* bytes of an entry besides the message's own */
 
 COUNTER(queue_messages, "queue.messages", "messages put into the queue");
 
@@ -27,6 +28,11 @@ struct put {
 	queue_put_done *done;
 	void *user;
 	uint64_t id;
+	bool preparing; /* by a chore, from what the one who puts it holds */
+	struct queue_envelope envelope;
+	struct envelope_head h;
+	uint32_t at;       /* recipients prepared */
+	struct buf before; /* lines before the message, and its bytes if in memory, as long as it is being prepared */
 	struct record *record; /* NULL: failed, or its items are open */
 	struct buf head;  /* postmark, envelope, lines before the message; the message and its tail, if in memory */
 	struct buf texts; /* for the listener */
@@ -48,6 +54,7 @@ static void put_unuse(struct put *p)
 {
 	if (--p->users)
 		return;
+	buf_free(&p->before);
 	buf_free(&p->head);
 	buf_free(&p->texts);
 	buf_free(&p->from);
@@ -92,12 +99,11 @@ static void drop_link_done(struct job *job)
 	put_unuse(container_of(job, struct put, job));
 }
 
-/* Nothing of it is there; what it was to end is as it was. Tells in a later turn. */
-static void put_fail(struct put *p, enum err e)
+/* Nothing of it is there; what it was to end is as it was. */
+static void put_undo(struct put *p)
 {
 	struct queue *q = p->q;
 
-	p->e = e;
 	free(p->record);
 	p->record = NULL;
 	for (size_t i = 0; i < p->end_count; i++) {
@@ -106,6 +112,15 @@ static void put_fail(struct put *p, enum err e)
 	}
 	p->end_count = 0;
 	changes_go_on(q);
+}
+
+/* Tells in a later turn. */
+static void put_fail(struct put *p, enum err e)
+{
+	struct queue *q = p->q;
+
+	p->e = e;
+	put_undo(p);
 	if (p->linked) {
 		p->users++;
 		p->job = (struct job){ drop_link_work, drop_link_done, NULL };
@@ -144,7 +159,7 @@ static void synced_step(void *user)
 {
 	struct put *p = user;
 
-	for (unsigned i = 0; p->closed < p->end_count && i < ENDS_STEP; i++)
+	for (unsigned i = 0; p->closed < p->end_count && i < STEP; i++)
 		item_close(p->q, p->ends[p->closed++]);
 	if (p->closed < p->end_count) {
 		chore_start(p->q->w->chores, &p->chore, synced_step, p);
@@ -158,6 +173,7 @@ static void on_synced(void *user, enum err e)
 {
 	struct put *p = user;
 
+	buf_free(&p->head);
 	if (e) {
 		p->users--; /* it will not be applied */
 		put_fail(p, e);
@@ -231,7 +247,6 @@ static void put_go(struct put *p)
 	}
 	assert(r->m.segment->mbox_end == r->offset + r->prefix + r->m.stored + sizeof(MBOX_TAIL) - 1);
 	write_ends(p, x);
-	buf_free(&p->head);
 	p->users++;
 	writing_go(x, ENTRY_MAIL, on_synced, on_applied, p);
 }
@@ -269,9 +284,8 @@ static void link_done(struct job *job)
 		put_go(p);
 }
 
-static void link_start(struct put *p, struct str file)
+static void link_start(struct put *p)
 {
-	buf_add_str(&p->from, file);
 	spool_name(p->q->w, &p->link);
 	p->job = (struct job){ link_work, link_done, NULL };
 	lane_add(p->q->w->files, &p->job);
@@ -312,57 +326,125 @@ static struct form_size size_of(struct str bytes)
 	return size;
 }
 
-/* The message's memory, its bytes as far as they are in memory, and what the listener is to be told. */
-static enum err put_prepare(struct put *p, const struct queue_put *put)
+/* The first checks and sizes. bytes: of the message, as far as they are in memory. */
+static enum err put_begin(struct put *p, const struct queue_put *put, struct str bytes)
 {
-	struct queue *q = p->q;
-	struct queue_envelope e = *put->envelope;
-	struct str bytes = put->draft ? draft_bytes(put->draft) : put->bytes;
+	const struct queue *q = p->q;
+	struct queue_envelope *e = &p->envelope;
 	struct form_size size = put->draft ? *draft_size(put->draft) : size_of(bytes);
-	struct envelope_head h = { .id = p->id };
 
-	h.stored = size.stored + put->before.len;
-	h.wire = size.wire + put->before.len + lines_of(put->before);
-	if (h.stored > UINT32_MAX || h.wire > UINT32_MAX)
-		return ERR_TOO_BIG;
-	h.header = (uint32_t)(size.header + put->before.len);
-	h.count = (uint32_t)e.count;
-	if (!e.arrived_s)
-		e.arrived_s = worker_wall_ms(q->w) / 1000;
-	envelope_form_print(&p->head, &h, &e);
-	buf_add_str(&p->head, put->before);
-	p->record = record_from(&h, &e);
-	pack_str(&p->texts, e.sender);
-	for (size_t i = 0; i < e.count; i++)
-		pack_str(&p->texts, e.recipients[i].address);
-	p->spooled = size.stored;
-	if (put->draft && draft_file(put->draft).len)
-		return OK;
-	p->spooled = 0;
-	buf_add_str(&p->head, bytes);
-	buf_add_str(&p->head, STR(MBOX_TAIL));
-	return OK;
-}
-
-static enum err put_check(const struct queue *q, const struct queue_put *put)
-{
-	const struct queue_envelope *e = put->envelope;
-
+	*e = *put->envelope;
 	assert(e->count && (put->draft || !put->bytes.len || put->bytes.p[put->bytes.len - 1] == '\n'));
 	if (e->count > (uint64_t)q->conf.recipients)
 		return ERR_TOO_BIG;
 	if (!envelope_form_takes(e))
 		return ERR_MISTAKE;
+	p->h.id = p->id;
+	p->h.stored = size.stored + put->before.len;
+	p->h.wire = size.wire + put->before.len + lines_of(put->before);
+	if (p->h.stored > UINT32_MAX || p->h.wire > UINT32_MAX)
+		return ERR_TOO_BIG;
+	p->h.header = (uint32_t)(size.header + put->before.len);
+	p->h.count = (uint32_t)e->count;
+	if (!e->arrived_s)
+		e->arrived_s = worker_wall_ms(q->w) / 1000;
+	if (put->draft && draft_file(put->draft).len) {
+		buf_add_str(&p->from, draft_file(put->draft));
+		p->spooled = size.stored;
+	}
+	buf_room(&p->head, ENVELOPE_HEAD_MAX + e->count * RECIPIENT_BYTES + bytes.len); /* as good as all of it */
+	envelope_form_begin(&p->head, e);
+	pack_str(&p->texts, e->sender);
+	p->record = record_new((uint32_t)e->count);
 	return OK;
 }
 
+/* Prepares some more recipients. False: there are more. */
+static bool put_recipients(struct put *p)
+{
+	const struct queue_envelope *e = &p->envelope;
+
+	for (unsigned i = 0; i < STEP && p->at < e->count; i++, p->at++) {
+		const struct queue_recipient *r = &e->recipients[p->at];
+
+		if (!envelope_form_takes_recipient(r)) {
+			p->e = ERR_MISTAKE;
+			return true;
+		}
+		envelope_form_recipient(&p->head, p->at, r);
+		record_item(p->record, p->at, e);
+		pack_str(&p->texts, r->address);
+	}
+	return p->at == e->count;
+}
+
+static void put_whole(struct put *p, struct str before, struct str bytes)
+{
+	if (p->e)
+		return;
+	envelope_form_end(&p->head, &p->h, &p->envelope);
+	record_finish(p->record, &p->h, &p->envelope);
+	buf_add_str(&p->head, before);
+	buf_add_str(&p->head, bytes);
+}
+
+static void put_prepared(struct put *p)
+{
+	p->preparing = false;
+	if (p->e) {
+		put_fail(p, p->e);
+	} else if (p->spooled) {
+		link_start(p);
+	} else {
+		buf_add_str(&p->head, STR(MBOX_TAIL));
+		put_go(p);
+	}
+}
+
+static void prepared_step(void *user)
+{
+	put_prepared(user);
+}
+
+static void prepare_step(void *user)
+{
+	struct put *p = user;
+	bool all = put_recipients(p);
+
+	if (all)
+		put_whole(p, buf_str(&p->before), STR_NONE);
+	chore_start(p->q->w->chores, &p->chore, all ? prepared_step : prepare_step, p);
+}
+
+/* What is being prepared lies in the memory of who gives it up. */
 static void dropped(void *user)
 {
-	((struct put *)user)->handle = NULL;
+	struct put *p = user;
+
+	p->handle = NULL;
+	if (!p->preparing)
+		return;
+	chore_stop(p->q->w->chores, &p->chore);
+	put_undo(p);
+	put_unuse(p);
+}
+
+static void ends_take(struct put *p, const struct queue_put *put)
+{
+	p->ends = mem_copy(put->ends, put->end_count * sizeof(struct queue_item *));
+	p->states = mem_alloc(put->end_count);
+	p->end_count = put->end_count;
+	for (size_t i = 0; i < p->end_count; i++) {
+		assert(p->ends[i]->message && p->ends[i]->state != ITEM_CLOSING);
+		p->states[i] = p->ends[i]->state;
+		p->q->totals.held -= p->states[i] == ITEM_HELD;
+		p->ends[i]->state = ITEM_CLOSING;
+	}
 }
 
 struct call *queue_put(struct queue *q, const struct queue_put *put, queue_put_done *done, void *user)
 {
+	struct str bytes = put->draft ? draft_bytes(put->draft) : put->bytes;
 	struct put *p = mem_new(struct put);
 	enum err e;
 
@@ -371,25 +453,23 @@ struct call *queue_put(struct queue *q, const struct queue_put *put, queue_put_d
 	p->user = user;
 	p->users = 1;
 	p->handle = call_steps(dropped, p);
-	if ((e = put_check(q, put))) {
+	p->id = (uint64_t)q->w->slot << ID_NUMBER_BITS | q->next;
+	if ((e = put_begin(p, put, bytes))) {
 		put_fail(p, e);
 		return p->handle;
 	}
-	p->id = (uint64_t)q->w->slot << ID_NUMBER_BITS | q->next++;
-	p->ends = mem_copy(put->ends, put->end_count * sizeof(struct queue_item *));
-	p->states = mem_alloc(put->end_count);
-	p->end_count = put->end_count;
-	for (size_t i = 0; i < p->end_count; i++) {
-		assert(p->ends[i]->message && p->ends[i]->state != ITEM_CLOSING);
-		p->states[i] = p->ends[i]->state;
-		q->totals.held -= p->states[i] == ITEM_HELD;
-		p->ends[i]->state = ITEM_CLOSING;
+	q->next++;
+	ends_take(p, put);
+	if (p->spooled)
+		bytes = STR_NONE;
+	if (put_recipients(p)) {
+		put_whole(p, put->before, bytes);
+		put_prepared(p);
+		return p->handle;
 	}
-	if ((e = put_prepare(p, put)))
-		put_fail(p, e);
-	else if (p->spooled)
-		link_start(p, draft_file(put->draft));
-	else
-		put_go(p);
+	p->preparing = true;
+	buf_add_str(&p->before, put->before);
+	buf_add_str(&p->before, bytes);
+	chore_start(q->w->chores, &p->chore, prepare_step, p);
 	return p->handle;
 }

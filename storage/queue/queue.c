@@ -32,15 +32,11 @@ _Static_assert(sizeof(struct queue_item) <= 64, "a million of them are in memory
 
 /* --- messages -------------------------------------------------------------------------------------------------------- */
 
-static struct record *record_new(uint32_t items)
+struct record *record_new(uint32_t items)
 {
 	struct record *r = mem_alloc(sizeof(*r) + items * sizeof(struct queue_item) + items * sizeof(uint32_t));
 
 	r->m.count = items;
-	for (uint32_t i = 0; i < items; i++) {
-		r->m.items[i].message = &r->m;
-		r->m.items[i].number = i;
-	}
 	return r;
 }
 
@@ -49,9 +45,21 @@ static uint32_t seconds_of(int64_t s)
 	return s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }
 
-struct record *record_from(const struct envelope_head *h, const struct queue_envelope *e)
+void record_item(struct record *r, uint32_t number, const struct queue_envelope *e)
 {
-	struct record *r = record_new((uint32_t)e->count);
+	struct queue_item *item = &r->m.items[number];
+
+	item->message = &r->m;
+	item->number = number;
+	item->state = e->held ? ITEM_HELD : ITEM_WAITS;
+	item->notify = (uint8_t)e->recipients[number].notify;
+	item->local = e->recipients[number].local;
+	item->next_s = seconds_of(e->release_s > e->arrived_s ? e->release_s : e->arrived_s);
+	item->ready_s = e->release_s > e->arrived_s ? item->next_s : 0;
+}
+
+void record_finish(struct record *r, const struct envelope_head *h, const struct queue_envelope *e)
+{
 	struct queue_message *m = &r->m;
 
 	r->prefix = h->prefix;
@@ -63,15 +71,15 @@ struct record *record_from(const struct envelope_head *h, const struct queue_env
 	m->by = (uint8_t)e->by;
 	m->priority = (int8_t)e->priority;
 	m->null_sender = !e->sender.len;
-	for (uint32_t i = 0; i < m->count; i++) {
-		struct queue_item *item = &m->items[i];
+}
 
-		item->state = e->held ? ITEM_HELD : ITEM_WAITS;
-		item->notify = (uint8_t)e->recipients[i].notify;
-		item->local = e->recipients[i].local;
-		item->next_s = seconds_of(e->release_s > e->arrived_s ? e->release_s : e->arrived_s);
-		item->ready_s = e->release_s > e->arrived_s ? item->next_s : 0;
-	}
+struct record *record_from(const struct envelope_head *h, const struct queue_envelope *e)
+{
+	struct record *r = record_new((uint32_t)e->count);
+
+	for (uint32_t i = 0; i < r->m.count; i++)
+		record_item(r, i, e);
+	record_finish(r, h, e);
 	return r;
 }
 

@@ -151,7 +151,8 @@ struct queue_put {
 	size_t end_count;
 };
 /* OK: durable; id is its. ERR_AGAIN: no room now; ERR_TOO_BIG: more recipients than allowed. Its items open before done
- * runs. A cancelled put is put all the same. */
+ * runs. What the envelope points to lives until done. A cancelled put is put all the same, but for one of many
+ * recipients of which not all were seen yet. */
 typedef void queue_put_done(void *user, enum err e, uint64_t id);
 struct call *queue_put(struct queue *q, const struct queue_put *put, queue_put_done *done, void *user);
 enum err queue_room(const struct queue *q, uint64_t bytes); /* may so much be put now? OK, ERR_AGAIN */

@@ -14,7 +14,7 @@
 #define LEVELS_MAX 20    /* of names that stand for names */
 #define LEAVES_MAX 10000 /* that one address may come to */
 #define LOOKS_MAX  50000 /* addresses looked at for one */
-#define TURN_LOOKS 500   /* of them in one turn of the loop */
+#define STEP_LOOKS 50    /* of them in one go */
 #define STEPS_MAX  1000  /* told */
 
 /* --- what is kept ------------------------------------------------------------------------------------------------------ */
@@ -191,6 +191,7 @@ void route_remote(struct router *r, const struct want *n, bool relay)
 static void router_free(struct router *r)
 {
 	call_cancel(r->call);
+	chore_stop(r->w->chores, &r->chore);
 	conf_unref(r->conf);
 	table_free(&r->seen);
 	free(r->leaves);
@@ -358,23 +359,25 @@ void route_ask(struct router *r, struct want *n)
 	r->call = store_name(r->w, n->asked, r->q.login ? STORE_NO_MAIL : r->q.size, on_name, r);
 }
 
-static void go_on(void *user, enum err e, struct str answer)
+static void told_later(void *user, enum err e, struct str answer)
 {
 	struct router *r = user;
 
 	(void)e, (void)answer;
 	r->call = NULL;
-	if (r->wants)
-		route_go(r);
-	else
-		finish(r);
+	finish(r);
+}
+
+static void look_step(void *user)
+{
+	route_go(user);
 }
 
 void route_go(struct router *r)
 {
 	struct want *n;
 
-	for (unsigned looks = 0; (n = r->wants) && looks < TURN_LOOKS; looks++) {
+	for (unsigned looks = 0; (n = r->wants) && looks < STEP_LOOKS; looks++) {
 		r->wants = n->next;
 		if (r->looks++ == LOOKS_MAX) {
 			r->wants = NULL;
@@ -384,8 +387,10 @@ void route_go(struct router *r)
 			return;
 		}
 	}
-	if (r->inside || r->wants)
-		r->call = call_later(r->w, go_on, r);
+	if (r->wants)
+		chore_start(r->w->chores, &r->chore, look_step, r);
+	else if (r->inside)
+		r->call = call_later(r->w, told_later, r);
 	else
 		finish(r);
 }

@@ -35,6 +35,7 @@ struct router {
 	struct str author; /* use route_author */
 	struct arena memory;
 	struct call *handle, *call;
+	struct chore chore;       /* where there is much to look at */
 	struct want *wants, *now; /* the next first; the one that is looked at */
 	struct table seen;        /* addresses met, domains that are not ours */
 	struct route_leaf *leaves;

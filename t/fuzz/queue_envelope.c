@@ -53,6 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	crc_mend(bytes, size);
 	if (envelope_form_head(all, &h) == ENVELOPE_WELL && h.prefix <= size && envelope_form_read(all, &h, &e, &a)) {
 		assert(envelope_form_takes(&e));
+		for (size_t i = 0; i < e.count; i++)
+			assert(envelope_form_takes_recipient(&e.recipients[i]));
 		again = h;
 		envelope_form_print(&out, &again, &e);
 		assert(envelope_form_head(buf_str(&out), &again) == ENVELOPE_WELL);
