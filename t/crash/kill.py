@@ -356,12 +356,12 @@ class Round:
     def run_client(self, client, stopping):
         try:
             client.change_until(stopping)
-        except Wrong as why:
+        except Exception as why:  # told when the round is over
             self.is_wrong(why)
 
     def is_wrong(self, why):
-        self.wrong.append(str(why))
-        self.tally.update(why.tally)
+        self.wrong.append(str(why) if isinstance(why, Wrong) else repr(why))
+        self.tally.update(why.tally if isinstance(why, Wrong) else {})
 
     def look(self):
         """What is wrong now that all is quiet."""

@@ -8,8 +8,9 @@
     assert fits(state, client.state), list(difference(state, client.state))
 
 One client alone uses an account, one command after the other, so it knows every UID beforehand. `note` is told of each
-change: {"account", "begins": what would be} before it, {"account", "is": what is now} when it was answered. A state is
-{mailbox: [uidvalidity, {uid: [tag, flags]}]}; None is a UIDVALIDITY that nobody told yet.
+change: {"account", "begins": what would be} before it, {"account", "is": what is now} when it was answered; both with
+"next": from which UID on that is a guess. A state is {mailbox: [uidvalidity, {uid: [tag, flags]}]}; None is a UIDVALIDITY that
+nobody told yet.
 """
 
 import collections
@@ -139,7 +140,7 @@ class Client:
         after = copy_of(self.state)
         change(after)
         self.after = after
-        self.note({"account": self.account, "begins": after})
+        self.note({"account": self.account, "begins": after, "next": self.next})
         return after
 
     def is_done(self, after, uids_known=True):
@@ -150,7 +151,7 @@ class Client:
                                 collections.Counter(uid_changes=1))
         self.changes += self.after is not None
         self.state, self.after = copy_of(after), None
-        self.note({"account": self.account, "is": after, "sure": uids_known})
+        self.note({"account": self.account, "is": after, "sure": uids_known, "next": self.next})
 
     def tag(self):
         self.count += 1
@@ -311,6 +312,8 @@ class Client:
         self.is_done(after)
 
     def change_something(self):
+        if self.why:
+            self.do(lambda: None)
         name = self.chance.choice(sorted(self.state))
         if len(self.state[name][1]) > MESSAGES_MAX:
             self.do(lambda: self.mark(name))
