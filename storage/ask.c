@@ -1,7 +1,9 @@
 /* ask.c - see ask.h.
  * A caller that cancels is rid of it at once; the call still runs at its owner, so its answer is waited for where
  * something must be undone then. Names of changes are forgotten in batches: soon when the answer came, and when it did
- * not, only after any call that bears the name has passed its deadline, so that none is done twice. */
+ * not, only after any call that bears the name has passed its deadline, so that none is done twice.
+ * A change that is durable is made, however long its files cannot be written, so it must not be told to have failed: who
+ * asks for one has patience. Mail has not: its acceptor's queue takes it over, under the same name. */
 #include "storage/ask.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -11,8 +13,9 @@
 #include <stdlib.h>
 
 #define FORGET_SOON_MS 1000
-#define FORGET_LATE_MS (2 * CALL_DEADLINE_MS) /* at least; twice that at most */
-#define FORGET_AT_ONCE 256                    /* names in a batch */
+#define PATIENCE_MS    3600000
+#define FORGET_LATE_MS (2 * PATIENCE_MS) /* at least; twice that at most */
+#define FORGET_AT_ONCE 256               /* names in a batch */
 
 /* --- names to be forgotten ------------------------------------------------------------------------------------- */
 
@@ -173,6 +176,7 @@ struct asked *ask_new(struct worker *w, enum asker who, struct str asker, struct
 
 	k->w = w;
 	k->to = store_owner(w->store, address);
+	k->deadline_ms = CALL_DEADLINE_MS;
 	pack_u8(&k->args, (uint8_t)who);
 	pack_str(&k->args, asker);
 	pack_str(&k->args, address);
@@ -183,8 +187,15 @@ void ask_name(struct asked *k, struct name name)
 {
 	k->named = true;
 	k->name = name;
+	if (!name_lasts(name))
+		ask_patiently(k);
 	pack_u64(&k->args, name.life);
 	pack_u64(&k->args, name.number);
+}
+
+void ask_patiently(struct asked *k)
+{
+	k->deadline_ms = PATIENCE_MS;
 }
 
 static void asked_free(struct asked *k)
@@ -251,7 +262,7 @@ void asked_go_on(struct asked *k)
 
 struct call *ask_send(struct asked *k, unsigned type, asked_tell *tell, void *user)
 {
-	return ask_send_until(k, type, CALL_DEADLINE_MS, tell, user);
+	return ask_send_until(k, type, k->deadline_ms, tell, user);
 }
 
 struct call *ask_send_until(struct asked *k, unsigned type, int64_t deadline_ms, asked_tell *tell, void *user)

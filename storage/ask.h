@@ -30,6 +30,7 @@ struct asked {
 	struct call *call;   /* under way */
 	asked_tell *tell;
 	asked_tell *orphaned; /* runs instead of `tell` when the caller cancelled; NULL: nothing to do then */
+	int64_t deadline_ms;
 	bool named, lasts; /* lasts: the name is forgotten when that is said, not when it is done */
 	struct name name;
 	bool fresh; /* the answer begins with a mailbox's id: its view here is brought up to date first */
@@ -66,6 +67,7 @@ static inline struct asked *ask_as(struct worker *w, const struct account *a)
 	return ask_new(w, ASKER_ACCOUNT, str_of(a->address), str_of(a->address));
 }
 void ask_name(struct asked *k, struct name name); /* adds it to the arguments, and has it forgotten when it is done */
+void ask_patiently(struct asked *k);              /* for changes, which must not be told to have failed: see ask.c */
 struct call *ask_send(struct asked *k, unsigned type, asked_tell *tell, void *user);
 struct call *ask_send_until(struct asked *k, unsigned type, int64_t deadline_ms, asked_tell *tell, void *user);
 /* Bad before it was sent: e is told in a later turn. */

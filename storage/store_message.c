@@ -271,6 +271,7 @@ static struct asked *ask_changing(struct worker *w, const struct account *a, con
 
 	k->done.store = done;
 	k->fresh = true;
+	ask_patiently(k);
 	pack_u64(&k->args, s->sh->id);
 	pack_str(&k->args, str_of(s->sh->name));
 	ranges_pack(&k->args, uids, count);

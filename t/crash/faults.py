@@ -127,6 +127,27 @@ def suffer(clients, faulty, rules, seconds, tallied):
     return hits
 
 
+def answer_waits(server, faulty, client):
+    """A change that is durable and cannot be written to its files is not told to have failed, however long that lasts."""
+    client.do(lambda: client.append("INBOX"))
+    client.do(lambda: client.select("INBOX"))
+    uid, (tag, _) = max(client.state["INBOX"][1].items(), key=lambda message: int(message[0]))
+    after = client.will(lambda state: state["INBOX"][1].update({uid: [tag, [r"\Flagged"]]}))
+    faulty.set([rule([power.WRITE], errno.ENOSPC, path="domains/")])
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(client.imap.uid("STORE", uid, "FLAGS.SILENT", r"(\Flagged)")))
+    thread.start()
+    wait_until(faulty.hits, WELL_S, "a write that fails")
+    server.command("clock", "+5m")
+    thread.join(1)
+    early = list(answers)
+    faulty.set([])
+    thread.join()
+    assert not early and answers[0][0] == "OK", (early, answers)
+    client.is_done(after)
+    client.look()
+
+
 def main():
     tap.note(f"SEED={SEED}")
     chance, tallied = random.Random(SEED), collections.Counter()
@@ -143,6 +164,8 @@ def main():
             if tap.failed:
                 break
         tap.ok(hits > 0, f"{hits} calls failed")
+        with tap.test("what is durable is not told to have failed when its files cannot be written for minutes"):
+            answer_waits(server, faulty, clients[0])
         tap.ok(server.workers() == before, "no worker died of it")
         with tap.test("after kill -9 every account is what its client knows"):
             server.kill()
