@@ -306,10 +306,19 @@ static void make(struct mailbox *m, const struct view *old, uint64_t messages)
 	lane_add(m->st->w->index, &k->job);
 }
 
+/* Somebody removed its file, so that nobody can map it any more, and nobody but the asker relies on it now. */
+static bool is_lost(const struct mailbox *m)
+{
+	return !m->changes && m->shared + (m->alone != NULL) <= 1 &&
+	       faccessat(m->st->w->directory, m->view_path, F_OK, 0) < 0 && errno == ENOENT;
+}
+
 void mailbox_view(struct task *t, struct mailbox *m, task_step *step)
 {
 	struct view_wait *wait, **last = &m->view_waits;
 
+	if (m->view && !m->view_making && is_lost(m))
+		mailbox_view_drop(m);
 	if (m->view && !m->view_making) {
 		step(t, OK);
 		return;
