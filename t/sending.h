@@ -435,6 +435,13 @@ void queue_unhold(struct queue *q, struct queue_item *item)
 	item->state = ITEM_TRYING;
 }
 
+/* Of the real queue, which the table of the store's calls would bring along. */
+void backup_worker_handle(struct worker *worker, struct request *rq, struct str args)
+{
+	(void)worker, (void)args;
+	request_answer(rq, ERR_DENIED, STR_NONE);
+}
+
 struct queue_message *queue_find(struct queue *q, uint64_t id)
 {
 	return id && id <= q->count ? q->messages[id - 1] : NULL;
