@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "protocols/smtp/smtp_session.h"
 #include "storage/queue/queue.h"
+#include "storage/route/idn.h"
 #include "storage/route/relay.h"
 #include <stdlib.h>
 
@@ -114,7 +115,6 @@ static void fill_recipient(struct smtp_put *p, const struct smtp_target *t)
 		.notify = notify_of(s, t),
 		.tried = t->name };
 	e->count++;
-	e->utf8_needed |= beyond_ascii(t->address);
 }
 
 static void fill_envelope(struct smtp_put *p)
@@ -122,18 +122,19 @@ static void fill_envelope(struct smtp_put *p)
 	struct smtp *s = p->smtp;
 	const struct relay_conf *relay = conf_section(s->snapshot, &relay_settings);
 	const struct smtp_target *t = p->first;
+	struct str sender = idn_sendable(&s->transaction, sender_of(t));
 	bool list = smtp_is_list(t);
 
 	p->filled = t;
 	p->recipients = mem_alloc(p->count * sizeof(*p->recipients));
-	p->envelope = (struct queue_envelope){ .sender = sender_of(t),
+	p->envelope = (struct queue_envelope){ .sender = sender,
 		.id = str_of(s->id),
 		.account = str_of(s->session.account),
 		.peer = str_of(conn_peer(s->conn)),
 		.envid = list ? STR("") : s->mail.envid,
 		.body = s->watch.beyond_ascii ? BODY_8BITMIME : BODY_7BIT,
 		.utf8 = s->mail.utf8,
-		.utf8_needed = s->watch.header_beyond_ascii || beyond_ascii(sender_of(t)),
+		.utf8_needed = s->watch.header_beyond_ascii || beyond_ascii(sender),
 		.ret = list ? RET_UNSAID : s->mail.ret,
 		.priority = s->mail.priority,
 		.release_s = s->mail.hold_until > s->arrived_s ? s->mail.hold_until : 0,

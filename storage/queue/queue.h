@@ -70,7 +70,7 @@ struct queue_envelope {
 	struct str envid;   /* xtext, as it came; "" without */
 	enum queue_body body;
 	bool utf8;        /* it came with SMTPUTF8 */
-	bool utf8_needed; /* and its header or an address does hold letters beyond ASCII */
+	bool utf8_needed; /* its header or sender holds letters beyond ASCII; recipients are looked at one by one */
 	enum queue_ret ret;
 	int priority;      /* -9 to 9 (RFC 6710); 0 */
 	int64_t arrived_s; /* seconds since 1970; 0: now */

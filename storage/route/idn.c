@@ -62,3 +62,16 @@ enum err idn_address(struct arena *a, struct str address, struct str *out)
 		*out = lower(a, str_of(arena_printf(a, "%.*s@" STR_FMT, (int)at, address.p, STR_ARG(domain))));
 	return e;
 }
+
+struct str idn_sendable(struct arena *a, struct str address)
+{
+	size_t at = (size_t)(str_rfind(address, '@') + 1);
+	struct str domain = str_cut(address, at, address.len), made;
+	bool local_ascii, domain_ascii;
+
+	is_done(str_cut(address, 0, at), &local_ascii);
+	is_done(domain, &domain_ascii);
+	if (domain_ascii || !local_ascii || idn_domain(a, domain, &made))
+		return address;
+	return str_of(arena_printf(a, STR_FMT STR_FMT, STR_ARG(str_cut(address, 0, at)), STR_ARG(made)));
+}

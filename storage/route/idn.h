@@ -13,4 +13,8 @@ enum err idn_domain(struct arena *a, struct str domain, struct str *out);
 /* The same for the domain of local@domain; the local part, too, becomes lower case (ASCII letters alone). */
 enum err idn_address(struct arena *a, struct str address, struct str *out);
 
+/* An address as it can be sent to everybody, if it can: of one whose domain alone is beyond ASCII the domain by idn_domain, all
+ * else is as it was. */
+struct str idn_sendable(struct arena *a, struct str address);
+
 #endif

@@ -156,8 +156,8 @@ static void rewrite_sender(struct router *r, const struct want *n, struct route_
 		str_eq(domain, n->ours))
 		return;
 	store_secret(r->w, "srs", key);
-	if (srs_forward(&r->memory, (struct str){ (const char *)key, sizeof(key) }, r->q.sender, n->ours,
-		    worker_wall_ms(r->w) / 1000, &made))
+	if (srs_forward(&r->memory, (struct str){ (const char *)key, sizeof(key) },
+		    idn_sendable(&r->memory, r->q.sender), n->ours, worker_wall_ms(r->w) / 1000, &made))
 		return;
 	r->rewritten = true;
 	l->sender = made;
