@@ -45,7 +45,7 @@ BUILD_PACKAGES := gcc libc6-dev libcrypt-dev libev-dev libleveldb-dev libconfuse
 	libunistring-dev libidn-dev libidn2-dev libc-ares-dev android-libboringssl-dev
 RUN_PACKAGES   := python3 openssl swaks curl mutt
 CHECK_PACKAGES := perl libnet-ssleay-perl clang libclang-rt-14-dev isync fetchmail util-linux offlineimap3 getmail6 mpop \
-	msmtp s-nail imapfilter neomutt alpine tmux thunderbird gsasl rsync
+	msmtp s-nail imapfilter neomutt alpine tmux thunderbird gsasl rsync procmail
 LINT_PACKAGES  := clang-format cppcheck
 
 SOURCES := $(shell find core conf dns storage protocols sip -name '*.c' 2>/dev/null | sort)

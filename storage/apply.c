@@ -3,8 +3,7 @@
  * replaced or removed by an operation is closed first, one that somebody else unlinked is noticed by its link count.
  * For each file system ever touched one descriptor stays open from before the first write on: syncfs tells a
  * descriptor only of errors that happened since it was opened. */
-#include "storage/apply.h"
-#include "core/buf.h"
+#include "storage/apply_parts.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/operation.h"
@@ -18,35 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FILES_OPEN_MAX 128
 #define COPY_BYTES     (256u << 10)
 #define FILE_MODE      0600
 #define DIRECTORY_MODE 0700
 #define LOG_AGAIN_S    60
 #define PUT_SUFFIX     ".new"
 #define DELETED        "deleted"
-
-struct open_file {
-	char *path; /* NULL: this place is free */
-	uint64_t hash, used;
-	int fd;
-};
-
-struct filesystem {
-	dev_t device;
-	int fd;
-};
-
-struct files {
-	int directory;
-	struct open_file open[FILES_OPEN_MAX];
-	uint64_t uses;
-	struct filesystem *systems;
-	size_t system_count;
-	unsigned removed; /* makes names below deleted/ unique */
-	int failed_errno; /* of the failure logged last; 0: all was well since */
-	time_t failed_at;
-};
 
 typedef char path_text[PATH_BYTES_MAX + sizeof(PUT_SUFFIX)];
 
@@ -69,11 +45,13 @@ void files_free(struct files *f)
 	for (size_t i = 0; i < f->system_count; i++)
 		close(f->systems[i].fd);
 	free(f->systems);
+	free(f->known);
+	buf_free(&f->changed);
 	free(f);
 }
 
 /* Logs what errno says of it, unless the same was logged a moment ago: whoever tries again does so each second. */
-static enum err failed(struct files *f, const char *what, struct str path)
+enum err files_failed(struct files *f, const char *what, struct str path)
 {
 	int number = errno;
 	struct timespec now;
@@ -152,22 +130,36 @@ static void forget_open(struct files *f, struct str path)
 	for (size_t i = 0; i < FILES_OPEN_MAX; i++) {
 		struct str open = str_of(f->open[i].path);
 
-		if (open.len && str_starts(open, path) && (open.len == path.len || open.p[path.len] == '/'))
-			close_file(&f->open[i]);
+		if (!open.len || !str_starts(open, path) || (open.len != path.len && open.p[path.len] != '/'))
+			continue;
+		for (size_t t = 0; t < f->touched_count; t++)
+			if (f->touched[t].fd == f->open[i].fd)
+				f->touched[t] = (struct touched){ .path = f->touched[t].path, .fd = -1 };
+		close_file(&f->open[i]);
 	}
 }
 
 static int open_to_write(struct files *f, struct str path, const char *text)
 {
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC, fd = openat(f->directory, text, flags, FILE_MODE);
+	int flags = O_RDWR | O_CREAT | O_CLOEXEC, fd = openat(f->directory, text, flags, FILE_MODE);
 
 	if (fd < 0 && errno == ENOENT && make_parents(f, path) == 0)
 		fd = openat(f->directory, text, flags, FILE_MODE);
 	return fd;
 }
 
-/* The open file of this path, made if it is not there; -1: errno says why. */
-static int file_of(struct files *f, struct str path, struct stat *st)
+/* Whether that file still bears the path; without `named` it is enough that it bears any. */
+static bool is_current(const struct files *f, const struct open_file *o, bool named, struct stat *st)
+{
+	struct stat now;
+
+	if (fstat(o->fd, st) < 0 || !st->st_nlink)
+		return false;
+	return !named || (fstatat(f->directory, o->path, &now, 0) == 0 && now.st_ino == st->st_ino &&
+				 now.st_dev == st->st_dev);
+}
+
+int files_open(struct files *f, struct str path, unsigned how, struct stat *st)
 {
 	uint64_t hash = str_hash(path);
 	struct open_file *o = &f->open[0];
@@ -176,7 +168,7 @@ static int file_of(struct files *f, struct str path, struct stat *st)
 	for (size_t i = 0; i < FILES_OPEN_MAX; i++) {
 		if (f->open[i].path && f->open[i].hash == hash && str_eq(str_of(f->open[i].path), path)) {
 			o = &f->open[i];
-			if (fstat(o->fd, st) == 0 && st->st_nlink > 0) {
+			if (is_current(f, o, how & OPEN_NAMED, st)) {
 				o->used = ++f->uses;
 				return o->fd;
 			}
@@ -187,7 +179,8 @@ static int file_of(struct files *f, struct str path, struct stat *st)
 	}
 	if (o->path)
 		close_file(o);
-	o->fd = open_to_write(f, path, text_of(path, text));
+	text_of(path, text);
+	o->fd = how & OPEN_THERE ? openat(f->directory, text, O_RDWR | O_CLOEXEC) : open_to_write(f, path, text);
 	if (o->fd < 0 || fstat(o->fd, st) < 0 || note_filesystem(f, path, &st->st_dev) < 0) {
 		int number = errno;
 
@@ -199,7 +192,7 @@ static int file_of(struct files *f, struct str path, struct stat *st)
 	return o->fd;
 }
 
-static int write_at(int fd, struct str bytes, uint64_t offset)
+int file_write_at(int fd, struct str bytes, uint64_t offset)
 {
 	while (bytes.len) {
 		ssize_t n = pwrite(fd, bytes.p, bytes.len, (off_t)offset);
@@ -214,11 +207,16 @@ static int write_at(int fd, struct str bytes, uint64_t offset)
 	return 0;
 }
 
-static int file_at(struct files *f, const struct operation *op)
+/* Where it is to be written: -1: errno says why. */
+static int file_at(struct files *f, const struct operation *op, uint64_t *at)
 {
 	struct stat st;
-	int fd = file_of(f, op->path, &st);
+	int fd;
 
+	*at = op->offset;
+	if (operation_of_mailbox(op))
+		return mailbox_place(f, op, at);
+	fd = files_open(f, op->path, 0, &st);
 	if (fd >= 0 && (uint64_t)st.st_size < op->offset)
 		log_warn("journal", NULL, "a file is shorter than it was path=" STR_FMT " bytes=%llu expected=%llu",
 			STR_ARG(op->path), (unsigned long long)st.st_size, (unsigned long long)op->offset);
@@ -227,37 +225,42 @@ static int file_at(struct files *f, const struct operation *op)
 
 static enum err apply_write(struct files *f, const struct operation *op)
 {
-	int fd = file_at(f, op);
+	uint64_t at;
+	int fd = file_at(f, op, &at);
 
-	return fd < 0 || write_at(fd, op->bytes, op->offset) < 0 ? failed(f, "write", op->path) : OK;
+	if (fd == PLACE_DONE)
+		return OK;
+	return fd < 0 || file_write_at(fd, op->bytes, at) < 0 ? files_failed(f, "write", op->path) : OK;
 }
 
 static enum err apply_spool(struct files *f, const struct operation *op)
 {
 	path_text text;
-	int to = file_at(f, op), from;
-	uint64_t done = 0;
+	uint64_t done = 0, at;
+	int to = file_at(f, op, &at), from;
 	ssize_t n = 1;
 	char *bytes;
 
+	if (to == PLACE_DONE)
+		return OK;
 	if (to < 0)
-		return failed(f, "write", op->path);
+		return files_failed(f, "write", op->path);
 	if ((from = openat(f->directory, text_of(op->other, text), O_RDONLY | O_CLOEXEC)) < 0) {
-		enum err e = failed(f, "open spooled bytes", op->other);
+		enum err e = files_failed(f, "open spooled bytes", op->other);
 
 		return e == ERR_ABSENT ? ERR_NEVER : e;
 	}
 	bytes = mem_alloc(COPY_BYTES);
 	while (done < op->len && n > 0) {
 		n = pread(from, bytes, op->len - done < COPY_BYTES ? op->len - done : COPY_BYTES, (off_t)done);
-		if (n > 0 && write_at(to, (struct str){ bytes, (size_t)n }, op->offset + done) < 0)
+		if (n > 0 && file_write_at(to, (struct str){ bytes, (size_t)n }, at + done) < 0)
 			n = -1;
 		done += n > 0 ? (uint64_t)n : 0;
 	}
 	free(bytes);
 	close(from);
 	if (n < 0)
-		return failed(f, "copy spooled bytes", op->path);
+		return files_failed(f, "copy spooled bytes", op->path);
 	if (done == op->len)
 		return OK;
 	log_error("journal", NULL, "spooled bytes are missing path=" STR_FMT " spool=" STR_FMT, STR_ARG(op->path),
@@ -274,10 +277,10 @@ static enum err apply_put(struct files *f, const struct operation *op)
 	memcpy(text_of(op->path, new) + op->path.len, PUT_SUFFIX, sizeof(PUT_SUFFIX));
 	forget_open(f, op->path);
 	if ((fd = open_to_write(f, op->path, new)) < 0)
-		return failed(f, "make", op->path);
-	if (note_filesystem(f, op->path, NULL) < 0 || ftruncate(fd, 0) < 0 || write_at(fd, op->bytes, 0) < 0 ||
+		return files_failed(f, "make", op->path);
+	if (note_filesystem(f, op->path, NULL) < 0 || ftruncate(fd, 0) < 0 || file_write_at(fd, op->bytes, 0) < 0 ||
 		renameat(f->directory, new, f->directory, text_of(op->path, to)) < 0)
-		e = failed(f, "put", op->path);
+		e = files_failed(f, "put", op->path);
 	close(fd);
 	return e;
 }
@@ -289,7 +292,7 @@ static enum err apply_directory(struct files *f, const struct operation *op)
 	if (make_parents(f, op->path) < 0 ||
 		(mkdirat(f->directory, text_of(op->path, text), DIRECTORY_MODE) < 0 && errno != EEXIST) ||
 		note_filesystem(f, op->path, NULL) < 0)
-		return failed(f, "make directory", op->path);
+		return files_failed(f, "make directory", op->path);
 	return OK;
 }
 
@@ -306,18 +309,23 @@ static enum err apply_rename(struct files *f, const struct operation *op)
 	if (fstatat(f->directory, text_of(op->path, from), &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (absent() && (note_filesystem(f, op->other, NULL) == 0 || absent()))
 			return OK; /* it was done before */
-		return failed(f, "look at", op->path);
+		return files_failed(f, "look at", op->path);
 	}
 	forget_open(f, op->path);
-	forget_open(f, op->other);
 	if (make_parents(f, op->other) == 0 && note_filesystem(f, op->other, NULL) == 0 &&
-		renameat(f->directory, from, f->directory, text_of(op->other, to)) == 0)
+		renameat(f->directory, from, f->directory, text_of(op->other, to)) == 0) {
+		struct stamp stamp = stamp_of(&st);
+
+		forget_open(f, op->other); /* only now: with it goes its lock */
+		files_know(f, op->path, NULL);
+		files_know(f, op->other, S_ISREG(st.st_mode) ? &stamp : NULL);
 		return OK;
+	}
 	if (errno == ENOTEMPTY || errno == EEXIST) { /* a full directory in the way stays there */
-		failed(f, "rename over", op->other);
+		files_failed(f, "rename over", op->other);
 		return ERR_NEVER;
 	}
-	return failed(f, "rename", op->path);
+	return files_failed(f, "rename", op->path);
 }
 
 /* What is removed only moves: at once, whatever its size, and an administrator can still bring it back. */
@@ -330,11 +338,12 @@ static enum err apply_remove(struct files *f, const struct operation *op)
 
 	forget_open(f, op->path);
 	if (note_filesystem(f, op->path, NULL) < 0)
-		return absent() ? OK : failed(f, "remove", op->path);
+		return absent() ? OK : files_failed(f, "remove", op->path);
 	if (mkdirat(f->directory, DELETED, DIRECTORY_MODE) < 0 && errno != EEXIST)
-		return failed(f, "make directory", STR(DELETED));
+		return files_failed(f, "make directory", STR(DELETED));
 	text_of(op->path, from);
 	clock_gettime(CLOCK_REALTIME, &now);
+	files_know(f, op->path, NULL);
 	snprintf(unique, sizeof(unique), "%lld.%09ld.%d.%u", (long long)now.tv_sec, now.tv_nsec, (int)getpid(),
 		f->removed++);
 	snprintf(to, sizeof(to), DELETED "/%s", unique);
@@ -343,7 +352,7 @@ static enum err apply_remove(struct files *f, const struct operation *op)
 		snprintf(to, sizeof(to), "%.*s." DELETED ".%s", parents, from, unique);
 		moved = renameat(f->directory, from, f->directory, to);
 	}
-	return moved < 0 && !absent() ? failed(f, "remove", op->path) : OK; /* not there: it was done before */
+	return moved < 0 && !absent() ? files_failed(f, "remove", op->path) : OK; /* not there: it was done before */
 }
 
 enum err apply_operation(struct files *f, const struct operation *op)
@@ -369,12 +378,14 @@ enum err apply_operation(struct files *f, const struct operation *op)
 enum err apply_operations(struct files *f, struct str operations)
 {
 	struct unpack u = unpack_of(operations);
+	bool late = files_too_late(f, operations);
+	enum err e = late ? files_give_up(f, operations) : OK, worst = e;
 	struct operation op;
-	enum err e = OK, worst = OK;
 
-	while (operation_next(&u, &op) && (!e || e == ERR_NEVER))
-		if ((e = apply_operation(f, &op)))
+	while ((!e || e == ERR_NEVER) && operation_next(&u, &op))
+		if (!(late && op.kind == OP_RENAME) && (e = apply_operation(f, &op)))
 			worst = e;
+	files_release(f);
 	if (!worst)
 		f->failed_errno = 0;
 	if (u.bad) {
@@ -384,22 +395,30 @@ enum err apply_operations(struct files *f, struct str operations)
 	return worst;
 }
 
+/* In a file of a mailbox others may have written behind us; a crash leaves nothing there but NULs. */
+static bool is_others(int fd, struct str path, uint64_t end)
+{
+	char next = '\0';
+
+	return path_is_mailbox(path) && pread(fd, &next, 1, (off_t)end) == 1 && next;
+}
+
 enum err files_cut(struct files *f, struct str path, uint64_t end)
 {
 	path_text text;
 	struct stat st;
 	enum err e = OK;
-	int fd = openat(f->directory, text_of(path, text), O_WRONLY | O_CLOEXEC);
+	int fd = openat(f->directory, text_of(path, text), O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		return errno == ENOENT ? OK : failed(f, "open", path);
+		return errno == ENOENT ? OK : files_failed(f, "open", path);
 	if (fstat(fd, &st) < 0)
-		e = failed(f, "look at", path);
-	else if ((uint64_t)st.st_size > end) {
+		e = files_failed(f, "look at", path);
+	else if ((uint64_t)st.st_size > end && !is_others(fd, path, end)) {
 		log_warn("journal", NULL, "cut off what the journal does not know path=" STR_FMT " bytes=%llu cut=%llu",
 			STR_ARG(path), (unsigned long long)end, (unsigned long long)st.st_size - end);
 		if (ftruncate(fd, (off_t)end) < 0)
-			e = failed(f, "cut", path);
+			e = files_failed(f, "cut", path);
 	}
 	close(fd);
 	return e;
@@ -410,12 +429,12 @@ enum err files_sync_list(struct files *f, struct sync_list *l)
 	enum err e = OK;
 
 	if (note_filesystem(f, STR("."), NULL) < 0) /* the store's own, even if nothing was written */
-		return failed(f, "open", STR("."));
+		return files_failed(f, "open", STR("."));
 	*l = (struct sync_list){ mem_alloc(f->system_count * sizeof(*l->fds)), 0 };
 	for (size_t i = 0; i < f->system_count && !e; i++) {
 		l->fds[i] = fcntl(f->systems[i].fd, F_DUPFD_CLOEXEC, 0);
 		if (l->fds[i] < 0)
-			e = failed(f, "have a descriptor for", STR("a sync"));
+			e = files_failed(f, "have a descriptor for", STR("a sync"));
 		else
 			l->count++;
 	}

@@ -5,14 +5,40 @@
 #ifndef STORAGE_APPLY_H
 #define STORAGE_APPLY_H
 
+#include "core/buf.h"
 #include "core/err.h"
-#include "core/str.h"
+#include <sys/stat.h>
 
 struct files;
 struct operation;
+struct stamp;
 
 struct files *files_new(int directory); /* which stays the caller's */
 void files_free(struct files *f);       /* NULL is fine */
+
+/* --- mailboxes that other programs write to, too: apply_mailbox.c ------------------------------------------------ */
+
+/* Before an entry is applied: the mboxes that it writes to or replaces are locked, if that is wanted, until files_release.
+ * again: the entry may have been applied before, or a part of it. False: another program has one locked; nothing is held. */
+bool files_claim(struct files *f, struct str operations, bool again);
+void files_release(struct files *f);
+/* From now on entries were all applied: what is not where it was is left alone. */
+void files_write_again(struct files *f, bool again);
+void files_lock_mailboxes(struct files *f, bool lock); /* no, at first */
+bool file_lock(int fd, short type);                    /* F_RDLCK, F_WRLCK, F_UNLCK; false: another program has it */
+/* Appends the ids (of 8 bytes) of mailboxes in which others were found to have written since the last time. */
+void files_take_changed(struct files *f, struct buf *out);
+/* Whether the file is as we left it; also if that is not known any more. */
+bool files_same(struct files *f, struct str path);
+void files_know(struct files *f, struct str path, const struct stamp *stamp); /* as we leave it; NULL: nobody knows */
+enum err stamp_read(int directory, struct str path, struct stamp *stamp);     /* of a file; zeros: there is none */
+struct stamp stamp_of(const struct stat *st);
+bool stamp_same(const struct stamp *a, const struct stamp *b);
+/* Whether a new generation comes too late: what it was made of is not what it would replace. Then it is given up. */
+bool files_too_late(const struct files *f, struct str operations);
+enum err files_give_up(struct files *f, struct str operations);
+
+/* --- entries ------------------------------------------------------------------------------------------------------- */
 
 /* All operations of an entry, as packed in the journal. Stops at the first failure; what is ERR_NEVER costs itself
  * alone: the rest is done before that is answered. */

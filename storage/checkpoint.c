@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "storage/base.h"
 #include "storage/journal_parts.h"
+#include "storage/marks.h"
 #include "storage/operation.h"
 #include "storage/replay.h"
 #include <assert.h>
@@ -76,7 +77,7 @@ static void files_work(struct job *job)
 {
 	struct checkpoint *c = (struct checkpoint *)job;
 
-	c->e = c->again ? replay_again(c->dir, c->files, c->life, c->from, *c->reached) : OK;
+	c->e = c->again ? replay_again(c->dir, c->files, c->life, c->from, c->sequence, c->parked) : OK;
 	if (!c->e)
 		c->e = files_sync_list(c->files, &c->list);
 }
@@ -90,7 +91,9 @@ static void sync_work(struct job *job)
 {
 	struct checkpoint *c = (struct checkpoint *)job;
 
-	c->e = sync_list_run(&c->list);
+	enum err e = sync_list_run(&c->list);
+
+	c->e = e ? e : filing_write(c->dir, c->filing);
 }
 
 static bool is_time(const struct journal *j)
@@ -106,6 +109,23 @@ static bool is_time(const struct journal *j)
 static bool is_progress(const struct journal *j, uint64_t x)
 {
 	return j->last_applied > j->checkpoint || (j->last_asked > j->checkpoint && j->last_asked <= x);
+}
+
+/* What is parked will be in files of its own when the checkpoint passes it. */
+static void file_parked(struct journal *j)
+{
+	struct checkpoint *c = &j->cp;
+
+	marks_free(c->parked);
+	c->parked = marks_new();
+	for (struct entry *e = j->parked.first; e; e = e->next) {
+		marks_raise(c->parked, (struct str){ (const char *)&e->sequence, sizeof(e->sequence) }, 1);
+		if (e->filed)
+			continue;
+		c->filing = filing_new(e, c->filing);
+		e->filed = true;
+		checkpoint_keep_spools(j, e->sequence);
+	}
 }
 
 void checkpoint_consider(struct journal *j)
@@ -125,6 +145,7 @@ void checkpoint_consider(struct journal *j)
 		return;
 	if (track_tight(j->track, 2 * j->keep) && !track_frees(j->track, x))
 		return; /* room for its own batch is dear then */
+	file_parked(j);
 	c->state = CHECKPOINT_LANES;
 	c->asked = false;
 	c->sequence = x;
@@ -151,22 +172,39 @@ struct entry *checkpoint_entry(struct journal *j)
 	return e;
 }
 
-void checkpoint_spools(struct journal *j, const struct entry *e)
+static void spool_add(struct journal *j, uint64_t sequence, struct str path)
+{
+	struct spool *s = mem_alloc(sizeof(*s) + path.len + 1);
+
+	s->sequence = sequence;
+	memcpy(s->path, path.p, path.len);
+	*j->cp.spools_end = s;
+	j->cp.spools_end = &s->next;
+}
+
+static void spools_add(struct journal *j, const struct entry *e, uint64_t sequence)
 {
 	struct unpack u = unpack_of(buf_str(&e->operations));
 	struct operation op;
 
-	while (operation_next(&u, &op)) {
-		struct spool *s;
+	while (operation_next(&u, &op))
+		if (op.kind == OP_SPOOL)
+			spool_add(j, sequence, op.other);
+}
 
-		if (op.kind != OP_SPOOL)
-			continue;
-		s = mem_alloc(sizeof(*s) + op.other.len + 1);
-		s->sequence = e->sequence;
-		memcpy(s->path, op.other.p, op.other.len);
-		*j->cp.spools_end = s;
-		j->cp.spools_end = &s->next;
-	}
+void checkpoint_spools(struct journal *j, const struct entry *e)
+{
+	spools_add(j, e, e->sequence);
+}
+
+void checkpoint_unfile(struct journal *j, const struct entry *e)
+{
+	struct buf path = { 0 };
+
+	buf_printf(&path, "journal/%u/" PARKED "%llu", j->w->slot, (unsigned long long)e->sequence);
+	spool_add(j, j->synced, buf_str(&path));
+	spools_add(j, e, j->synced);
+	buf_free(&path);
 }
 
 void checkpoint_keep_spools(struct journal *j, uint64_t sequence)
@@ -231,6 +269,8 @@ void checkpoint_written(struct journal *j)
 
 	assert(c->state == CHECKPOINT_WRITE || c->state == CHECKPOINT_WRITTEN);
 	c->state = CHECKPOINT_NONE;
+	filing_free(c->filing);
+	c->filing = NULL;
 	c->last_ms = timers_now_ms(j->w->timers);
 	j->checkpoint = c->sequence;
 	j->bytes_settled = c->bytes;
@@ -254,7 +294,6 @@ void checkpoint_init(struct journal *j)
 	c->store = j->w->directory;
 	c->dir = j->dir;
 	c->life = j->life;
-	c->reached = &j->application.reached;
 	c->last_ms = timers_now_ms(j->w->timers);
 	c->spools_end = &c->spools;
 	c->unlink = (struct job){ unlink_work, unlink_done, NULL };
@@ -264,6 +303,8 @@ void checkpoint_free(struct journal *j)
 {
 	struct spool *s;
 
+	filing_free(j->cp.filing);
+	marks_free(j->cp.parked);
 	while ((s = j->cp.spools)) { /* they are found again in replay */
 		j->cp.spools = s->next;
 		free(s);

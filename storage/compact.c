@@ -56,6 +56,8 @@ static void placed(struct task *t, enum err e)
 	struct mailbox *m = c->m;
 	struct generation_result r;
 
+	if (!e && m->state != MAILBOX_READY) /* another program wrote to it meanwhile */
+		e = ERR_AGAIN;
 	if (!e) {
 		generation_result(c->generation, &r);
 		log_info("store", NULL, "written anew account=%s mailbox=\"%s\" generation=%u bytes=%llu before=%llu",
@@ -82,7 +84,11 @@ static void place(struct task *t)
 	struct commit *k = commit_new(t->st, t);
 	struct buf from = { 0 }, to = { 0 };
 
+	struct stamp stamp = generation_stamp(c->generation);
+
 	entry_settled(commit_entry(k), c->head.id);
+	buf_printf(&to, "%s.mbox", c->m->stem);
+	entry_expect(commit_entry(k), buf_str(&to), &stamp);
 	for (size_t i = 0; i < 2; i++) {
 		buf_clear(&from);
 		buf_clear(&to);
@@ -110,6 +116,10 @@ static void slice_done(struct task *t, enum err e)
 {
 	struct compaction *c = t->compaction;
 
+	if (!e && generation_stamp(c->generation).size != c->m->seen.mbox_end) {
+		mailbox_is_foreign(c->m);
+		e = ERR_AGAIN;
+	}
 	if (!e && c->done)
 		e = journal_room(t->st->journal, ENTRY_SMALL, ENTRY_BYTES);
 	if (e)
@@ -129,9 +139,17 @@ static void compact_view(struct task *t, enum err e)
 		return;
 	}
 	c->head = c->m->seen.head;
+	c->head.generation = mailbox_generation(c->m, c->head.generation);
 	c->words = c->m->seen.keywords;
 	c->messages = mailbox_seen(c->m, &c->count);
 	task_in_lane(t, t->st->w->slow, slice_work, slice_done);
+}
+
+uint32_t mailbox_generation(struct mailbox *m, uint32_t at_least)
+{
+	if (m->generation < at_least)
+		m->generation = at_least;
+	return m->generation++;
 }
 
 void compact(struct task *t, struct mailbox *m, task_step *step)

@@ -57,6 +57,11 @@ void entry_rename(struct entry *e, struct str from, struct str to)
 	e->has |= HAS_RENAMES;
 }
 
+void entry_expect(struct entry *e, struct str path, const struct stamp *stamp)
+{
+	operation_pack_expect(&e->operations, path, stamp);
+}
+
 void entry_remove(struct entry *e, struct str path)
 {
 	operation_pack(&e->operations, &(struct operation){ .kind = OP_REMOVE, .path = path });

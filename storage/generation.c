@@ -2,6 +2,8 @@
  * What is written gathers in `out` and leaves in large pieces; only the text of a large message goes from file to file
  * by itself. Every message is looked at before it is copied: a file that is not what its owner thinks is left alone. */
 #include "storage/generation.h"
+#include "storage/apply.h"
+#include "storage/print.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/directories.h"
@@ -22,8 +24,10 @@ struct generation {
 	int from, to; /* the old mbox and the new; -1: closed */
 	bool done;
 	struct state_head head;
+	struct stamp stamp;
 	const struct keywords *k;
 	const struct message *old;
+	const uint32_t *headers; /* generation_tidy; NULL: messages stay as they are */
 	struct message *new;
 	size_t count, next; /* messages; the next to begin */
 
@@ -168,6 +172,7 @@ enum err generation_new(struct generation **out, int directory, struct str stem,
 	const struct keywords *k, const struct message *messages, size_t count)
 {
 	struct generation *g = mem_new(struct generation);
+	struct stat st;
 	enum err e;
 
 	g->directory = directory;
@@ -184,10 +189,24 @@ enum err generation_new(struct generation **out, int directory, struct str stem,
 		e = keep_damaged(g);
 	if (!e && open_file(g, &g->to, ".mbox", O_WRONLY | O_CREAT | O_TRUNC))
 		e = ERR_AGAIN;
+	if (!e && fstat(g->from, &st) < 0)
+		e = err_errno("stat mbox stem=%s", g->stem);
 	if (e)
 		generation_free(g);
+	else
+		g->stamp = stamp_of(&st);
 	*out = e ? NULL : g;
 	return e;
+}
+
+struct stamp generation_stamp(const struct generation *g)
+{
+	return g->stamp;
+}
+
+void generation_tidy(struct generation *g, const uint32_t *headers)
+{
+	g->headers = headers;
 }
 
 void generation_free(struct generation *g)
@@ -287,8 +306,63 @@ static void add_prefix(struct generation *g, struct str old_prefix)
 
 	mbox_postmark(str_cut(old_prefix, 0, (size_t)str_find(old_prefix, '\n')), &sender, &date);
 	m->offset = g->written + before;
+	m->written = m->flags & FLAG_SYSTEM;
 	mbox_prefix(&g->out, m, sender, g->k, g->next ? NULL : &base);
 	m->prefix = (uint32_t)(buf_len(&g->out) - before);
+}
+
+struct lines_out { /* of a header */
+	struct str left;
+	bool lengths; /* also those that tell lengths */
+	bool leaving; /* the line before was left out */
+	size_t lines, bytes;
+};
+
+/* The next line that stays; empty: there is none. */
+static struct str line_that_stays(struct lines_out *l)
+{
+	while (l->left.len) {
+		ptrdiff_t lf = str_find(l->left, '\n');
+		struct str line = str_cut(l->left, 0, lf < 0 ? l->left.len : (size_t)lf + 1), value;
+		bool folded = line.p[0] == ' ' || line.p[0] == '\t';
+
+		l->left = str_cut(l->left, line.len, l->left.len);
+		if (!folded)
+			l->leaving = form_field_of(line, true, &value) != FORM_OTHER ||
+				     (l->lengths && print_is_length(line));
+		if (!l->leaving)
+			return line;
+		l->lines++;
+		l->bytes += line.len;
+	}
+	return STR_NONE;
+}
+
+static void count_out(struct lines_out *l, struct str header, bool lengths)
+{
+	*l = (struct lines_out){ .left = header, .lengths = lengths };
+	while (line_that_stays(l).len)
+		;
+}
+
+/* The header of the message just begun, without what does not belong there. */
+static void add_header(struct generation *g, struct str header)
+{
+	struct message *m = &g->new[g->next];
+	uint32_t was = g->headers[g->next];
+	struct lines_out l, all;
+	struct str line;
+
+	count_out(&l, header, false);
+	count_out(&all, header, true);
+	if (!was || header.len - l.bytes == was || header.len - all.bytes != was)
+		all = l;
+	m->stored -= (uint32_t)all.bytes;
+	m->header -= (uint32_t)all.bytes;
+	m->wire -= (uint32_t)(all.bytes + all.lines);
+	l = (struct lines_out){ .left = header, .lengths = all.lengths };
+	while ((line = line_that_stays(&l)).len)
+		buf_add_str(&g->out, line);
 }
 
 /* Takes the next message: its prefix, and of its text all or the beginning. */
@@ -296,7 +370,7 @@ static enum err begin_message(struct generation *g)
 {
 	const struct message *m = &g->old[g->next];
 	uint64_t text_at = m->offset + m->prefix;
-	size_t text = m->stored < SMALL_BYTES ? m->stored : SMALL_BYTES;
+	size_t text = m->stored < SMALL_BYTES ? m->stored : SMALL_BYTES, header = m->header;
 	enum err e;
 
 	assert(!g->next || m->uid > m[-1].uid);
@@ -315,7 +389,11 @@ static enum err begin_message(struct generation *g)
 	if (!mbox_is_message(buf_str(&g->in), m))
 		return not_as_told(g, m->offset);
 	add_prefix(g, str_cut(buf_str(&g->in), 0, m->prefix));
-	buf_add(&g->out, buf_data(&g->in) + m->prefix, text);
+	if (g->headers && m->header <= text)
+		add_header(g, str_cut(buf_str(&g->in), m->prefix, m->prefix + (size_t)m->header));
+	else
+		header = 0;
+	buf_add(&g->out, buf_data(&g->in) + m->prefix + header, text - header);
 	if (text == m->stored && text)
 		g->ends_line = buf_data(&g->in)[m->prefix + text - 1] == '\n';
 	g->left_from = text_at + text;

@@ -8,6 +8,7 @@
 #ifndef STORAGE_GENERATION_H
 #define STORAGE_GENERATION_H
 
+#include "storage/operation.h"
 #include "storage/state.h"
 
 struct generation;
@@ -23,6 +24,13 @@ struct generation_result {
  * end. ERR_ABSENT: there is no mbox; ERR_AGAIN: the new files cannot be made. Blocks, as all here. */
 enum err generation_new(struct generation **out, int directory, struct str stem, const struct state_head *head,
 	const struct keywords *k, const struct message *messages, size_t count);
+
+struct stamp generation_stamp(const struct generation *g); /* of the old mbox when it was opened */
+
+/* Before the first step: fields of the mailbox's own are taken out of the messages' headers, wherever they stand; and what
+ * other programs added there about lengths, if the header is then as long as it was (headers: as many as messages; 0: nobody
+ * knows). They stay the caller's. */
+void generation_tidy(struct generation *g, const uint32_t *headers);
 
 /* Writes some 8 MiB more. *done: both files and their directories are synced. ERR_NEVER: the old mbox is not what the
  * messages say; ERR_AGAIN: no room. After an error only generation_free is left. */

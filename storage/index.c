@@ -45,6 +45,7 @@ static uint32_t uid_of_key(const char *key)
 static void pack_message(struct buf *b, const struct message *m)
 {
 	pack_u32(b, m->flags);
+	pack_u32(b, m->written);
 	pack_u64(b, m->keywords);
 	pack_u64(b, m->clock);
 	pack_u64(b, m->offset);
@@ -53,6 +54,7 @@ static void pack_message(struct buf *b, const struct message *m)
 	pack_u32(b, m->wire);
 	pack_u32(b, m->header);
 	pack_u64(b, (uint64_t)m->date);
+	pack_u64(b, m->print);
 }
 
 static bool unpack_message(struct str value, struct message *m)
@@ -60,6 +62,7 @@ static bool unpack_message(struct str value, struct message *m)
 	struct unpack u = unpack_of(value);
 
 	m->flags = unpack_u32(&u);
+	m->written = unpack_u32(&u);
 	m->keywords = unpack_u64(&u);
 	m->clock = unpack_u64(&u);
 	m->offset = unpack_u64(&u);
@@ -68,6 +71,7 @@ static bool unpack_message(struct str value, struct message *m)
 	m->wire = unpack_u32(&u);
 	m->header = unpack_u32(&u);
 	m->date = (int64_t)unpack_u64(&u);
+	m->print = unpack_u64(&u);
 	return unpack_end(&u);
 }
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VERSION      2
+#define VERSION      3
 #define BLOOM_BITS   10        /* per key: 1 % of look-ups of what is not there read in vain */
 #define WRITE_BUFFER (1 << 20) /* bytes in memory per database; there may be two of them */
 #define OPEN_FILES   100       /* per database */

@@ -3,6 +3,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/journal_parts.h"
+#include "storage/marks.h"
+#include "storage/operation.h"
 #include "storage/replay.h"
 #include <assert.h>
 #include <errno.h>
@@ -212,6 +214,37 @@ static enum err open_directory(int store, unsigned slot, int *dir)
 	return OK;
 }
 
+/* Takes up an entry that is parked since an earlier life. */
+static enum err adopt(void *user, uint64_t sequence, struct str operations)
+{
+	struct unpack u = unpack_of(operations);
+	struct entry *e = entry_new();
+	struct journal *j = user;
+	struct operation op;
+
+	buf_add_str(&e->operations, operations);
+	while (operation_next(&u, &op))
+		e->spooled += op.kind == OP_SPOOL ? op.len : 0;
+	e->sequence = sequence;
+	e->again = e->filed = e->adopted = e->parked = true;
+	j->bytes_taken += entry_cost(e);
+	list_add(&j->parked, e);
+	return OK;
+}
+
+bool journal_needs(const struct journal *j, struct str spool)
+{
+	for (const struct entry *e = j->parked.first; e; e = e->next) {
+		struct unpack u = unpack_of(buf_str(&e->operations));
+		struct operation op;
+
+		while (operation_next(&u, &op))
+			if (op.kind == OP_SPOOL && str_eq(op.other, spool))
+				return true;
+	}
+	return false;
+}
+
 static void journal_init(struct journal *j)
 {
 	struct worker *w = j->w;
@@ -227,6 +260,8 @@ static void journal_init(struct journal *j)
 	relaxed_init(j);
 	application_init(j);
 	checkpoint_init(j);
+	parked_each(j->dir, adopt, j); /* one that cannot be read now is tried at the next start */
+	application_retry(j);
 	tick(j);
 }
 
@@ -285,6 +320,7 @@ static void journal_close(struct journal *j)
 	timer_stop(w->timers, &j->later);
 	timer_stop(w->timers, &j->sync.timer);
 	timer_stop(w->timers, &j->application.again);
+	timer_stop(w->timers, &j->application.unpark);
 }
 
 static void free_list(struct entry_list *l)
@@ -304,6 +340,9 @@ void journal_free(struct journal *j)
 	free_list(&j->pending);
 	free_list(&j->failed);
 	free_list(&j->to_apply);
+	free_list(&j->parked);
+	marks_free(j->application.held);
+	buf_free(&j->application.changed);
 	free_list(&j->refused);
 	checkpoint_free(j);
 	relaxed_free(j);

@@ -29,6 +29,7 @@ struct worker;
 struct journal;
 struct entry;
 struct name;
+struct stamp;
 
 enum durability { DURABILITY_FULL, DURABILITY_RELAXED };
 struct journal_conf {
@@ -58,6 +59,9 @@ void entry_put(struct entry *e, struct str path, struct str bytes); /* a whole s
 	                                                                        * its directories are made */
 void entry_make_directory(struct entry *e, struct str path);
 void entry_rename(struct entry *e, struct str from, struct str to); /* replaces; done before is fine */
+/* What the entry renames to `path` takes its place only as long as that is the file of this stamp; else all that it
+ * renames is unlinked, and whoever watches the journal is told. */
+void entry_expect(struct entry *e, struct str path, const struct stamp *stamp);
 void entry_remove(struct entry *e, struct str path);                /* a file or directory tree, moved to deleted/ */
 /* All earlier writes to files of mailbox `id` are durable in their files by now and must not be written again:
  * said in the same entry as a rename, a remove or a new generation. */
@@ -90,6 +94,14 @@ enum err journal_room(const struct journal *j, enum entry_class class, uint64_t 
 bool journal_name_known(const struct journal *j, struct name name, struct str *answer);
 void journal_name_forget(struct journal *j, struct name name);
 void journal_names_of_life_forget(struct journal *j, uint64_t life); /* a peer died: nobody will ask again */
+
+/* Other programs that write to mailboxes. changed: one did, and what was written of ours since then may lie elsewhere than
+ * the entry said, or a new generation was given up; told before `applied`. parked: an entry of ours waits until another
+ * program gives up its lock (told once for each of its operations), or does so no more. */
+void journal_watch(struct journal *j, void (*changed)(void *user, uint64_t id),
+	void (*parked)(void *user, uint64_t id, bool is_parked), void *user);
+bool journal_needs(const struct journal *j, struct str spool); /* for an entry that is parked */
+struct files *journal_files(struct journal *j); /* for jobs of the files lane alone */
 
 /* Opens this worker's journal: replays what is there (blocking: at a start), then is empty. ERR_NEVER: it cannot
  * be used; the log says why. */

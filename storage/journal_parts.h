@@ -2,7 +2,9 @@
  * An entry goes this way, and everything but the two lanes' work is done in the loop:
  *   pending -> writing (journal lane) -> synced -> to apply -> applying (files lane) -> applied
  * Sequences count entries. Always: checkpoint <= applied <= synced <= written <= next. Only with relaxed durability is
- * anything written and not synced (journal_relaxed.c). */
+ * anything written and not synced (journal_relaxed.c).
+ * An entry for a mailbox that another program has locked is parked, and with it all later ones for that mailbox; those of
+ * other mailboxes go on. A checkpoint may pass it: then it is written to a file of its own first. */
 #ifndef STORAGE_JOURNAL_PARTS_H
 #define STORAGE_JOURNAL_PARTS_H
 
@@ -18,11 +20,13 @@
 #define APPLY_BYTES_MAX    (256u << 10) /* of one job of the files lane: who waited for its entries is told in one turn */
 #define TICK_MS            1000
 #define AGAIN_MS           1000              /* between tries of what failed */
+#define PARKED_MS          200               /* the same of what waits for another program's lock */
 #define SYNC_MS            100               /* relaxed: what is written is synced within twice that */
 #define UNSYNCED_BYTES_MAX (8u << 20)        /* relaxed: more is synced at once, and twice that is waited for */
 #define QUIET_MS           2000              /* nothing came for so long: time for a checkpoint */
 #define MAIL_PERCENT       95                /* of the journal; the rest is for small entries */
 #define SHARE_PERCENT      50                /* of the journal: a checkpoint is due */
+#define PARKED             "parked."         /* and the sequence: the file of an entry that is parked */
 #define KEEP_MARGIN        (4 * BATCH_ALIGN) /* the last segment has room for a checkpoint and this */
 
 enum { HAS_NAMES = 1, HAS_SPOOLS = 2, HAS_RENAMES = 4 };
@@ -34,6 +38,10 @@ struct entry {
 	bool ours;    /* a checkpoint's */
 	bool awaited; /* somebody waits for `applied` */
 	bool set_aside;
+	bool again; /* it was applied, or a part of it, or may have been */
+	bool parked; /* it is, or was: whoever watches was told */
+	bool adopted; /* it is of an earlier life */
+	bool filed;  /* it is in a file of its own, too */
 	enum err e;                 /* what a refused one is told */
 	uint64_t sequence, spooled; /* spooled: bytes that it takes from spools */
 	entry_done *synced, *applied;
@@ -68,10 +76,13 @@ struct application { /* a job of the files lane */
 	bool running;
 	struct files *files;
 	int dir;
-	struct entry_list entries, done;
-	uint64_t reached; /* behind the last entry applied: the files lane's, as long as there are jobs */
+	struct entry_list entries, done, parked;
+	struct marks *held; /* mailboxes for which entries are parked */
+	bool retry;         /* those that were parked before are tried again */
+	bool retry_due;     /* the loop's: next time */
+	struct buf changed; /* mailboxes in which other programs wrote */
 	enum err e;
-	struct timer again;
+	struct timer again, unpark;
 };
 
 struct spool { /* to be unlinked when a checkpoint has passed its entry */
@@ -90,7 +101,8 @@ struct checkpoint { /* a job of the files lane, the index lane and the slow lane
 	struct files *files;
 	int store, dir;
 	uint64_t life, from;
-	const uint64_t *reached; /* the application's */
+	struct filing *filing;   /* entries that are parked, to be written to files before it passes them */
+	struct marks *parked;    /* their sequences */
 	bool again;              /* a sync failed: what was applied from there on is to be written once more */
 	struct sync_list list;
 	enum err e;
@@ -147,6 +159,10 @@ struct journal {
 	uint64_t keep;
 	int64_t taken_ms; /* when the last entry came */
 	struct entry_list pending, to_apply;
+	struct entry_list parked; /* they wait for another program's lock: they count as applied, but are kept */
+	void (*on_changed)(void *user, uint64_t id);
+	void (*on_parked)(void *user, uint64_t id, bool is_parked);
+	void *watching;
 	uint64_t unsynced_bytes;   /* of those pending and being written, by entry_length */
 	struct entry_list failed;  /* in their order; told when the next batch says on the disk that they did */
 	struct entry_list refused; /* told in a later turn */
@@ -184,6 +200,20 @@ void relaxed_rewritten(struct journal *j);
 /* journal_apply.c */
 void application_start(struct journal *j);
 void application_init(struct journal *j);
+void application_retry(struct journal *j); /* what is parked is tried again, soon */
+/* Whether the entry writes to a mailbox of these; they are held from now on. */
+bool entry_is_held(const struct marks *held, struct str operations);
+void entry_hold(struct marks *held, struct str operations);
+
+/* parked.c */
+struct filing *filing_new(const struct entry *e, struct filing *next);
+void filing_free(struct filing *f); /* and those behind it */
+/* In a lane, or in replay: each in a file of its own below dir, synced. */
+enum err filing_write(int dir, const struct filing *f);
+enum err parked_write(int dir, uint64_t sequence, struct str operations);
+/* Those that are there, by sequence, until one call does not answer OK. */
+enum err parked_each(int dir, enum err (*each)(void *user, uint64_t sequence, struct str entry), void *user);
+void parked_unlink(int dir, uint64_t sequence);
 
 /* checkpoint.c */
 void checkpoint_init(struct journal *j);
@@ -192,6 +222,7 @@ void checkpoint_ask(struct journal *j);                            /* it is time
 void checkpoint_written(struct journal *j);                        /* its batch is synced */
 void checkpoint_spools(struct journal *j, const struct entry *e);  /* notes those of a synced entry */
 void checkpoint_keep_spools(struct journal *j, uint64_t sequence); /* its entry could not be applied */
+void checkpoint_unfile(struct journal *j, const struct entry *e);  /* it is applied: its file goes, later */
 struct entry *checkpoint_entry(struct journal *j);
 void checkpoint_free(struct journal *j);
 

@@ -205,7 +205,6 @@ static void reload_look(struct mailbox *m)
 {
 	if (m->state != MAILBOX_BROKEN || m->changes || m->shared || m->alone || m->view_making)
 		return;
-	mailbox_view_drop(m);
 	mailbox_load(m);
 }
 

@@ -11,6 +11,9 @@
  *   mailbox.c          finding, holding, letting go
  *   mailbox_load.c     from index and files into memory
  *   mailbox_scan.c     what the files say
+ *   mailbox_match.c    which of their messages are those that were known, when another program wrote them
+ *   mailbox_renew.c    then they are written anew
+ *   mailbox_foreign.c  how that is noticed
  *   mailbox_uids.c     UIDs of messages that lack them, or have wrong ones
  *   mailbox_change.c   changes, from fixed to seen
  *   mailbox_lines.c    what the state file is told of them
@@ -21,12 +24,14 @@
 #define STORAGE_MAILBOX_H
 
 #include "storage/holding.h"
+#include "storage/operation.h"
 #include "storage/owner.h"
 #include "storage/task.h"
 
 #define INBOX STR("INBOX")
 
 struct change;
+struct mailbox_scan;
 
 struct hold {                      /* a task's use of a mailbox: in the task's memory */
 	struct hold *next;         /* that wait for the mailbox */
@@ -87,6 +92,10 @@ struct mailbox {
 	bool news;
 	struct timer compact_timer; /* until a new generation is begun */
 	bool compacting;
+	uint32_t generation;   /* the highest that a new file was made of; 0: none was */
+	bool foreign;          /* another program wrote to it since it was read, or may have */
+	unsigned parked;       /* writes that wait until another program gives up its lock */
+	int64_t looked_ms;     /* when it was looked at last */
 	bool untidy;           /* a new generation puts in order what damage or others left */
 	uint64_t garbage_kept; /* a compaction failed at so much garbage: not again before there is more */
 };
@@ -121,6 +130,21 @@ void mailboxes_free(struct store *st);
 /* --- mailbox_load.c --------------------------------------------------------------------------------------------- */
 
 void mailbox_load(struct mailbox *m); /* then it is ready, or gone */
+
+/* --- mailbox_renew.c -------------------------------------------------------------------------------------------- */
+
+/* Its files are written anew by what s found, while it is loaded: then s is as they are. ERR_AGAIN: another program wrote
+ * to them again, or there is no room. */
+void mailbox_renew(struct mailbox *m, struct mailbox_scan *s, void (*step)(void *user, enum err e), void *user);
+
+/* --- mailbox_foreign.c ------------------------------------------------------------------------------------------ */
+
+void foreign_start(struct store *st);
+void foreign_stop(struct store *st);
+void mailbox_is_foreign(struct mailbox *m); /* it is read again as soon as nothing is under way */
+/* Goes on (always OK) when it is known whether another program wrote to m, which may be NULL: then holding it waits until
+ * it has been read again. */
+void mailbox_look(struct task *t, struct mailbox *m, task_step *step);
 
 /* --- mailbox_change.c ------------------------------------------------------------------------------------------- */
 
@@ -195,6 +219,16 @@ enum scan_amiss {
 	SCAN_NEWER_STATE,
 };
 
+struct mailbox_known { /* what was known of a mailbox before another program wrote to it */
+	struct message *messages; /* by UID */
+	size_t count;
+	uint32_t uidnext, generation;
+	uint64_t clock;
+	bool behind;    /* there may have been changes of ours since */
+	bool stateless; /* the state file is gone */
+	bool restored;  /* it is another one, too */
+};
+
 struct mailbox_scan {                  /* what files say, in the slow lane; zeroed but for what is marked `in` */
 	int directory;                 /* in */
 	const char *stem;              /* in */
@@ -207,6 +241,11 @@ struct mailbox_scan {                  /* what files say, in the slow lane; zero
 	bool has_head, has_base;      /* out: the state file has a head; the mbox bears an id */
 	bool untidy;                  /* out: a new generation should be made: not all UIDs stand where they should */
 	uint32_t uidnext;             /* out: as it was before messages without a UID were given theirs */
+	const struct mailbox_known *known; /* in: NULL: nothing; else mailbox_match.c says what has which UID */
+	bool renew;                   /* out: the files do not say all that was found out: they are to be written anew */
+	uint32_t news, gone;          /* out: messages that were not known, or are no more */
+	bool lock;                    /* in: ERR_AGAIN if another program has the mbox locked */
+	struct stamp stamp;           /* out: of the mbox when reading began */
 	unsigned lacks;               /* out: so many line ends the mbox must be given before r.mbox_end */
 	/* in: told instead of the log what is amiss; uid 0: of no message; at: the offset in the file. May be NULL */
 	void (*on_amiss)(void *user, enum scan_amiss what, const char *text, uint32_t uid, uint64_t at);
@@ -224,12 +263,17 @@ struct mailbox_scan {                  /* what files say, in the slow lane; zero
 enum err mailbox_scan_files(struct mailbox_scan *s); /* ERR_ABSENT: neither file is there */
 /* The same in steps, each of some MiB, for a lane that others use: until *done or an error. */
 enum err mailbox_scan_step(struct mailbox_scan *s, bool *done);
+void mailbox_scan_sum(struct mailbox_scan *s);   /* r's sums by its messages */
 void mailbox_scan_close(struct mailbox_scan *s); /* what it has open; as mailbox_scan_free, but what it found stays */
 void mailbox_scan_free(struct mailbox_scan *s);
 
 /* mailbox_uids.c: messages from `first` on, in the order of the file with what their X-UIDs say, get UIDs and are put in
  * their order; r.head.uidnext is above them. */
 void mailbox_uids_settle(struct mailbox_scan *s, size_t first);
+/* mailbox_match.c: the same when s->known; first the UIDs, then, when the state file has been read, flags and clocks. */
+void mailbox_match_uids(struct mailbox_scan *s);
+void mailbox_match_flags(struct mailbox_scan *s);
+const struct message *mailbox_known_message(const struct mailbox_known *known, uint32_t uid); /* NULL: none */
 void mailbox_scan_amiss(struct mailbox_scan *s, enum scan_amiss what, uint32_t uid, uint64_t at); /* tells it */
 
 /* --- mailbox_view.c --------------------------------------------------------------------------------------------- */
@@ -309,6 +353,8 @@ void move_all(struct task *t, struct str from, struct str to, const struct name 
 /* --- compact.c -------------------------------------------------------------------------------------------------- */
 
 void compact_if_due(struct mailbox *m);
+/* The number of the generation that the next one is made of: none is given twice. */
+uint32_t mailbox_generation(struct mailbox *m, uint32_t at_least);
 /* t holds m alone: goes on when it has a new generation. */
 void compact(struct task *t, struct mailbox *m, task_step *step);
 

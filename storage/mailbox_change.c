@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/mailbox.h"
+#include "storage/print.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -237,6 +238,7 @@ uint32_t change_append(struct change *c, const struct incoming *in)
 	struct message msg = {
 		.uid = m->uidnext++,
 		.flags = in->flags & FLAG_SYSTEM,
+		.written = in->flags & FLAG_SYSTEM,
 		.keywords = in->keywords,
 		.clock = c->clock,
 		.offset = m->mbox_end,
@@ -260,6 +262,8 @@ uint32_t change_append(struct change *c, const struct incoming *in)
 	} else {
 		assert(in->before.len + in->bytes.len == in->stored);
 		buf_add_str(&b, in->bytes);
+		if (in->header <= in->stored)
+			msg.print = print_of(str_cut(buf_str(&b), msg.prefix, msg.prefix + in->header));
 	}
 	buf_add_str(&b, STR(MBOX_TAIL));
 	mbox_write(c, buf_str(&b));

@@ -5,10 +5,13 @@
  * So a lost index, a crash between file and index, and files copied back from elsewhere are all this one catching up.
  * In a store that is a copy (copied.h) a mailbox skips UIDs that the original may have given, and an mbox that was cut in
  * the middle of its last message loses that.
+ * Where another program may have written, whatever was known of the mailbox (its view, or the index) is matched with what
+ * the files say (mailbox_match.c), and if they do not say all that was found out, they are written anew.
  * Loaded again after a failed change, UIDs and clock go on from where they were: what was given is not given twice. */
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/apply.h"
 #include "storage/copied.h"
 #include "storage/mailbox.h"
 #include <assert.h>
@@ -21,6 +24,8 @@
 
 #define HEAD_MAX     4096 /* bytes in which the state file's first line is looked for */
 #define MISSING_TOLD 10   /* messages that are gone, one by one */
+#define AGAIN_MS     100
+#define TRIES_MAX    100 /* of reading it while another program has it locked; then it is read as it is */
 
 COUNTER(rebuilds, "store.rebuilds", "mailboxes read again from their files alone");
 
@@ -35,12 +40,22 @@ struct load {
 	bool known; /* the index has that record */
 	bool current, grown, done, mended;
 	uint64_t skip_clock;
+	bool reread;              /* another program wrote to it */
+	bool counted;             /* in store.loading */
+	uint64_t head_id;         /* that the state file begins with; 0: none */
+	struct mailbox_known old; /* what was known */
+	bool has_old, renewed;
+	struct files *files;
+	struct timer again;
+	unsigned tries; /* more, for it was locked, or changed again */
 	enum err e;
 };
 
 static void load_free(struct load *l)
 {
+	l->m->st->loading -= l->counted;
 	mailbox_scan_free(&l->scan);
+	free(l->old.messages);
 	free(l->address);
 	free(l->name);
 	free(l);
@@ -103,8 +118,8 @@ static void complete(struct mailbox *m, const struct load *l, bool skips)
 	if (s->lacks)
 		change_line_ends(c, s->lacks);
 	if (!s->has_head && !m->state_end)
-		change_head(c, s->uidnext);
-	if (skips)
+		change_head(c, s->known ? m->uidnext : s->uidnext);
+	if (skips || s->gone)
 		change_uidnext(c);
 	commit_go(k, ENTRY_SMALL, NULL, NULL);
 }
@@ -134,6 +149,8 @@ static void load_end(struct load *l, bool scanned, bool whole)
 	bool skips = has_to_skip(l);
 
 	if (l->e) {
+		if (l->e == ERR_ABSENT && m->h->tree_known && !m->h->leader)
+			tree_remove(&m->h->tree, str_of(m->name)); /* somebody removed its files */
 		mailbox_gone(m, l->e == ERR_ABSENT ? ERR_ABSENT : l->e == ERR_NEVER ? ERR_NEVER : ERR_AGAIN);
 		load_free(l);
 		mailbox_unpin(m);
@@ -154,13 +171,16 @@ static void load_end(struct load *l, bool scanned, bool whole)
 		quota_changed_elsewhere(m);
 	}
 	m->untidy = (whole && !l->scan.has_head && m->state_end) || l->scan.untidy;
-	if (skips || (scanned && (l->scan.lacks || (whole && !l->scan.has_head))))
+	if (skips || (scanned && (l->scan.lacks || (l->scan.gone && !l->renewed) || (whole && !l->scan.has_head))))
 		complete(m, l, skips);
 	load_free(l);
 	compact_if_due(m);
 	mailbox_turn(m);
 	mailbox_unpin(m);
 }
+
+static void files_work(struct job *job);
+static void files_done(struct job *job);
 
 /* --- files beyond the record --------------------------------------------------------------------------------------- */
 
@@ -233,39 +253,27 @@ static void missing_work(struct job *job)
 			l->address, l->name, k.count - MISSING_TOLD);
 }
 
-static void whole_end(struct job *job)
+static void whole_end(struct load *l)
 {
-	struct load *l = container_of(job, struct load, job);
-
 	counter_add(&rebuilds, 1);
-	log_info("store", NULL, "read again from its files account=%s mailbox=\"%s\" messages=%u", l->address, l->name,
-		l->scan.r.messages);
+	log_info("store", NULL, "read again from its files account=%s mailbox=\"%s\" messages=%u new=%u gone=%u",
+		l->address, l->name, l->scan.r.messages, l->scan.news, l->scan.gone);
 	load_end(l, true, true);
 }
 
-static void scan_whole(struct load *l);
-
-static void whole_done(struct job *job)
+static void missing_done(struct job *job)
 {
-	struct load *l = container_of(job, struct load, job);
+	whole_end(container_of(job, struct load, job));
+}
 
-	if (l->mended) {
-		scan_whole(l);
-		return;
-	}
-	if (!l->e && !l->done) {
-		load_next(l, l->m->st->w->slow, scan_work, whole_done);
-		return;
-	}
-	if (l->e) {
-		load_end(l, true, true);
-		return;
-	}
+/* The files, as they are now, have been read. */
+static void whole_read(struct load *l)
+{
 	remember(l);
 	if (l->known && l->record.head.id == l->scan.r.head.id && l->scan.r.messages < l->record.messages)
-		load_next(l, l->m->st->w->index, missing_work, whole_end);
+		load_next(l, l->m->st->w->index, missing_work, missing_done);
 	else
-		whole_end(job);
+		whole_end(l);
 }
 
 static void scan_new(struct load *l)
@@ -278,11 +286,101 @@ static void scan_new(struct load *l)
 		.state_max = UINT64_MAX };
 }
 
+static void try_again(void *user)
+{
+	struct load *l = user;
+
+	if (l->m->st->stop)
+		l->tries = TRIES_MAX;
+	load_next(l, l->m->st->w->files, files_work, files_done);
+}
+
+/* Another program is still at it, or was again. */
+static void load_again(struct load *l)
+{
+	mailbox_scan_free(&l->scan);
+	scan_new(l);
+	l->scan.r = l->record;
+	timer_start(l->m->st->w->timers, &l->again, AGAIN_MS, try_again, l);
+}
+
+static void renewed(void *user, enum err e)
+{
+	struct load *l = user;
+
+	if (e == ERR_AGAIN && l->tries++ < TRIES_MAX && !l->m->st->stop) {
+		load_again(l);
+		return;
+	}
+	l->renewed = !e;
+	if (e) /* they stay as they are, and what was found out holds as long as the index knows it */
+		l->scan.untidy = true;
+	whole_read(l);
+}
+
+/* What was matched is the mailbox that was known, whatever its files say; unless all that was known is the index's, and
+ * they say that they are of another. */
+static bool is_same_mailbox(struct load *l)
+{
+	struct state_head *h = &l->scan.r.head;
+	const struct state_head *was = &l->record.head;
+
+	if (!l->has_old)
+		return true;
+	if (!l->reread && h->id && h->id != was->id)
+		return false;
+	l->scan.renew |= h->id != was->id || h->uidvalidity != was->uidvalidity;
+	h->id = was->id;
+	h->uidvalidity = was->uidvalidity;
+	if (h->generation < was->generation)
+		h->generation = was->generation;
+	l->scan.r.recent = l->record.recent;
+	mailbox_scan_sum(&l->scan);
+	return true;
+}
+
+static void scan_whole(struct load *l);
+
+static void whole_done(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	if (l->mended)
+		scan_whole(l);
+	else if (!l->e && !l->done)
+		load_next(l, l->m->st->w->slow, scan_work, whole_done);
+	else if (l->e == ERR_AGAIN && l->scan.lock && l->tries++ < TRIES_MAX && !l->m->st->stop)
+		load_again(l);
+	else if (l->e)
+		load_end(l, true, true);
+	else if (!is_same_mailbox(l)) {
+		l->known = l->has_old = false;
+		scan_whole(l);
+	} else if (l->scan.renew && l->scan.mbox_size)
+		mailbox_renew(l->m, &l->scan, renewed, l);
+	else
+		whole_read(l);
+}
+
+/* What was known goes into the scan: the mailbox is the same one, whatever the files say of that. */
+static void scan_match(struct load *l)
+{
+	l->old.uidnext = l->record.head.uidnext > l->m->uidnext ? l->record.head.uidnext : l->m->uidnext;
+	l->old.generation = l->record.head.generation;
+	l->old.clock = l->record.head.clock > l->m->clock ? l->record.head.clock : l->m->clock;
+	l->old.behind = !l->reread;
+	l->scan.known = &l->old;
+	l->scan.lock = l->reread && l->m->st->settings->lock_mailboxes && l->tries < TRIES_MAX;
+	l->scan.r.keywords = l->record.keywords; /* they keep their bits */
+}
+
 static void scan_whole(struct load *l)
 {
 	mailbox_scan_free(&l->scan);
 	scan_new(l);
 	l->mended = false;
+	if (l->has_old)
+		scan_match(l);
 	load_next(l, l->m->st->w->slow, scan_work, whole_done);
 }
 
@@ -297,6 +395,21 @@ static void rest_done(struct job *job)
 		load_next(l, l->m->st->w->slow, scan_work, rest_done);
 	else
 		load_end(l, true, false);
+}
+
+/* What the index knows, to be matched with the files. */
+static void old_done(struct job *job)
+{
+	struct load *l = container_of(job, struct load, job);
+
+	l->has_old = !l->e && l->scan.count == l->record.messages;
+	if (l->has_old) {
+		l->old.messages = l->scan.messages;
+		l->old.count = l->scan.count;
+		l->scan.messages = NULL;
+		l->scan.count = l->scan.cap = 0;
+	}
+	scan_whole(l);
 }
 
 static void known_message(void *user, const struct message *m)
@@ -333,7 +446,8 @@ static void record_work(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
 
-	l->known = !index_get_work(l->index, l->shard, str_of(l->address), str_of(l->name), &l->record);
+	if (!l->known)
+		l->known = !index_get_work(l->index, l->shard, str_of(l->address), str_of(l->name), &l->record);
 	if (l->known)
 		l->scan.r = l->record;
 }
@@ -355,8 +469,9 @@ static bool file_size(const struct mailbox_scan *s, const char *suffix, uint64_t
 }
 
 /* Whether the state file begins with the id and generation that the record has. */
-static bool same_head(const struct mailbox_scan *s)
+static bool same_head(struct load *l)
 {
+	const struct mailbox_scan *s = &l->scan;
 	static const struct state_events none = { 0 };
 	struct state_head head = { 0 };
 	struct keywords *words = mem_new(struct keywords);
@@ -379,7 +494,29 @@ static bool same_head(const struct mailbox_scan *s)
 	if (str_starts(text, STR("postern-state ")) && (lf = str_find(text, '\n')) > 0)
 		state_read(str_cut(text, 0, (size_t)lf + 1), &head, words, &none, NULL, &e);
 	free(words);
+	l->head_id = head.id;
 	return head.id && head.id == s->r.head.id && head.generation == s->r.head.generation;
+}
+
+/* Whether the state file is as we left it; that of the mbox tells whether another program wrote to it. From now on the
+ * two are known as they are. */
+static bool files_look(struct load *l)
+{
+	static const char *const suffixes[] = { ".mbox", ".state" };
+	bool same = true;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct buf path = { 0 };
+		struct stamp stamp;
+
+		buf_printf(&path, "%s%s", l->scan.stem, suffixes[i]);
+		same = files_same(l->files, buf_str(&path));
+		l->reread |= !same && l->known;
+		if (!stamp_read(l->scan.directory, buf_str(&path), &stamp))
+			files_know(l->files, buf_str(&path), &stamp);
+		buf_free(&path);
+	}
+	return same;
 }
 
 static void files_work(struct job *job)
@@ -392,9 +529,13 @@ static void files_work(struct job *job)
 	any |= file_size(s, ".state", &state, &l->e);
 	if (!any && !l->e)
 		l->e = ERR_ABSENT;
+	l->old.stateless = !state;
+	l->old.restored = !files_look(l);
 	if (l->e || !l->known)
 		return;
-	same = same_head(s);
+	same = same_head(l);
+	if (l->reread)
+		return;
 	l->current = same && mbox == s->r.mbox_end && state == s->r.state_end;
 	l->grown = same && mbox >= s->r.mbox_end && state >= s->r.state_end;
 	if (!l->grown && (same || !state))
@@ -409,10 +550,20 @@ static void files_done(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
 
+	if (l->reread && !l->counted) {
+		l->counted = true;
+		l->m->st->loading++;
+	}
+	if (!l->reread && l->head_id && l->head_id != l->record.head.id)
+		l->known = false; /* what the index knows is another mailbox of that name */
 	if (l->e || l->current)
 		load_end(l, false, false);
+	else if (l->grown && l->has_old)
+		scan_whole(l);
 	else if (l->grown)
 		load_next(l, l->m->st->w->index, messages_work, messages_done);
+	else if (l->known && !l->has_old)
+		load_next(l, l->m->st->w->index, messages_work, old_done);
 	else
 		scan_whole(l);
 }
@@ -424,17 +575,37 @@ static void record_done(struct job *job)
 	load_next(l, l->m->st->w->files, files_work, files_done);
 }
 
+/* Of a mailbox that was in memory until now. */
+static void take_known(struct load *l)
+{
+	struct mailbox *m = l->m;
+
+	l->reread = l->known = true;
+	l->record = m->seen;
+	l->record.head.uidnext = m->uidnext;
+	l->record.head.clock = m->clock;
+	if (m->view) {
+		l->old.messages = mailbox_seen(m, &l->old.count);
+		l->has_old = true;
+	}
+}
+
 void mailbox_load(struct mailbox *m)
 {
 	struct load *l = mem_new(struct load);
 	struct store *st = m->st;
 
-	assert(!m->changes && !m->view);
+	assert(!m->changes);
 	m->state = MAILBOX_LOADING;
 	mailbox_put_flush(m);
 	mailbox_pin(m);
 	l->m = m;
 	l->skip_clock = st->skip_clock;
+	l->files = journal_files(st->journal);
+	if (m->foreign && m->has_id)
+		take_known(l);
+	mailbox_view_drop(m);
+	m->foreign = false;
 	l->index = st->index;
 	l->shard = m->h->shard;
 	l->address = str_dup(str_of(m->h->address));

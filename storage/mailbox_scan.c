@@ -3,6 +3,7 @@
  * The mbox gives messages with the flags of its writing; the state's lines, in their order, are the truth over them. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/apply.h"
 #include "storage/mailbox.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +145,9 @@ static void end_look(struct mailbox_scan *s)
 static void uids_settle(struct mailbox_scan *s)
 {
 	s->uidnext = s->r.head.uidnext;
-	if (s->disorder)
+	if (s->known)
+		mailbox_match_uids(s);
+	else if (s->disorder)
 		mailbox_uids_settle(s, s->first);
 	else if (s->count > s->first && s->r.head.uidnext <= s->messages[s->count - 1].uid)
 		s->r.head.uidnext = s->messages[s->count - 1].uid + 1;
@@ -281,7 +284,7 @@ static enum err lines_read(struct mailbox_scan *s)
 
 /* --- all -------------------------------------------------------------------------------------------------------- */
 
-static void sum_up(struct mailbox_scan *s)
+void mailbox_scan_sum(struct mailbox_scan *s)
 {
 	struct mailbox_record *r = &s->r;
 
@@ -306,6 +309,7 @@ static enum err begin(struct mailbox_scan *s)
 {
 	static const struct mbox_scan_events events = { on_base, on_message, true };
 	enum err e, mbox_e;
+	struct stat st;
 
 	s->begun = true;
 	s->whole = !s->r.state_end && !s->r.mbox_end;
@@ -321,6 +325,10 @@ static enum err begin(struct mailbox_scan *s)
 	if (!e && mbox_e != ERR_ABSENT)
 		e = mbox_e;
 	s->at = s->r.mbox_end;
+	if (s->mbox >= 0 && !fstat(s->mbox, &st))
+		s->stamp = stamp_of(&st);
+	if (!e && s->lock && s->mbox >= 0 && !file_lock(s->mbox, F_RDLCK))
+		e = ERR_AGAIN;
 	if (!e && s->mbox_size > s->at)
 		s->reader = mbox_scan_new(s->at, &s->r.keywords, &events, s);
 	return e;
@@ -382,13 +390,15 @@ static enum err end(struct mailbox_scan *s)
 
 	if (!e && s->state >= 0)
 		e = lines_read(s);
+	if (!e && s->known)
+		mailbox_match_flags(s);
 	if (!s->r.head.uidnext)
 		s->r.head.uidnext = 1;
 	if (!s->uidnext)
 		s->uidnext = 1;
 	if (s->whole)
 		s->r.recent = s->r.head.uidnext;
-	sum_up(s);
+	mailbox_scan_sum(s);
 	complaints_end(s);
 	return e;
 }

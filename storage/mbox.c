@@ -161,18 +161,22 @@ bool mbox_is_message(struct str head, const struct message *m)
 	struct str left = { head.p, m->prefix }, sender;
 	int64_t date;
 
-	if (head.len < m->prefix)
+	if (head.len < m->prefix || !m->prefix)
 		return false;
 	for (bool first = true; left.len; first = false) {
 		ptrdiff_t end = str_find(left, '\n');
 		struct str value, line = str_cut(left, 0, end < 0 ? 0 : (size_t)end);
+		bool folded = line.len && (line.p[0] == ' ' || line.p[0] == '\t');
+		enum form_field field = first || folded ? FORM_OTHER : form_field_of(line, true, &value);
 		uint32_t uid;
 
 		if (end < 0 || (first && !mbox_postmark(line, &sender, &date)))
 			return false;
-		if (form_field_of(line, true, &value) == FORM_UID)
-			return str_u32(value, &uid) && uid == m->uid;
+		if (!first && !folded && field == FORM_OTHER)
+			return false;
+		if (field == FORM_UID && !(str_u32(value, &uid) && uid == m->uid))
+			return false;
 		left = str_cut(left, (size_t)end + 1, left.len);
 	}
-	return m->prefix > 0; /* a foreign message: its place is all that tells */
+	return true;
 }

@@ -36,6 +36,7 @@ int keywords_find(const struct keywords *k, struct str word); /* compared withou
 struct message { /* one message of a mailbox, as index and view hold it */
 	uint32_t uid;
 	uint32_t flags;
+	uint32_t written; /* system flags that its prefix in the mbox bears */
 	uint64_t keywords;
 	uint64_t clock;  /* of its last change */
 	uint64_t offset; /* of its postmark in the mbox */
@@ -44,6 +45,7 @@ struct message { /* one message of a mailbox, as index and view hold it */
 	uint32_t wire;   /* with CRLF: RFC822.SIZE */
 	uint32_t header; /* stored bytes of its header, blank line included */
 	int64_t date;    /* INTERNALDATE, seconds since 1970 */
+	uint64_t print;  /* print.h; 0: not known */
 };
 
 struct mbox_base { /* X-IMAPbase, in the first message of a file */
@@ -95,12 +97,13 @@ void mbox_scan_free(struct mbox_scan *s);         /* NULL is fine */
 struct mbox_bare {
 	uint32_t prefix; /* bytes of it then */
 	uint32_t lines;  /* that are the message's then */
+	bool strays;     /* fields of the mailbox's own stand elsewhere in its header */
 };
 void mbox_scan_bare(const struct mbox_scan *s, struct mbox_bare *bare);
 void mbox_message_bare(struct message *m, const struct mbox_bare *bare);
 
-/* Whether `head`, at least m->prefix bytes read at m->offset, begins with a postmark and the UID that m says: a reader's
- * check that the file is still of the generation it thinks. A foreign message without X-UID passes by its place. */
+/* Whether `head`, at least m->prefix bytes read at m->offset, begins with a prefix just that long, with the UID that m says:
+ * a reader's check that the file is still what it thinks. A foreign message without X-UID passes by its place. */
 bool mbox_is_message(struct str head, const struct message *m);
 
 #endif

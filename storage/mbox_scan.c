@@ -8,6 +8,7 @@
  * holds for whatever UID the message is given. */
 #include "core/mem.h"
 #include "storage/mbox.h"
+#include "storage/print.h"
 #include <stdlib.h>
 
 #define LINE_LOOK_MAX 16384 /* bytes of a line that are looked at; our longest, of 64 keywords, has 6,500 */
@@ -39,6 +40,8 @@ struct mbox_scan {
 	bool own_uid;           /* the message's X-UID is in the prefix */
 	bool other_uid;         /* there is one in the prefix that is not the message's */
 	uint32_t last_uid;
+	struct print print;
+	bool strays;          /* fields of the mailbox stand behind the prefix */
 	uint64_t hole;        /* bytes of NUL at the start of the line that is being read */
 	uint64_t passed_over; /* bytes that are of no message */
 	uint64_t passed_at;   /* where the first of them are */
@@ -182,10 +185,12 @@ static bool header_line(struct mbox_scan *s, struct str line, uint64_t len, bool
 		return false;
 	}
 	field = folded ? s->field : form_field_of(line, true, &value);
+	print_line(&s->print, line);
 	if (field != FORM_OTHER)
 		read_field(s, field, folded ? str_trim(line) : value, folded);
 	s->in_prefix = s->in_prefix && !torn && field != FORM_OTHER && s->at + len - s->m.offset <= MBOX_PREFIX_MAX;
 	if (!s->in_prefix) {
+		s->strays |= field != FORM_OTHER;
 		s->field = field;
 		return false;
 	}
@@ -218,6 +223,8 @@ static void finish(struct mbox_scan *s)
 	s->m.stored = (uint32_t)stored;
 	s->m.wire = (uint32_t)wire;
 	s->m.header = (uint32_t)header;
+	s->m.written = s->m.flags;
+	s->m.print = print_end(&s->print);
 	if (s->m.uid)
 		s->last_uid = s->m.uid;
 	if (s->has_base && s->may_be_first)
@@ -233,7 +240,8 @@ static void begin(struct mbox_scan *s, uint64_t len, int64_t date)
 	s->in_message = s->in_header = s->in_prefix = true;
 	s->field = FORM_OTHER;
 	s->lines = s->quotes = s->prefix_lines = 0;
-	s->own_uid = s->other_uid = false;
+	s->own_uid = s->other_uid = s->strays = false;
+	s->print = (struct print){ 0 };
 	s->after_blank = false;
 }
 
@@ -401,6 +409,7 @@ void mbox_scan_bare(const struct mbox_scan *s, struct mbox_bare *bare)
 
 	bare->prefix = whole ? s->m.prefix : (uint32_t)(s->postmark_end - s->m.offset);
 	bare->lines = whole ? 0 : (uint32_t)s->prefix_lines;
+	bare->strays = s->strays || s->other_uid;
 }
 
 void mbox_message_bare(struct message *m, const struct mbox_bare *bare)

@@ -19,6 +19,7 @@ static const unsigned fields[OP_KIND_END] = {
 	[OP_SETTLED] = ID,
 	[OP_NAME] = BYTES | NAME,
 	[OP_NAMES_ALL] = 0,
+	[OP_EXPECT] = PATH | ID | OFFSET | LEN,
 };
 
 bool operation_path_ok(struct str path)
@@ -103,4 +104,38 @@ bool operation_next(struct unpack *u, struct operation *op)
 		op->len >= FILE_BYTES_MAX)
 		u->bad = true;
 	return !u->bad;
+}
+
+bool ends_in(struct str s, struct str suffix)
+{
+	return s.len >= suffix.len && !memcmp(s.p + s.len - suffix.len, suffix.p, suffix.len);
+}
+
+bool path_is_mailbox(struct str path)
+{
+	return str_starts(path, STR("domains/")) && (ends_in(path, STR(".mbox")) || ends_in(path, STR(".state")));
+}
+
+bool operation_of_mbox(const struct operation *op)
+{
+	return op->id && (op->kind == OP_WRITE || op->kind == OP_SPOOL) && ends_in(op->path, STR(".mbox"));
+}
+
+bool operation_of_mailbox(const struct operation *op)
+{
+	return operation_of_mbox(op) || (op->id && op->kind == OP_WRITE && ends_in(op->path, STR(".state")));
+}
+
+void operation_pack_expect(struct buf *out, struct str path, const struct stamp *stamp)
+{
+	operation_pack(out, &(struct operation){ .kind = OP_EXPECT,
+				    .path = path,
+				    .id = stamp->inode,
+				    .offset = stamp->size,
+				    .len = stamp->mtime_ns });
+}
+
+struct stamp operation_stamp(const struct operation *op)
+{
+	return (struct stamp){ op->id, op->offset, op->len };
 }

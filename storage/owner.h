@@ -51,6 +51,11 @@ struct store {
 	struct task *named; /* named changes under way */
 	uint64_t *lives;    /* by slot: the last life that a name of it bore */
 
+	struct timer look_timer; /* mailbox_foreign.c */
+	size_t look_chain;       /* of the table of mailboxes: the one looked at last */
+	unsigned looking;        /* jobs */
+	unsigned loading;        /* mailboxes that are being read again */
+
 	struct forgets *forgets; /* ask.c */
 	struct shareds *shareds; /* shared.c */
 	unsigned selecting;      /* mailboxes being selected by sessions of this worker */

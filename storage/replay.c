@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "storage/copied.h"
 #include "storage/fit.h"
+#include "storage/journal_parts.h"
 #include "storage/marks.h"
 #include "storage/note.h"
 #include "storage/operation.h"
@@ -41,6 +42,10 @@ struct replay {
 	struct marks *kept;    /* by path: the last entry whose content there is not made again, in it or below */
 	struct marks *ends;    /* by path: where the last write to it ends, counted from 1 */
 	struct marks *spools;  /* to be unlinked */
+	struct marks *held;    /* at the start: mailboxes that others have locked */
+	struct marks *late;    /* at the start: new generations that come too late, by sequence, counted from 1 */
+	struct marks *filed;   /* the same of entries in files of their own that are applied now */
+	const struct marks *parked;
 	uint64_t sequence;     /* being replayed */
 	uint64_t applied;
 	bool removes;   /* there are such */
@@ -51,6 +56,11 @@ struct replay {
 static struct str id_key(const uint64_t *id)
 {
 	return (struct str){ (const char *)id, sizeof(*id) };
+}
+
+static struct str sequence_key(const uint64_t *sequence)
+{
+	return id_key(sequence);
 }
 
 static bool is_there(int store, struct str path)
@@ -73,11 +83,14 @@ static enum err learn(void *user, uint64_t sequence, struct str entry)
 	struct unpack u = unpack_of(entry);
 	struct replay *r = user;
 	struct operation op;
+	bool late = r->at_start && !r->copy && files_too_late(r->files, entry);
 
+	if (late)
+		marks_raise(r->late, sequence_key(&sequence), 1);
 	while (operation_next(&u, &op))
 		switch (op.kind) {
 		case OP_SETTLED:
-			if (!r->copy)
+			if (!r->copy && !late) /* late: its files are not what it knew: a power cut may have changed them */
 				marks_raise(r->settled, id_key(&op.id), sequence + 1);
 			break;
 		case OP_RENAME:
@@ -188,20 +201,22 @@ static bool does_fit(struct replay *r, struct operation *op, enum err *e)
 /* As apply_operations, but for what is void or does not fit. */
 static enum err apply_valid(struct replay *r, struct str entry)
 {
+	bool late = marks_get(r->late, sequence_key(&r->sequence)) > 0;
 	struct unpack u = unpack_of(entry);
+	enum err e = late ? files_give_up(r->files, entry) : OK, worst = e;
 	struct operation op;
-	enum err e = OK, worst = OK;
 
 	if (r->at_start)
 		fits_begin(r->fits, r->sequence, entry);
-	while (operation_next(&u, &op) && (!e || e == ERR_NEVER)) {
-		if (is_void(r, &op) || !does_fit(r, &op, &e))
+	while ((!e || e == ERR_NEVER) && operation_next(&u, &op)) {
+		if (is_void(r, &op) || (late && op.kind == OP_RENAME) || !does_fit(r, &op, &e))
 			continue;
 		if ((e = apply_operation(r->files, &op)))
 			worst = e;
 		else
 			keep_end(r, &op);
 	}
+	files_release(r->files);
 	return u.bad ? ERR_NEVER : worst;
 }
 
@@ -211,21 +226,80 @@ static enum err put_aside(struct replay *r, struct str entry, const char *why)
 	return entry_set_aside(r->dir, r->sequence, entry, why);
 }
 
+static void note_spools(struct replay *r, struct str entry, bool unlink)
+{
+	struct unpack u = unpack_of(entry);
+	struct operation op;
+
+	while (operation_next(&u, &op))
+		if (op.kind == OP_SPOOL && unlink)
+			marks_raise(r->spools, op.other, 1);
+		else if (op.kind == OP_SPOOL)
+			marks_drop(r->spools, op.other);
+}
+
+/* At the start: another program has locked a mailbox that the entry writes to, or an earlier one that waits for that. */
+static enum err park(struct replay *r, struct str entry)
+{
+	entry_hold(r->held, entry);
+	note_spools(r, entry, false);
+	return parked_write(r->dir, r->sequence, entry);
+}
+
+static bool is_locked(struct replay *r, struct str entry)
+{
+	return entry_is_held(r->held, entry) || !files_claim(r->files, entry, true);
+}
+
 static enum err apply_again(void *user, uint64_t sequence, struct str entry)
 {
 	struct replay *r = user;
 	enum err e;
 
 	r->sequence = sequence;
+	if (!r->at_start && marks_get(r->parked, sequence_key(&sequence)))
+		return OK;
 	if (r->at_start && note_kills(&r->note, sequence))
 		return put_aside(r, entry, "it killed replay twice");
 	if (r->at_start)
 		note_begin(&r->note, sequence);
+	if (r->at_start && is_locked(r, entry))
+		return park(r, entry);
 	e = apply_valid(r, entry);
 	r->applied++;
 	if (e != ERR_NEVER)
 		return e;
 	return r->at_start ? put_aside(r, entry, "it cannot be applied") : OK; /* a serving worker's was before */
+}
+
+/* An entry that was parked: before all that is in the journal still. */
+static enum err apply_parked(void *user, uint64_t sequence, struct str entry)
+{
+	struct replay *r = user;
+	enum err e;
+
+	r->sequence = sequence;
+	if (is_locked(r, entry)) {
+		entry_hold(r->held, entry);
+		note_spools(r, entry, false);
+		return OK;
+	}
+	e = apply_valid(r, entry);
+	if (e == ERR_NEVER)
+		e = put_aside(r, entry, "it cannot be applied");
+	else if (!e)
+		note_spools(r, entry, true);
+	if (!e)
+		marks_raise(r->filed, sequence_key(&sequence), sequence + 1);
+	return e;
+}
+
+static void unlink_filed(void *user, struct str key, uint64_t number)
+{
+	const struct replay *r = user;
+
+	(void)key;
+	parked_unlink(r->dir, number - 1);
 }
 
 static void cut_file(void *user, struct str path, uint64_t end)
@@ -254,6 +328,9 @@ static void replay_begin(struct replay *r)
 	r->kept = marks_new();
 	r->ends = marks_new();
 	r->spools = marks_new();
+	r->held = marks_new();
+	r->late = marks_new();
+	r->filed = marks_new();
 }
 
 static void replay_end(struct replay *r)
@@ -263,6 +340,9 @@ static void replay_end(struct replay *r)
 	marks_free(r->kept);
 	marks_free(r->ends);
 	marks_free(r->spools);
+	marks_free(r->held);
+	marks_free(r->late);
+	marks_free(r->filed);
 }
 
 static enum err passes(struct replay *r, struct scan *s, uint64_t upto)
@@ -271,6 +351,8 @@ static enum err passes(struct replay *r, struct scan *s, uint64_t upto)
 
 	if (!e && r->removes && !(e = scan_each(s, upto, learn_kept, r)))
 		e = scan_each(s, upto, learn_removed, r);
+	if (!e && r->at_start)
+		e = parked_each(r->dir, apply_parked, r);
 	return e ? e : scan_each(s, upto, apply_again, r);
 }
 
@@ -291,6 +373,7 @@ static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 	r->files = files_new(r->store);
 	r->fits = fits_new(r->store, r->copy);
 	r->checkpoint = s->checkpoint;
+	files_lock_mailboxes(r->files, true);
 	e = passes(r, s, UINT64_MAX);
 	if (!e && !s->lost && !r->set_aside && !r->copy) { /* else a file may rightly be longer than we know */
 		marks_each(r->ends, cut_file, r);
@@ -298,6 +381,8 @@ static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 	}
 	if (!e)
 		e = sync_all(r->files);
+	if (!e && marks_count(r->held) && fsync(r->dir) < 0)
+		e = err_errno("sync the journal's directory");
 	files_free(r->files);
 	fits_free(r->fits);
 	note_end(&r->note);
@@ -359,7 +444,7 @@ static enum err replay_as(int store, int dir, struct base *b, struct names *name
 		return e;
 	replay_begin(&r);
 	e = copy ? scan_read_all(&s, dir, b->life, b->sequence) : scan_read(&s, dir, b->life, b->sequence);
-	if (!e && s.count)
+	if (!e)
 		e = replay_scanned(&r, &s, b->life);
 	if (copy)
 		names_clear(names); /* the queue, too, is of another moment, and gives its names anew */
@@ -369,6 +454,7 @@ static enum err replay_as(int store, int dir, struct base *b, struct names *name
 	}
 	if (!e) {
 		unlinkat(dir, NOTE_NAME, 0);
+		marks_each(r.filed, unlink_filed, &r);
 		if (!r.set_aside) /* what is set aside may need its own */
 			marks_each(r.spools, unlink_spool, &r);
 		if (s.count)
@@ -391,15 +477,18 @@ enum err replay_copy(int store, int dir, struct base *b, struct names *names)
 	return replay_as(store, dir, b, names, true);
 }
 
-enum err replay_again(int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto)
+enum err replay_again(
+	int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto, const struct marks *parked)
 {
-	struct replay r = { .dir = dir, .files = f };
+	struct replay r = { .dir = dir, .files = f, .parked = parked };
 	struct scan s = { 0 };
 	enum err e;
 
+	files_write_again(f, true);
 	replay_begin(&r);
 	if (!(e = scan_read(&s, dir, life, from)))
 		e = passes(&r, &s, upto);
+	files_write_again(f, false);
 	scan_free(&s);
 	replay_end(&r);
 	return e;

@@ -45,27 +45,61 @@ static size_t wanted(const struct message *m, uint32_t at, size_t len)
 	return len < m->stored - at ? len : m->stored - at;
 }
 
+/* Another program may have written the mbox anew in place. So of whatever is read it is looked whether the prefix is there,
+ * and behind it, if it goes beyond the header, the next message or the end of the file; a header ends in an empty line. */
+struct look {
+	uint64_t at;
+	struct str expected; /* empty: nothing */
+};
+
+static struct look look_behind(const struct message *m, uint32_t at, size_t want)
+{
+	uint64_t text = m->offset + m->prefix;
+
+	if (at + want > m->header)
+		return (struct look){ text + m->stored, STR(MBOX_TAIL "From ") };
+	if (at + want == m->header && m->header > 1 && m->header < m->stored)
+		return (struct look){ text + m->header - 2, STR("\n\n") };
+	return (struct look){ 0, STR_NONE };
+}
+
+/* -1: it cannot be read now; 0: it is another's. */
+static int is_expected(int fd, const struct look *l, int flags)
+{
+	char bytes[16];
+	struct iovec part = { bytes, l->expected.len };
+	ssize_t n = preadv2(fd, &part, 1, (off_t)l->at, flags);
+
+	if (n < 0)
+		return -1;
+	return memcmp(bytes, l->expected.p, (size_t)n) == 0; /* the file may end there */
+}
+
 bool selected_read_now(struct selected *s, const struct message *told, uint32_t at, size_t len, struct buf *out)
 {
 	struct mapped *in;
 	struct message m;
 	char prefix[PREFIX_MAX];
 	struct iovec parts[2];
-	size_t want, check;
+	struct look behind;
+	size_t want;
 	ssize_t n;
 
-	if (!find(s, told->uid, &in, &m) || in->fd < 0)
+	if (!find(s, told->uid, &in, &m) || in->fd < 0 || m.prefix > sizeof(prefix))
 		return false;
 	want = wanted(&m, at, len);
-	check = at ? 0 : m.prefix;
-	if (check > sizeof(prefix))
-		return false;
-	if (!want && !check)
-		return true;
-	parts[0] = (struct iovec){ prefix, check };
+	behind = look_behind(&m, at, want);
+	parts[0] = (struct iovec){ prefix, m.prefix };
 	parts[1] = (struct iovec){ buf_room(out, want), want };
-	n = preadv2(in->fd, parts, 2, (off_t)(m.offset + m.prefix + at - check), RWF_NOWAIT);
-	if (n != (ssize_t)(check + want) || (check && !mbox_is_message((struct str){ prefix, check }, &m)))
+	n = preadv2(in->fd, parts, at ? 1 : 2, (off_t)m.offset, RWF_NOWAIT);
+	if (at && n == (ssize_t)m.prefix) {
+		ssize_t more = preadv2(in->fd, parts + 1, 1, (off_t)(m.offset + m.prefix + at), RWF_NOWAIT);
+
+		n = more < 0 ? -1 : n + more;
+	}
+	if (n != (ssize_t)(m.prefix + want) || !mbox_is_message((struct str){ prefix, m.prefix }, &m))
+		return false;
+	if (behind.expected.len && is_expected(in->fd, &behind, RWF_NOWAIT) != 1)
 		return false;
 	buf_added(out, want);
 	return true;
@@ -131,14 +165,12 @@ static enum err open_mbox(struct read *r)
 	return is_of(r->fd, r->in->generation) ? OK : ERR_ABSENT;
 }
 
-static enum err read_bytes(struct read *r)
+static enum err read_at(const struct read *r, uint64_t from, size_t want, struct buf *out)
 {
-	size_t check = r->at ? 0 : r->m.prefix, want = check + wanted(&r->m, r->at, r->len), done = 0;
-	uint64_t from = r->m.offset + r->m.prefix + r->at - check;
+	size_t done = 0;
 
-	buf_room(&r->bytes, want);
 	while (done < want) {
-		ssize_t n = pread(r->fd, buf_room(&r->bytes, want - done), want - done, (off_t)(from + done));
+		ssize_t n = pread(r->fd, buf_room(out, want - done), want - done, (off_t)(from + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -146,13 +178,27 @@ static enum err read_bytes(struct read *r)
 			return err_errno("read a mailbox");
 		if (!n)
 			return ERR_ABSENT;
-		buf_added(&r->bytes, (size_t)n);
+		buf_added(out, (size_t)n);
 		done += (size_t)n;
 	}
-	if (check && !mbox_is_message(str_cut(buf_str(&r->bytes), 0, check), &r->m))
-		return ERR_ABSENT;
-	buf_take(&r->bytes, check);
 	return OK;
+}
+
+static enum err read_bytes(struct read *r)
+{
+	size_t want = wanted(&r->m, r->at, r->len);
+	struct look behind = look_behind(&r->m, r->at, want);
+	struct buf prefix = { 0 };
+	enum err e = read_at(r, r->m.offset, r->m.prefix, &prefix);
+
+	if (!e && !mbox_is_message(buf_str(&prefix), &r->m))
+		e = ERR_ABSENT;
+	buf_free(&prefix);
+	if (!e)
+		e = read_at(r, r->m.offset + r->m.prefix + r->at, want, &r->bytes);
+	if (!e && behind.expected.len && is_expected(r->fd, &behind, 0) != 1)
+		e = ERR_ABSENT;
+	return e;
 }
 
 static void read_work(struct job *job)

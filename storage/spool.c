@@ -2,6 +2,7 @@
 #include "storage/spool.h"
 #include "core/log.h"
 #include "core/worker.h"
+#include "storage/journal.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +60,18 @@ static bool is_left_over(const char *name, const struct worker *w)
 	return end > name && *end == '-' && (slot == w->slot || (w->slot == 0 && slot >= w->workers));
 }
 
-enum err spool_start(const struct worker *w)
+static bool is_needed(const struct journal *j, const char *name)
+{
+	struct buf path = { 0 };
+	bool needed;
+
+	buf_printf(&path, SPOOL_DIRECTORY "/%s", name);
+	needed = j && journal_needs(j, buf_str(&path));
+	buf_free(&path);
+	return needed;
+}
+
+enum err spool_start(const struct worker *w, const struct journal *j)
 {
 	const struct dirent *entry;
 	unsigned unlinked = 0;
@@ -78,7 +90,7 @@ enum err spool_start(const struct worker *w)
 		return e;
 	}
 	while ((entry = readdir(dir)))
-		if (is_left_over(entry->d_name, w)) {
+		if (is_left_over(entry->d_name, w) && !is_needed(j, entry->d_name)) {
 			if (unlinkat(fd, entry->d_name, 0) < 0)
 				err_errno("unlink " SPOOL_DIRECTORY "/%s", entry->d_name);
 			else

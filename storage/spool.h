@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 
+struct journal;
 struct worker;
 
 #define SPOOL_DIRECTORY "queue/spool"
@@ -20,7 +21,7 @@ enum err spool_link(int directory, struct str from, const char *to);
 enum err spool_sync(int directory); /* in a lane: files made there are durable, by name */
 
 /* At a start, once the journal is replayed: makes the directory and unlinks what was left by earlier lives of this
- * worker; slot 0 does so for slots that are no more. */
-enum err spool_start(const struct worker *w);
+ * worker, but for what its journal needs still; slot 0 does so for slots that are no more. */
+enum err spool_start(const struct worker *w, const struct journal *j);
 
 #endif

@@ -5,6 +5,7 @@
 #include "storage/copied.h"
 #include "storage/deleted.h"
 #include "storage/login.h"
+#include "storage/apply.h"
 #include "storage/mailbox.h"
 #include "storage/path.h"
 #include "storage/shared.h"
@@ -41,6 +42,10 @@ static const struct setting store_rows[] = {
 		"Mailboxes that each account is given, and subscribed to, once: such as { \"Drafts\", \"Sent\" }.", 0 },
 	{ "compact_share", SETTING_NUMBER, "40", "5", "100", offsetof(struct store_conf, compact_share),
 		"A mailbox is written anew when so many percent of its file belong to expunged messages.", 0 },
+	{ "lock_mailboxes", SETTING_BOOL, "yes", NULL, NULL, offsetof(struct store_conf, lock_mailboxes),
+		"An mbox is locked (fcntl) while it is written to, for other programs write to it as well; what comes while "
+		"one of them has it locked waits.",
+		0 },
 	{ 0 },
 };
 
@@ -140,6 +145,7 @@ static void lanes_drain(const struct worker *w)
 
 static void store_free(struct store *st)
 {
+	foreign_stop(st);
 	journal_free(st->journal);
 	lanes_drain(st->w);
 	mailboxes_free(st);
@@ -176,12 +182,13 @@ enum err store_start(struct worker *w)
 	st->index = index_new(w->directory, st->shards, (size_t)st->settings->index_cache);
 	if (!(e = secret_open(w->directory, st->secret)) && !(e = journal_open(&st->journal, w)) &&
 		!(e = skip_read(w->directory, &st->skip_clock)))
-		e = spool_start(w);
+		e = spool_start(w, st->journal);
 	if (e) {
 		store_free(st);
 		return e;
 	}
 	views_start(st);
+	foreign_start(st);
 	domains_declared(st);
 	st->deleted = deleted_start(w);
 	return OK;
@@ -191,6 +198,7 @@ void store_reload(struct worker *w, const struct conf *old)
 {
 	(void)old;
 	conf_take(w->store);
+	files_lock_mailboxes(journal_files(w->store->journal), w->store->settings->lock_mailboxes);
 	domains_declared(w->store);
 }
 
@@ -217,7 +225,7 @@ static void look(void *user)
 	struct worker *w = st->w;
 	struct stop *stop = st->stop;
 
-	if (st->task_count) {
+	if (st->task_count || st->loading || st->looking) {
 		stop->settled = false;
 		timer_start(w->timers, &stop->look, STOP_LOOK_MS, look, st);
 	} else if (!stop->settled) {

@@ -23,6 +23,7 @@ struct store_conf {
 	int64_t open_mailboxes; /* an owner keeps at most so many in memory */
 	int64_t mailboxes_per_account, mailbox_name_max, mailbox_depth_max;
 	struct setting_list special_use, new_mailboxes;
+	bool lock_mailboxes;   /* while they are written to */
 	int64_t compact_share; /* percent of garbage from which a mailbox is written anew */
 };
 extern const struct settings store_settings;

@@ -359,6 +359,7 @@ static enum err copies_plan(struct task *t)
 	for (size_t i = 0; i < c->count; i++) {
 		c->to[i].uid = m->uidnext + (uint32_t)i;
 		c->to[i].offset = m->mbox_end;
+		c->to[i].written = c->from[i].flags & FLAG_SYSTEM;
 		c->to[i].clock = m->clock + 1 > now ? m->clock + 1 : now;
 		c->to[i].keywords = c->from[i].keywords ? keywords_map(c, c->from[i].keywords) : 0;
 		bytes += c->from[i].stored + (uint64_t)ENTRY_EACH;

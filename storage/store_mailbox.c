@@ -224,6 +224,14 @@ static void status_held(struct task *t, enum err e)
 		mailbox_settled(t, s->hold.m, status_answer);
 }
 
+static void status_looked(struct task *t, enum err e)
+{
+	struct status *s = t->op;
+
+	(void)e;
+	mailbox_hold_made(t, &s->hold, s->mailbox, status_held);
+}
+
 static void status_account(struct task *t, enum err e)
 {
 	struct status *s = t->op;
@@ -231,7 +239,7 @@ static void status_account(struct task *t, enum err e)
 	if (e)
 		task_end(t, e, STR_NONE);
 	else
-		mailbox_hold_made(t, &s->hold, s->mailbox, status_held);
+		mailbox_look(t, mailbox_known(t->h, mailbox_canonical(s->mailbox)), status_looked);
 }
 
 void status_handle(struct worker *w, struct request *rq, struct str args)

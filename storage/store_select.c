@@ -75,16 +75,26 @@ static void select_held(struct task *t, enum err e)
 		mailbox_settled(t, s->hold.m, select_view);
 }
 
+static void select_looked(struct task *t, enum err e)
+{
+	struct select *s = t->op;
+
+	(void)e;
+	if (s->id)
+		mailbox_hold_id(t, &s->hold, s->id, s->mailbox, false, select_held);
+	else
+		mailbox_hold_made(t, &s->hold, s->mailbox, select_held);
+}
+
 static void select_account(struct task *t, enum err e)
 {
 	struct select *s = t->op;
 
 	if (e)
 		task_end(t, e, STR_NONE);
-	else if (s->id)
-		mailbox_hold_id(t, &s->hold, s->id, s->mailbox, false, select_held);
 	else
-		mailbox_hold_made(t, &s->hold, s->mailbox, select_held);
+		mailbox_look(t, s->id ? mailbox_by_id(t->st, s->id)
+				      : mailbox_known(t->h, mailbox_canonical(s->mailbox)), select_looked);
 }
 
 void select_handle(struct worker *w, struct request *rq, struct str args)

@@ -23,17 +23,19 @@
 #define PAGE_BYTES   4096
 #define CAPACITY_MAX (1u << 28) /* messages: 16 GiB of file */
 #define READ_TRIES   1000       /* of the head: each is in vain only if its owner wrote meanwhile */
+#define WRITTEN_SHIFT 16
+#define FLAGS_MASK   ((1u << WRITTEN_SHIFT) - 1)
 #define WORD_BYTES   104        /* of a keyword, its NUL included */
 
 struct entry {
 	uint32_t uid;
-	_Atomic uint32_t flags;
+	_Atomic uint32_t flags; /* above WRITTEN_SHIFT: those of the prefix */
 	_Atomic uint64_t keywords;
 	_Atomic uint64_t clock;
 	uint64_t offset;
 	uint32_t prefix, stored, wire, header;
 	int64_t date;
-	uint64_t unused;
+	uint64_t print;
 };
 
 struct numbers {
@@ -229,6 +231,11 @@ bool view_full(const struct view *v)
 	return v->now.count + v->added.count == v->capacity;
 }
 
+static uint32_t flags_of(const struct message *m)
+{
+	return m->flags | m->written << WRITTEN_SHIFT;
+}
+
 void view_add(struct view *v, const struct message *m)
 {
 	uint32_t place = v->now.count + v->added.count;
@@ -243,7 +250,8 @@ void view_add(struct view *v, const struct message *m)
 	e->wire = m->wire;
 	e->header = m->header;
 	e->date = m->date;
-	STORE(e->flags, m->flags);
+	e->print = m->print;
+	STORE(e->flags, flags_of(m));
 	STORE(e->keywords, m->keywords);
 	STORE(e->clock, m->clock);
 	v->added.count++;
@@ -271,9 +279,9 @@ void view_change(struct view *v, uint32_t place, const struct message *m)
 	struct entry *e = &v->entries[place];
 
 	assert(place < v->now.count + v->added.count && e->uid == m->uid);
-	tally(h, LOAD(e->flags), e->wire, -1);
+	tally(h, LOAD(e->flags) & FLAGS_MASK, e->wire, -1);
 	tally(h, m->flags, e->wire, 1);
-	STORE(e->flags, m->flags);
+	STORE(e->flags, flags_of(m));
 	STORE(e->keywords, m->keywords);
 	STORE(e->clock, m->clock);
 	if (!published)
@@ -330,19 +338,22 @@ void view_read_head(const struct view *v, struct view_head *out)
 void view_message(const struct view *v, uint32_t place, struct message *m)
 {
 	struct entry *e = &v->entries[place];
+	uint32_t flags = LOAD(e->flags);
 
 	assert(place < v->capacity);
 	*m = (struct message){
 		.uid = e->uid,
 		.clock = LOAD(e->clock),
 		.keywords = LOAD(e->keywords),
-		.flags = LOAD(e->flags),
+		.flags = flags & FLAGS_MASK,
+		.written = flags >> WRITTEN_SHIFT,
 		.offset = e->offset,
 		.prefix = e->prefix,
 		.stored = e->stored,
 		.wire = e->wire,
 		.header = e->header,
 		.date = e->date,
+		.print = e->print,
 	};
 }
 

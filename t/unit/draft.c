@@ -140,9 +140,9 @@ static void test_left_over(void)
 	close(open(path, O_WRONLY | O_CREAT, 0600));
 	snprintf(path, sizeof(path), "%s/queue/spool/7-abc-1", scratch_path);
 	close(open(path, O_WRONLY | O_CREAT, 0600));
-	ok(!spool_start(&workers[0]) && spooled() < 3, "what a crash left is unlinked");
+	ok(!spool_start(&workers[0], NULL) && spooled() < 3, "what a crash left is unlinked");
 	ok(spooled() == 1 && access(path, F_OK), "so are those of workers that are no more");
-	spool_start(&workers[1]);
+	spool_start(&workers[1], NULL);
 	ok(!spooled(), "others stay until their own worker comes");
 }
 

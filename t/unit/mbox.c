@@ -44,10 +44,14 @@ static void test_prefix(void)
 static void test_is_message(void)
 {
 	struct str head = STR("From a Mon Nov 23 05:40:43 2026\nX-UID: 7\nX-Postern: clock=1\nSubject: x\n");
-	struct message m = { .uid = 7, .prefix = 61 };
+	struct message m = { .uid = 7, .prefix = 60 };
 
 	ok(mbox_is_message(head, &m), "a head may be longer than the prefix");
-	ok(!mbox_is_message(str_cut(head, 0, 60), &m), "but not shorter");
+	ok(!mbox_is_message(str_cut(head, 0, 59), &m), "but not shorter");
+	m.prefix = 71;
+	ok(!mbox_is_message(head, &m), "what is no field of ours is not of the prefix");
+	m.prefix = 61;
+	ok(!mbox_is_message(head, &m), "nor is a part of it");
 	m.prefix = 60;
 	ok(!mbox_is_message(str_cut(head, 1, head.len), &m), "it begins with a postmark");
 	m.prefix = 32;

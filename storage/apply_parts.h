@@ -1,0 +1,81 @@
+/* apply_parts.h - what the parts of apply.h share; nobody else includes it.
+ *   apply.c           what an operation does
+ *   apply_mailbox.c   where it does it, in files that other programs write to as well */
+#ifndef STORAGE_APPLY_PARTS_H
+#define STORAGE_APPLY_PARTS_H
+
+#include "core/buf.h"
+#include "storage/apply.h"
+#include "storage/operation.h"
+#include "storage/path.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FILES_OPEN_MAX 128
+#define TOUCHED_MAX    8 /* files of mailboxes in one entry: of two mailboxes, at most, there are two each */
+
+struct open_file {
+	char *path; /* NULL: this place is free */
+	uint64_t hash, used;
+	int fd;
+};
+
+struct filesystem {
+	dev_t device;
+	int fd;
+};
+
+struct known { /* a file of a mailbox as we left it */
+	uint64_t hash;
+	struct stamp stamp;
+};
+
+struct touched { /* a file of a mailbox that the entry being applied writes to */
+	struct str path;
+	uint64_t id;
+	int fd;
+	bool locked;
+	bool placed;    /* its first operation has found its place */
+	bool done;      /* what the entry has for it was there already */
+	uint64_t shift; /* added to each offset, modulo 2^64 */
+};
+
+struct files {
+	int directory;
+	struct open_file open[FILES_OPEN_MAX];
+	uint64_t uses;
+	struct filesystem *systems;
+	size_t system_count;
+	unsigned removed; /* makes names below deleted/ unique */
+	int failed_errno; /* of the failure logged last; 0: all was well since */
+	time_t failed_at;
+
+	_Atomic bool lock; /* mailboxes are locked while they are written to */
+	bool all_again; /* all entries were applied before */
+	bool again; /* the entry may have been applied before, or a part of it */
+	struct touched touched[TOUCHED_MAX];
+	size_t touched_count;
+	struct known *known; /* by hash; one may have taken another's place */
+	struct buf changed;  /* ids, of mailboxes in which others were found to have written */
+};
+
+/* apply.c */
+enum err files_failed(struct files *f, const char *what, struct str path); /* logs errno, and answers its kind */
+enum {
+	OPEN_NAMED = 1, /* it is looked whether the path is still that file's */
+	OPEN_THERE = 2, /* it is not made */
+};
+/* The open file of this path, made if it is not there; -1: errno says why. */
+int files_open(struct files *f, struct str path, unsigned how, struct stat *st);
+int file_write_at(int fd, struct str bytes, uint64_t offset);
+
+/* apply_mailbox.c */
+#define PLACE_DONE (-2)
+/* The open file and the place in it for an operation on a file of a mailbox. -1: errno says why not; PLACE_DONE: there is
+ * nothing to do. */
+int mailbox_place(struct files *f, const struct operation *op, uint64_t *at);
+
+#endif

@@ -1,0 +1,203 @@
+"""edits.py - other programs write to mailboxes while the server runs: what they did is seen, nothing is lost.
+
+A session has the mailbox selected all the time and must see each change, as news of its own mailbox. UIDVALIDITY stays,
+messages that are still there keep their UIDs, and no UID is two messages.
+"""
+
+import mailbox
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import tap
+import terminal
+from mail import SENDER, done, flags_of, imap_session, literals, numbered, send
+from postern import Failed, Server, wait_until
+
+tap.need("mutt", "formail", "procmail", "tmux")
+LIMIT_S = 10
+
+
+class Watched:
+    """An account's INBOX and a session that has it selected from the beginning to the end."""
+
+    def __init__(self, server, account, texts):
+        self.server, self.account = server, account
+        self.mbox, self.state = server.mailbox_file(account), server.mailbox_file(account, kind="state")
+        send(server, [account], texts)
+        self.imap = imap_session(server, account)
+        self.validity = self.imap.response("UIDVALIDITY")[1]
+        self.ever, self.now = {}, {}
+        self.seen = self.look()
+
+    def look(self):
+        """{subject: (UID, flags)} as the session has it after a NOOP."""
+        done(self.imap.noop())
+        found = {}
+        status, answers = self.imap.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER])")
+        if status == "NO" and b"EXPUNGEISSUED" in answers[0]:
+            return self.now  # they went while they were fetched
+        answers = [answer for answer in literals(answers) if b"UID" in answer[0]]
+        for about, header in answers:
+            uid = int(re.search(rb"UID (\d+)", about)[1])
+            subject = re.search(rb"Subject: (.*)\r\n", header)[1].decode()
+            assert subject.startswith(self.ever.setdefault(uid, subject)), f"UID {uid} was {self.ever[uid]} and is {subject}"
+            for field in (b"Status:", b"X-UID:", b"X-Postern:", b"X-IMAPbase:", b"Content-Length:"):
+                assert b"\n" + field not in b"\n" + header, (subject, header)
+            found[subject] = (uid, flags_of(about))
+        return found
+
+    def becomes(self, expected):
+        """Waits until the session sees these subjects, and no others, with these flags; others than the new keep UIDs."""
+        try:
+            wait_until(lambda: self.is_now(expected), LIMIT_S, "this")
+        except Failed:
+            raise AssertionError(f"expected {expected}, it sees {self.now}") from None
+        for subject, (uid, _) in self.now.items():
+            if subject in self.seen:
+                assert self.seen[subject][0] == uid, f"{subject} was UID {self.seen[subject][0]} and is {uid}"
+        self.seen = self.now
+        with imap_session(self.server, self.account) as fresh:
+            assert fresh.response("UIDVALIDITY")[1] == self.validity
+
+    def is_now(self, expected):
+        self.now = self.look()
+        return {subject: flags for subject, (_, flags) in self.now.items()} == expected
+
+    def store(self, subjects, flags):
+        uids = ",".join(str(self.seen[subject][0]) for subject in subjects)
+        done(self.imap.uid("STORE", uids, "+FLAGS.SILENT", flags))
+        for subject in subjects:
+            uid, had = self.seen[subject]
+            self.seen[subject] = (uid, tuple(sorted({*had, flags.strip("()").encode()})))
+
+    def flags(self, **changed):
+        return {subject: flags for subject, (_, flags) in self.seen.items()}
+
+    def owned(self, path):
+        """What root made belongs to the server's user."""
+        if os.geteuid() == 0:
+            shutil.chown(path, self.server.options["user"])
+
+
+def numbers(*places):
+    return {f"number {place}": () for place in places}
+
+
+def mutt(path, *steps):
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/muttrc", "w") as file:
+            os.mkdir(f"{folder}/Mail")
+            file.write('set delete=yes quit=yes move=no mark_old=no wait_key=no confirmappend=no\n')
+        terminal.drive(["mutt", "-n", "-F", f"{folder}/muttrc", "-f", path], {"HOME": folder}, steps)
+
+
+def test_appended(server):
+    box = Watched(server, "test0000", numbered(range(3)))
+    with tap.test("what an MDA appends is seen, and what is delivered after it"):
+        with locked(box.mbox):
+            with open(box.mbox, "ab") as file:
+                for text in numbered((3, 4)):
+                    file.write(b"From mda@example.test Mon Nov 23 05:40:43 2026\n" + text.replace(b"\r\n", b"\n") + b"\n")
+        send(server, [box.account], numbered([5]))
+        box.becomes(numbers(*range(6)))
+
+
+def locked(path):
+    box = mailbox.mbox(path)
+    box.lock()
+
+    class Lock:
+        def __enter__(self):
+            return box
+
+        def __exit__(self, *_):
+            box.unlock()
+            box.close()
+    return Lock()
+
+
+def test_replaced(server):
+    box = Watched(server, "test0001", numbered(range(5)))
+    box.store(["number 2"], r"(\Flagged)")
+    expected = numbers(0, 2, 3, 4)
+    with tap.test("a message edited by a program that renames: it keeps its UID, the others keep flags, too"):
+        subprocess.run(["sed", "-i", "/^Subject: number 1$/s/.*/Subject: number 1 edited/", box.mbox], check=True)
+        box.owned(box.mbox)
+        expected["number 2"] = (rb"\Flagged",)
+        expected["number 1 edited"] = ()
+        box.seen["number 1 edited"] = box.seen["number 1"]
+        box.becomes(expected)
+    with tap.test("and mail goes on"):
+        send(server, [box.account], numbered([6]))
+        box.becomes({**expected, "number 6": ()})
+
+
+def test_mutt(server):
+    box = Watched(server, "test0002", numbered(range(5)))
+    box.store(["number 3"], r"(\Answered)")
+    expected = numbers(0, 1, 3, 4)
+    with tap.test("mutt reads, flags and deletes in the file: the session sees it"):
+        mutt(box.mbox, ("number 4", "1\n\n"), ("0: text", "i2\nF3\nd$q"))
+        expected["number 0"] = (rb"\Seen",)
+        expected["number 1"] = (rb"\Flagged",)
+        expected["number 3"] = (rb"\Answered",)
+        box.becomes(expected)
+    with tap.test("what is expunged over IMAP does not come back when mutt writes the file"):
+        box.store(["number 4"], r"(\Deleted)")
+        done(box.imap.expunge())
+        del expected["number 4"], box.seen["number 4"]
+        box.becomes(expected)
+        mutt(box.mbox, ("number 3", "1\nF$q"))
+        expected["number 0"] = (rb"\Flagged", rb"\Seen")
+        box.becomes(expected)
+
+
+def test_restored(server):
+    box = Watched(server, "test0003", numbered(range(4)))
+    with tap.test("a mailbox put back by hand appears: mbox and state"):
+        shutil.copy(box.mbox, box.mbox + ".kept")
+        shutil.copy(box.state, box.state + ".kept")
+        box.store(["number 0", "number 1"], r"(\Deleted)")
+        done(box.imap.expunge())
+        del box.seen["number 0"], box.seen["number 1"]
+        box.becomes(numbers(2, 3))
+        shutil.copy(box.mbox + ".kept", box.mbox)
+        shutil.copy(box.state + ".kept", box.state)
+        box.becomes(numbers(0, 1, 2, 3))
+    with tap.test("truncated to nothing, it is empty; mail goes on"):
+        os.truncate(box.mbox, 0)
+        box.becomes({})
+        send(server, [box.account], numbered([9]))
+        box.becomes(numbers(9))
+    with tap.test("put back, the mbox alone, it appears again"):
+        shutil.copy(box.mbox + ".kept", box.mbox)
+        box.becomes(numbers(0, 1, 2, 3))
+    with tap.test("its state file removed, nothing changes"):
+        box.store(["number 3"], r"(\Flagged)")
+        os.unlink(box.state)
+        send(server, [box.account], numbered([8]))
+        expected = numbers(0, 1, 2, 3, 8)
+        expected["number 3"] = (rb"\Flagged",)
+        box.becomes(expected)
+        wait_until(lambda: os.path.exists(box.state), LIMIT_S, "another state file")
+    with tap.test("its mbox removed, it is empty; mail goes on"):
+        os.unlink(box.mbox)
+        box.becomes({})
+        send(server, [box.account], numbered([7]))
+        box.becomes(numbers(7))
+
+
+def main():
+    with Server(users=6) as server:
+        test_appended(server)
+        test_replaced(server)
+        test_mutt(server)
+        test_restored(server)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
