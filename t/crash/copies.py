@@ -24,6 +24,7 @@ import smtplib
 import subprocess
 import tempfile
 import threading
+import time
 
 import tap
 from mail import SENDER, done, literals
@@ -34,8 +35,9 @@ SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 ACCOUNTS = 3  # of a round
 SENDERS = 2
 ENOUGH = 60  # messages acknowledged before a copy begins
-TRIES = 10  # a tool that says that a file vanished is asked again
+TRIES = 40  # a tool that says that a file vanished is asked again
 WAIT_S = 600
+STILL_S = 1.0  # that mailboxes keep their names at least: a tool is to get through now and then
 ID = re.compile(rb"X-Load-Id: (\S+)")
 SKIPPED = 10000
 GONE = re.compile(r"(?:mbox|state)['’]?:.*(?:No such file|removed before)|vanished: .*(?:mbox|state)\"")
@@ -104,13 +106,17 @@ class Load:
                 self.stopping.wait(0.005)
 
     def change(self, account, chance):
-        boxes, count = [], 0
+        boxes, count, moved_s = [], 0, 0.0
         with imaplib.IMAP4(self.server.host, self.server.ports["imap"], timeout=WAIT_S) as imap:
             imap.login(self.server.address(account), PASSWORD)
             while not self.stopping.is_set():
                 count += 1
                 messages = look(imap, account, "INBOX", self.ledger)
                 what = chance.random()
+                if 0.6 <= what < 0.75 and boxes:
+                    if time.monotonic() < moved_s + STILL_S:
+                        continue
+                    moved_s = time.monotonic()
                 if messages and what < 0.5:
                     self.flag_and_expunge(imap, account, messages, chance)
                 elif what < 0.6 or not boxes:
