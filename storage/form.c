@@ -25,7 +25,7 @@ static const struct {
 	{ { "x-status", 8 }, FORM_XSTATUS },
 	{ { "x-keywords", 10 }, FORM_KEYWORDS },
 	{ { "x-imapbase", 10 }, FORM_BASE },
-	{ { "x-imap", 6 }, FORM_BASE },
+	{ { "x-imap", 6 }, FORM_FOLDER },
 	{ { "x-postern", 9 }, FORM_POSTERN },
 };
 

@@ -47,7 +47,8 @@ enum form_field {
 	FORM_STATUS,   /* Status */
 	FORM_XSTATUS,  /* X-Status */
 	FORM_KEYWORDS, /* X-Keywords */
-	FORM_BASE,     /* X-IMAPbase, X-IMAP */
+	FORM_BASE,     /* X-IMAPbase */
+	FORM_FOLDER,   /* X-IMAP: the same, in a first message that is none but this */
 	FORM_POSTERN,  /* X-Postern */
 	FORM_PARTIAL,  /* the line is too short to tell: only if it is not whole */
 };

@@ -298,7 +298,7 @@ static void end_message(struct generation *g)
 /* The prefix of the message at `next`, as it is to be now. */
 static void add_prefix(struct generation *g, struct str old_prefix)
 {
-	struct mbox_base base = { g->head.uidvalidity, g->head.uidnext - 1, g->head.id, g->head.generation, 0 };
+	struct mbox_base base = { g->head.uidvalidity, g->head.uidnext - 1, g->head.id, g->head.generation, 0, 0 };
 	struct message *m = &g->new[g->next];
 	size_t before = buf_len(&g->out);
 	struct str sender = STR_NONE;

@@ -248,7 +248,7 @@ uint32_t change_append(struct change *c, const struct incoming *in)
 		.date = in->date,
 	};
 	const struct state_head *h = &m->seen.head;
-	struct mbox_base base = { h->uidvalidity, msg.uid, h->id, h->generation, 0 };
+	struct mbox_base base = { h->uidvalidity, msg.uid, h->id, h->generation, 0, 0 };
 	struct buf b = { 0 };
 
 	assert(in->stored <= UINT32_MAX && in->wire <= UINT32_MAX && !c->places);

@@ -98,6 +98,8 @@ static void on_base(void *user, const struct mbox_base *base, struct keywords *k
 		s->r.head.id = base->id;
 		s->r.head.uidvalidity = base->uidvalidity;
 	}
+	if (base->folder)
+		s->r.mbox_end = base->folder;
 	if (s->has_base && s->r.head.generation < base->generation)
 		s->r.head.generation = base->generation;
 	if (s->r.head.uidnext <= base->last_uid && base->last_uid < UINT32_MAX)
@@ -132,14 +134,14 @@ static void end_look(struct mailbox_scan *s)
 	char last[2] = "\n\n";
 	struct message *m = s->count ? &s->messages[s->count - 1] : NULL;
 
-	if (!m || s->r.mbox_end <= s->mbox_size || pread(s->mbox, last, 2, (off_t)s->mbox_size - 2) != 2)
+	if (s->r.mbox_end <= s->mbox_size || pread(s->mbox, last, 2, (off_t)s->mbox_size - 2) != 2)
 		return;
 	s->lacks = last[1] == '\n' ? 1 : 2;
-	if (s->lacks == 2) {
+	if (s->lacks == 2 && m) {
 		m->stored++;
 		m->wire += 2;
-		s->r.mbox_end++;
 	}
+	s->r.mbox_end += s->lacks == 2;
 }
 
 static void uids_settle(struct mailbox_scan *s)

@@ -54,6 +54,7 @@ struct mbox_base { /* X-IMAPbase, in the first message of a file */
 	uint64_t id; /* the mailbox's, in X-Postern of the first message, as are the next two */
 	uint32_t generation;
 	uint32_t version; /* of the form of the file: 0 where nothing is said, which is the first */
+	uint64_t folder;  /* where the first message begins if this stands in a place of its own, as UW programs have it */
 };
 #define MBOX_VERSION 1
 
@@ -80,6 +81,7 @@ struct mbox_scan;
 struct mbox_scan_events {
 	/* Told before the first message, if that one has a base. k: the scan's own, with the words of the base in it. */
 	void (*on_base)(void *user, const struct mbox_base *base, struct keywords *k);
+	/* A first message that UW programs keep the base in (X-IMAP) is not told. */
 	void (*on_message)(void *user, const struct message *m); /* whole; keywords by the scan's table */
 	bool any_uid; /* an X-UID is told as it stands, not above the one before either */
 };

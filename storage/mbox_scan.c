@@ -26,6 +26,7 @@ struct mbox_scan {
 	bool in_message;   /* false before the first postmark */
 	bool in_header;    /* of the message; its prefix is a part of that */
 	bool in_prefix;    /* all lines since the postmark are of the prefix */
+	bool folder;       /* it is no message, but UW programs' place for the base */
 	bool may_be_first; /* the message is the first of the file, whose base counts */
 	bool has_base;
 
@@ -162,6 +163,8 @@ static void read_field(struct mbox_scan *s, enum form_field field, struct str va
 		s->m.keywords |= read_keywords(s->k, value);
 		break;
 	case FORM_BASE:
+	case FORM_FOLDER:
+		s->folder |= s->may_be_first && field == FORM_FOLDER;
 		read_base(s, value, folded);
 		break;
 	case FORM_POSTERN:
@@ -227,10 +230,13 @@ static void finish(struct mbox_scan *s)
 	s->m.print = print_end(&s->print);
 	if (s->m.uid)
 		s->last_uid = s->m.uid;
+	if (s->folder)
+		s->base.folder = s->m.offset + s->m.prefix + stored + sizeof(MBOX_TAIL) - 1;
 	if (s->has_base && s->may_be_first)
 		s->ev->on_base(s->user, &s->base, s->k);
-	s->may_be_first = false;
-	s->ev->on_message(s->user, &s->m);
+	if (!s->folder)
+		s->ev->on_message(s->user, &s->m);
+	s->may_be_first = s->folder = false;
 }
 
 static void begin(struct mbox_scan *s, uint64_t len, int64_t date)

@@ -365,7 +365,7 @@ static enum err copies_plan(struct task *t)
 		bytes += c->from[i].stored + (uint64_t)ENTRY_EACH;
 	}
 	c->words = m->seen.keywords;
-	c->base = (struct mbox_base){ h->uidvalidity, c->to[0].uid, h->id, h->generation, 0 };
+	c->base = (struct mbox_base){ h->uidvalidity, c->to[0].uid, h->id, h->generation, 0, 0 };
 	c->directory = t->st->w->directory;
 	buf_printf(&c->path, "%s.mbox", c->source->stem);
 	buf_add_char(&c->path, '\0');

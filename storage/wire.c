@@ -2,6 +2,7 @@
 #include "storage/wire.h"
 
 #define PIECE_BYTES (64u << 10)
+#define NUL_SHOWN   0x80
 
 void wire_open(struct wire *w, struct selected *mailbox, const struct message *m, void (*ready)(void *user), void *user)
 {
@@ -52,6 +53,14 @@ static bool read_piece(struct wire *w)
 	return true;
 }
 
+static void hide_nul(char *bytes, size_t len)
+{
+	char *end = bytes + len;
+
+	while (bytes < end && (bytes = memchr(bytes, '\0', (size_t)(end - bytes))))
+		*bytes++ = (char)NUL_SHOWN;
+}
+
 enum wire_step wire_next(struct wire *w, struct buf *out)
 {
 	size_t before = buf_len(out);
@@ -65,6 +74,7 @@ enum wire_step wire_next(struct wire *w, struct buf *out)
 			return WIRE_WAIT;
 		w->before = (struct wire_place){ w->at - (uint32_t)buf_len(&w->stored), w->given, !w->at_line_start };
 		buf_take(&w->stored, form_decode(buf_str(&w->stored), &w->at_line_start, last, out));
+		hide_nul(buf_data(out) + before, buf_len(out) - before);
 		w->given += buf_len(out) - before;
 		if (buf_len(out) > before)
 			return WIRE_BYTES;

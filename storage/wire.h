@@ -1,4 +1,5 @@
-/* wire.h - a message on its way out: stored bytes read from the mailbox and decoded to CRLF, piece by piece.
+/* wire.h - a message on its way out: stored bytes read from the mailbox and decoded to CRLF, piece by piece. A NUL, which
+ * only files of other programs can have, is shown as 0x80: neither IMAP nor POP3 has one.
  * A protocol asks for a piece whenever its connection has room. What is in memory comes at once; what is not makes
  * it wait, and `ready` runs when asking again makes sense. No more than a piece is held, however large the message. */
 #ifndef STORAGE_WIRE_H

@@ -40,7 +40,7 @@ static bool exists(const char *name)
 static struct message append(struct buf *mbox, uint32_t uid, struct str text, const char *sender)
 {
 	struct message m = { .uid = uid, .clock = uid, .date = 1795412443 + uid, .offset = buf_len(mbox) };
-	struct mbox_base base = { 77, uid, 0xab, 1, 0 };
+	struct mbox_base base = { 77, uid, 0xab, 1, 0, 0 };
 	struct form f = { .rule = FORM_STRICT };
 
 	mbox_prefix(mbox, &m, str_of(sender), &words, m.offset ? NULL : &base);

@@ -23,7 +23,7 @@ static const struct {
 		"From a_b___@x_ Thu Jan  1 00:00:00 1970\nX-UID: 1\nX-Postern: clock=0\n" },
 };
 
-static const struct mbox_base base = { 1795412443, 7, 0xab, 3, 0 };
+static const struct mbox_base base = { 1795412443, 7, 0xab, 3, 0, 0 };
 
 static void test_prefix(void)
 {
