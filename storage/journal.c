@@ -78,6 +78,13 @@ void refuse(struct journal *j, struct entry_list *l)
 		timer_start(j->w->timers, &j->later, 0, later, j);
 }
 
+uint64_t journal_entry_max(const struct journal *j)
+{
+	uint64_t most = (uint64_t)j->conf.segment - j->keep;
+
+	return most > batch_size(BATCH_ENTRY_HEAD) ? most - batch_size(BATCH_ENTRY_HEAD) : 0;
+}
+
 void journal_append(
 	struct journal *j, struct entry *e, enum entry_class class, entry_done *synced, entry_done *applied, void *user)
 {

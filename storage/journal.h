@@ -70,6 +70,7 @@ void entry_settled(struct entry *e, uint64_t id);
 void entry_name(struct entry *e, struct name name, struct str answer);
 void entry_awaited(struct entry *e); /* somebody waits for `applied`: relaxed or not, its sync is not put off */
 size_t entry_bytes(const struct entry *e);
+uint64_t journal_entry_max(const struct journal *j); /* what that may be: more is ERR_TOO_BIG */
 
 enum entry_class { ENTRY_MAIL, ENTRY_SMALL }; /* SMALL (flags, expunges, deletes) may use the last 5 % */
 

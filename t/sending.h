@@ -12,12 +12,24 @@
 #include "t/tap.h"
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct settings *const test_settings[] = { &core_settings, &sending_settings, &destination_settings,
 	&route_settings, NULL };
 static const struct call_type *const test_calls[] = { NULL };
 const struct house house = { .settings = test_settings, .calls = test_calls };
+
+/* The clocks, as all that runs here reads them: they stand but for jumps, however slow the machine is, so that times are
+ * exact. */
+static int64_t still_ms = INT64_C(1795412443000);
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	(void)clock;
+	*t = (struct timespec){ .tv_sec = still_ms / 1000, .tv_nsec = still_ms % 1000 * 1000000 };
+	return 0;
+}
 
 static struct worker w;
 static unsigned workers = 1; /* that there are; one runs */
@@ -34,8 +46,6 @@ static struct seen seen[SEEN_MAX];
 static unsigned seen_count;
 static uint32_t start_s; /* times are counted from here */
 
-#define CLOCK_MS 100 /* the worker's two clocks are read one after the other, and never agree to the millisecond */
-
 static uint32_t now_s(void)
 {
 	return (uint32_t)(worker_wall_ms(&w) / 1000);
@@ -50,7 +60,7 @@ __attribute__((format(printf, 1, 2))) static void see(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(seen[seen_count].what, sizeof(seen[0].what), fmt, ap);
 	va_end(ap);
-	seen[seen_count++].at_s = (uint32_t)((worker_wall_ms(&w) + CLOCK_MS) / 1000) - start_s;
+	seen[seen_count++].at_s = now_s() - start_s;
 }
 
 /* Whether exactly that was seen, in order: "try 0, try 300, failed 4.4.7 432000". */
@@ -379,11 +389,18 @@ static void close_now(void)
 	queue.closing_count = 0;
 }
 
+/* What is noted of an item is what the test says. */
+static struct queue_item *noted_item;
+static struct queue_answer noted_answer;
+static unsigned notes;
+
 static char item_to[300]; /* where items were sent last: one place is enough */
 
 void queue_change(struct queue *q, struct queue_item *item, const struct queue_change *c)
 {
 	(void)q;
+	if (item == noted_item)
+		noted_item = NULL; /* what follows from it is written */
 	if (c->fate == FATE_ENDED) {
 		close_later(item);
 		return;
@@ -391,18 +408,13 @@ void queue_change(struct queue *q, struct queue_item *item, const struct queue_c
 	item->state = c->fate == FATE_HELD ? ITEM_HELD : ITEM_WAITS;
 	item->next_s = c->next_s;
 	item->tries = c->tries;
-	item->warned = c->warned;
+	item->warned_s = c->warned_s;
 	item->ready_s = c->ready_s ? c->ready_s : item->ready_s;
 	if (!c->to.len)
 		return;
 	snprintf(item_to, sizeof(item_to), STR_FMT, STR_ARG(c->to));
 	item->to = 1;
 }
-
-/* What is noted of an item is what the test says. */
-static struct queue_item *noted_item;
-static struct queue_answer noted_answer;
-static unsigned notes;
 
 void queue_note(struct queue *q, struct queue_item *const *items, size_t count, const struct queue_answer *a)
 {
@@ -544,6 +556,8 @@ static void reported(void *user, enum err e, struct str answer)
 	see("%s %zu " STR_FMT, actions[r->action], r->count, STR_ARG(r->recipients[0].outcome.status));
 	for (size_t i = 0; r->action == REPORT_FAILED && i < r->count; i++)
 		close_later(r->recipients[i].item);
+	for (size_t i = 0; r->action == REPORT_DELAYED && i < r->count; i++)
+		r->recipients[i].item->warned_s = r->warned_s;
 	k->done(k->user, OK);
 	free(k);
 }
@@ -560,22 +574,14 @@ struct call *report_send(struct worker *worker, const struct report *r, store_do
 
 /* --- time -------------------------------------------------------------------------------------------------------------------- */
 
-static int64_t still_ms; /* what the clock shows; it stands still but for jumps, however slow the machine is */
-
-static void clock_stands(void)
-{
-	timers_turn(w.timers);
-	timers_shift(w.timers, still_ms - worker_wall_ms(&w));
-}
-
 static void turn(void)
 {
-	clock_stands();
+	timers_turn(w.timers);
 	timers_run(w.timers);
 	calls_turn(w.calls);
 	chores_run(w.chores, 0);
 	close_now();
-	clock_stands();
+	timers_turn(w.timers);
 }
 
 static void settle(void)
@@ -601,7 +607,7 @@ __attribute__((unused)) static void run_until(uint32_t at_s)
 static void from_now(void)
 {
 	still_ms += 1000 - still_ms % 1000;
-	clock_stands();
+	timers_turn(w.timers);
 	start_s = now_s();
 	seen_count = 0;
 }
@@ -632,7 +638,6 @@ static void begin(const char *const *values)
 	w.timers = timers_new();
 	w.chores = chores_new();
 	w.calls = calls_new(&w);
-	still_ms = worker_wall_ms(&w);
 	host_count = 0;
 	see_tries = reports_fail = false;
 	queue = (struct queue){ 0 };

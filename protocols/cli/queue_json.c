@@ -93,7 +93,7 @@ static void set_next(json_t *j, const struct worker *w, const struct queue_recip
 	if (waits && !to->reply.len)
 		set_words(j, d->status, d->reply, d->remote);
 	set_text(j, "destination", d->key);
-	if (item->warned)
+	if (item->warned_s)
 		json_object_set_new(j, "warned", json_true());
 }
 

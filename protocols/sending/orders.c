@@ -60,7 +60,7 @@ void item_retry(struct sending *s, struct queue_item *item)
 {
 	item_take(s, item);
 	item->next_s = sending_now_s(s);
-	item_wait(s, item, item->next_s, 0);
+	item_wait(s, item, 0);
 }
 
 /* What the other side said last stays. */
@@ -69,7 +69,7 @@ static void change(struct sending *s, struct queue_item *item, enum queue_fate f
 	struct queue_change c = { .fate = fate,
 		.next_s = item->next_s,
 		.tries = item->tries,
-		.warned = item->warned,
+		.warned_s = item->warned_s,
 		.keeps = true,
 		.ready_s = ready_s,
 		.to = to };
@@ -83,7 +83,7 @@ static void retry_to(struct sending *s, struct queue_item *item, struct str to)
 	item_take(s, item);
 	item->next_s = sending_now_s(s);
 	change(s, item, FATE_WAITS, 0, to);
-	item_wait(s, item, item->next_s, 0);
+	item_wait(s, item, 0);
 }
 
 static void retry(struct sending *s, struct queue_item *item)
@@ -111,7 +111,7 @@ static void release(struct sending *s, struct queue_item *item)
 	item->destination->held--;
 	item->next_s = sending_now_s(s);
 	change(s, item, FATE_WAITS, item->next_s, STR(""));
-	item_wait(s, item, item->next_s, 0);
+	item_wait(s, item, 0);
 }
 
 static void let_go(struct sending *s, struct queue_item *item)

@@ -181,7 +181,7 @@ static void change(struct sending *s, struct queue_item *item, enum queue_fate f
 	struct queue_change c = { .fate = fate,
 		.next_s = item->next_s,
 		.tries = item->tries,
-		.warned = item->warned,
+		.warned_s = item->warned_s,
 		.status = o->status,
 		.reply = o->reply,
 		.remote = o->remote };
@@ -210,7 +210,7 @@ static void told(void *user, enum err e)
 	parcel_told(t->parcel);
 }
 
-/* Only once a warning is in the queue does the item show it. */
+/* Only once a warning is in the queue does the item show it: by the same entry, or here if none was to be made. */
 static void warned(void *user, enum err e)
 {
 	struct telling *t = user;
@@ -225,9 +225,11 @@ static void warned(void *user, enum err e)
 			item_wait_again(s, item, sending_now_s(s) + AGAIN_S);
 			continue;
 		}
-		item->warned = true;
-		change(s, item, FATE_WAITS, &t->report.recipients[i].outcome);
-		item_wait(s, item, sending_now_s(s), 0);
+		if (item->warned_s < p->since_s) {
+			item->warned_s = p->since_s;
+			change(s, item, FATE_WAITS, &t->report.recipients[i].outcome);
+		}
+		item_wait(s, item, 0);
 	}
 	parcel_told(p);
 }
@@ -316,6 +318,7 @@ static void tell_warning(struct parcel *p)
 	struct telling *t = telling_new(p, REPORT_DELAYED);
 	const struct policy *policy = p->destination->policy;
 
+	t->report.warned_s = p->since_s;
 	t->report.until_s = schedule_expires_s(policy, p->transaction.recipients[0].item);
 	for (size_t i = 0; i < p->transaction.count; i++) {
 		last_words(p, i);
@@ -346,6 +349,10 @@ static void tell(void *user)
 	struct parcel *p = user;
 	struct telling *t;
 
+	if (p->purpose == PURPOSE_REFUSE && parcel_is_old(p)) {
+		parcel_put_back(p, 0); /* the new configuration may not refuse it */
+		return;
+	}
 	if (p->purpose == PURPOSE_WARN) {
 		tell_warning(p);
 		return;
@@ -396,7 +403,7 @@ static void defer(struct parcel *p, size_t i)
 	counter_add(&deferred, 1);
 	item->destination->deferred++;
 	change(s, item, FATE_WAITS, o);
-	item_wait(s, item, p->since_s, 0);
+	item_wait(s, item, 0);
 }
 
 static void end_well(struct parcel *p, size_t i, struct telling *delivered, struct telling *relayed)
@@ -440,7 +447,7 @@ void parcel_finish(struct parcel *p)
 
 		if (!r->told) {
 			untold = true;
-			item_wait(p->sending, r->item, p->since_s, 0);
+			item_wait(p->sending, r->item, 0);
 			continue;
 		}
 		if (is_hosts_fault(o))

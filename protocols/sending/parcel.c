@@ -57,6 +57,7 @@ struct parcel *parcel_of_line(struct sending *s, enum purpose purpose)
 	struct parcel *p = parcel_new(s, item->destination, purpose);
 	size_t count = 0;
 
+	p->generation = line->generation;
 	while (item && item->message == m && count < TOLD_MAX) {
 		items[count++] = item;
 		line->first = item->next;
@@ -74,7 +75,7 @@ void parcel_open(struct parcel *p, queue_open_done *done)
 	p->opening = queue_open(p->sending->w->queue, p->transaction.recipients[0].item->message, done, p);
 }
 
-/* A configuration was read while it was open: what waits again may go elsewhere now. */
+/* A configuration was read while it was in line or open: what waits again may go elsewhere now. */
 static void reroute(const struct parcel *p)
 {
 	const struct queue_copy *copy = p->copy;
@@ -115,10 +116,15 @@ void parcel_free(struct parcel *p)
 	destination_settle(d);
 }
 
+bool parcel_is_old(const struct parcel *p)
+{
+	return p->generation != p->sending->generation;
+}
+
 void parcel_put_back(struct parcel *p, uint32_t not_before_s)
 {
 	for (size_t i = 0; i < p->transaction.count; i++)
-		item_wait(p->sending, p->transaction.recipients[i].item, p->since_s, not_before_s);
+		item_wait(p->sending, p->transaction.recipients[i].item, not_before_s);
 	parcel_free(p);
 }
 
@@ -138,7 +144,7 @@ static void hold(struct parcel *p)
 		struct queue_change c = { .fate = FATE_HELD,
 			.next_s = item->next_s,
 			.tries = item->tries,
-			.warned = item->warned,
+			.warned_s = item->warned_s,
 			.status = STR("4.3.0"),
 			.reply = STR("the message cannot be read in the queue") };
 

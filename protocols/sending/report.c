@@ -28,7 +28,8 @@ bool report_is_wanted(enum report_action action, const struct queue_envelope *e,
 
 static bool goes_whole(const struct report *r)
 {
-	return r->action == REPORT_FAILED && r->copy->envelope.ret == RET_FULL && r->copy->stored <= REPORT_MESSAGE_MAX;
+	return r->action == REPORT_FAILED && r->size == REPORT_WHOLE && r->copy->envelope.ret == RET_FULL &&
+	       r->copy->stored <= REPORT_MESSAGE_MAX;
 }
 
 size_t report_takes(const struct report *r)
@@ -64,7 +65,7 @@ static struct original original_of(const struct report *r, struct str message)
 	struct str header = header_part(message);
 	bool ascii = report_is_ascii(header), international = !ascii && utf8_valid(header);
 
-	if (!message.len || !header.len)
+	if (!message.len || !header.len || r->size >= REPORT_BARE)
 		return (struct original){ .bytes = STR_NONE };
 	if (goes_whole(r))
 		return (struct original){ message, international ? "message/global" : "message/rfc822",

@@ -26,12 +26,23 @@ struct report_recipient {
 	struct queue_item *item; /* NULL: it has none (delivered at once) */
 };
 
+enum report_size { /* what of it is told, where all would be more than the queue takes at once */
+	REPORT_WHOLE,
+	REPORT_HEADER, /* of the original the header alone */
+	REPORT_BARE,   /* nothing of the original */
+	REPORT_SHORT,  /* and of what the other side said the beginning */
+	REPORT_FEW,    /* and not of all recipients: `more` are left out */
+};
+
 struct report {
 	enum report_action action;
+	enum report_size size;
+	size_t more;
 	struct queue_copy *copy; /* the message, open; its envelope says who is told */
 	const struct report_recipient *recipients;
 	size_t count;
-	int64_t until_s; /* REPORT_DELAYED: it will be tried until then */
+	int64_t until_s;   /* REPORT_DELAYED: it will be tried until then */
+	uint32_t warned_s; /* the same: as of when the items show that they were told of */
 };
 
 /* Whether the sender wants to know this of this recipient. */
@@ -46,7 +57,8 @@ size_t report_takes(const struct report *r);
 void report_write(const struct report *r, struct str hostname, int64_t now_s, struct str message, struct buf *out);
 
 /* Writes it and puts it into the queue, for those of its recipients that want one; the items of REPORT_FAILED, all of them,
- * end in the same entry of the journal. Where no report is to be made they end all the same. done (NULL is fine) runs
+ * end in the same entry of the journal, and those of REPORT_DELAYED show in it that their sender was warned. Where no report is
+ * to be made they end all the same. One that would be too long for the queue is made smaller. done (NULL is fine) runs
  * later; ERR_AGAIN: it could not be put, the items are still open. Recipients and copy are the caller's and live until
  * done; whoever cancels frees the copy next. */
 struct call *report_send(struct worker *w, const struct report *r, store_done *done, void *user);

@@ -12,6 +12,8 @@ void report_text(const struct report *r, struct str hostname, struct str message
 void report_status(const struct report *r, struct str hostname, int64_t now_s, bool international, struct buf *out);
 bool report_is_international(const struct report *r); /* an address holds such letters */
 
+struct str report_reply(const struct report *r, const struct outcome *o); /* as much of it as is told */
+
 /* "5.1.1": what the other side said, where that fits the action, or the least that is known (RFC 3463). */
 struct str report_code(enum report_action action, const struct outcome *o);
 

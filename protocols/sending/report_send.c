@@ -19,8 +19,8 @@ COUNTER(reports_none, "sending.reports_none", "reports that were not made: too m
 struct reporting {
 	struct worker *w;
 	struct report report; /* of the recipients that want one */
-	struct queue_item **ends;
-	size_t end_count;
+	struct queue_item **ends, **warns;
+	size_t end_count, warn_count;
 	struct queue_recipient *to;
 	size_t to_count;
 	struct buf message;  /* of the original, so far */
@@ -205,6 +205,27 @@ static void put(void *user, enum err e, uint64_t id)
 	}
 }
 
+/* As much of it as one entry of the journal takes, with what else is in that. */
+static void write_report(struct reporting *g, struct buf *bytes)
+{
+	uint64_t most = queue_put_most(g->w->queue);
+	struct report *r = &g->report;
+
+	for (;;) {
+		report_write(
+			r, str_of(smtp_own_name(g->w->conf)), worker_wall_ms(g->w) / 1000, buf_str(&g->message), bytes);
+		if (buf_len(bytes) <= most || (r->size == REPORT_FEW && r->count == 1))
+			return;
+		if (r->size == REPORT_FEW) {
+			r->more += r->count - r->count / 2;
+			r->count /= 2;
+		} else {
+			r->size++;
+		}
+		buf_clear(bytes);
+	}
+}
+
 static void put_report(void *user)
 {
 	struct reporting *g = user;
@@ -218,11 +239,15 @@ static void put_report(void *user)
 		.utf8_needed = international,
 		.recipients = g->to,
 		.count = g->to_count };
-	struct queue_put p = { .envelope = &envelope, .ends = g->ends, .end_count = g->end_count };
+	struct queue_put p = { .envelope = &envelope,
+		.ends = g->ends,
+		.end_count = g->end_count,
+		.warns = g->warns,
+		.warn_count = g->warn_count,
+		.warned_s = g->report.warned_s };
 	struct buf bytes = { 0 };
 
-	report_write(&g->report, str_of(smtp_own_name(g->w->conf)), worker_wall_ms(g->w) / 1000, buf_str(&g->message),
-		&bytes);
+	write_report(g, &bytes);
 	envelope.body = report_is_ascii(buf_str(&bytes)) ? BODY_7BIT : BODY_8BITMIME;
 	p.bytes = buf_str(&bytes);
 	g->step = queue_put(g->w->queue, &p, put, g);
@@ -240,6 +265,7 @@ static void choose(struct reporting *g, const struct report *r)
 	g->report.recipients = wanted;
 	g->report.count = 0;
 	g->ends = arena_alloc(&g->memory, r->count * sizeof(struct queue_item *));
+	g->warns = arena_alloc(&g->memory, r->count * sizeof(struct queue_item *));
 	for (size_t i = 0; i < r->count; i++) {
 		const struct report_recipient *rr = &r->recipients[i];
 
@@ -247,6 +273,8 @@ static void choose(struct reporting *g, const struct report *r)
 			wanted[g->report.count++] = *rr;
 		if (r->action == REPORT_FAILED && rr->item)
 			g->ends[g->end_count++] = rr->item;
+		if (r->action == REPORT_DELAYED && rr->item)
+			g->warns[g->warn_count++] = rr->item;
 	}
 }
 

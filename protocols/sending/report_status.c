@@ -8,6 +8,8 @@
 #include "storage/token.h"
 #include "storage/utf8.h"
 
+#define SHORT_REPLY 80 /* bytes */
+
 static const char *const actions[] = {
 	[REPORT_FAILED] = "failed",
 	[REPORT_DELAYED] = "delayed",
@@ -170,13 +172,18 @@ static void add_message(const struct queue_envelope *e, struct str hostname, str
 	buf_free(&value);
 }
 
+struct str report_reply(const struct report *r, const struct outcome *o)
+{
+	return str_cut(o->reply, 0, r->size >= REPORT_SHORT && o->reply.len > SHORT_REPLY ? SHORT_REPLY : o->reply.len);
+}
+
 /* What the other side said, with its code and on one line (RFC 3464, 2.3.6). */
-static void add_diagnostic(const struct outcome *o, bool international, struct buf *out)
+static void add_diagnostic(const struct report *r, const struct outcome *o, bool international, struct buf *out)
 {
 	struct str type = o->diagnostic_type.len ? o->diagnostic_type : STR("x-postern");
 	struct buf value = { 0 };
 
-	buf_printf(&value, STR_FMT "; " STR_FMT, STR_ARG(type), STR_ARG(o->reply));
+	buf_printf(&value, STR_FMT "; " STR_FMT, STR_ARG(type), STR_ARG(report_reply(r, o)));
 	report_field_words("Diagnostic-Code", buf_str(&value), !international, out);
 	buf_free(&value);
 }
@@ -199,7 +206,7 @@ static void add_recipient(
 		report_field_whole("Remote-MTA", buf_str(&value), true, out);
 	}
 	if (o->reply.len)
-		add_diagnostic(o, international, out);
+		add_diagnostic(r, o, international, out);
 	add_date("Last-Attempt-Date", now_s, out);
 	if (r->action == REPORT_DELAYED)
 		add_date("Will-Retry-Until", r->until_s, out);

@@ -58,7 +58,7 @@ static void add_meaning(enum report_action action, struct str code, struct buf *
 			report_paragraph(4, str_of(meanings[i].text), out);
 }
 
-static void add_recipient(enum report_action action, const struct report_recipient *rr, struct buf *out)
+static void add_recipient(const struct report *r, const struct report_recipient *rr, struct buf *out)
 {
 	const struct queue_recipient *to = rr->recipient;
 	const struct outcome *o = &rr->outcome;
@@ -71,7 +71,7 @@ static void add_recipient(enum report_action action, const struct report_recipie
 		buf_printf(&line, "which is here: " STR_FMT, STR_ARG(address));
 		report_paragraph(4, buf_str(&line), out);
 	}
-	add_meaning(action, report_code(action, o), out);
+	add_meaning(r->action, report_code(r->action, o), out);
 	if (o->reply.len) {
 		buf_clear(&line);
 		if (o->remote.len)
@@ -79,7 +79,7 @@ static void add_recipient(enum report_action action, const struct report_recipie
 		else
 			buf_printf(&line, "What is known:");
 		report_paragraph(4, buf_str(&line), out);
-		report_paragraph(8, o->reply, out);
+		report_paragraph(8, report_reply(r, o), out);
 	}
 	buf_free(&line);
 }
@@ -127,9 +127,11 @@ void report_text(const struct report *r, struct str hostname, struct str message
 	buf_printf(out, "This is the mail system at " STR_FMT ".\n\n%s\n", STR_ARG(hostname),
 		r->count == 1 ? words[r->action].one : words[r->action].many);
 	for (size_t i = 0; i < told; i++)
-		add_recipient(r->action, &r->recipients[i], out);
+		add_recipient(r, &r->recipients[i], out);
 	if (told < r->count)
 		buf_printf(out, "\n  and to %zu more, who are in the second part of this report.\n", r->count - told);
+	if (r->more)
+		buf_printf(out, "\n  and to %zu more: a report on all would be too long.\n", r->more);
 	add_subject(message, out);
 	add_next(r, out);
 }

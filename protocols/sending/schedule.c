@@ -55,15 +55,15 @@ static bool is_to_be_warned(const struct queue_item *item)
 }
 
 /* The earliest of *best and `at`, if that is still to come for the item. */
-static bool comes_first(const struct queue_item *item, uint32_t at_s, uint32_t since_s, uint32_t *best)
+static bool comes_first(const struct queue_item *item, uint32_t at_s, uint32_t *best)
 {
-	if ((item->warned && at_s <= since_s) || at_s >= *best)
+	if (at_s <= item->warned_s || at_s >= *best)
 		return false;
 	*best = at_s;
 	return true;
 }
 
-uint32_t schedule_event(const struct policy *p, const struct queue_item *item, uint32_t since_s, enum event *what)
+uint32_t schedule_event(const struct policy *p, const struct queue_item *item, enum event *what)
 {
 	const struct queue_message *m = item->message;
 	uint32_t best = schedule_expires_s(p, item);
@@ -73,11 +73,10 @@ uint32_t schedule_event(const struct policy *p, const struct queue_item *item, u
 		best = m->by_s;
 		*what = EVENT_RETURNS;
 	}
-	if (m->by == BY_NOTIFY && !m->null_sender && item->notify != NOTIFY_NEVER &&
-		comes_first(item, m->by_s, since_s, &best))
+	if (m->by == BY_NOTIFY && !m->null_sender && item->notify != NOTIFY_NEVER && comes_first(item, m->by_s, &best))
 		*what = EVENT_WARNS;
 	for (unsigned i = 0; is_to_be_warned(item) && i < p->warn.count; i++)
-		if (comes_first(item, ready_s(item) + p->warn.s[i], since_s, &best))
+		if (comes_first(item, ready_s(item) + p->warn.s[i], &best))
 			*what = EVENT_WARNS;
 	return best;
 }

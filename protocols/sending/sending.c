@@ -86,12 +86,12 @@ static void item_place(struct sending *s, struct queue_item *item, uint32_t due_
 	calendar_set(s);
 }
 
-void item_wait(struct sending *s, struct queue_item *item, uint32_t since_s, uint32_t not_before_s)
+void item_wait(struct sending *s, struct queue_item *item, uint32_t not_before_s)
 {
 	uint32_t due_s = item->next_s > not_before_s ? item->next_s : not_before_s;
 	enum event what;
 
-	item_place(s, item, due_s, schedule_event(item->destination->policy, item, since_s, &what));
+	item_place(s, item, due_s, schedule_event(item->destination->policy, item, &what));
 }
 
 void item_wait_again(struct sending *s, struct queue_item *item, uint32_t again_s)
@@ -121,9 +121,13 @@ void sending_telling(struct sending *s)
 		chore_start(s->w->chores, &s->telling_chore, telling_step, s);
 }
 
-static void line_add(struct line *line, struct queue_item *item)
+static void line_add(struct sending *s, enum purpose purpose, struct queue_item *item)
 {
+	struct line *line = &s->lines[purpose];
+
 	assert(item->state == ITEM_TRYING && !item->next);
+	if (!line->first)
+		line->generation = s->generation;
 	if (line->last)
 		line->last->next = item;
 	else
@@ -134,17 +138,17 @@ static void line_add(struct line *line, struct queue_item *item)
 /* Not from in here, so that those of one message come together. */
 void item_tell(struct sending *s, struct queue_item *item, enum purpose purpose)
 {
-	line_add(&s->lines[purpose], item);
+	line_add(s, purpose, item);
 	sending_telling(s);
 }
 
 /* --- whose time has come --------------------------------------------------------------------------------------------- */
 
 /* For one thing or another: what it is shows by what is over. */
-static void item_comes(struct sending *s, struct queue_item *item, uint32_t at_s)
+static void item_comes(struct sending *s, struct queue_item *item)
 {
 	enum event what;
-	uint32_t event_s = schedule_event(item->destination->policy, item, at_s - 1, &what);
+	uint32_t event_s = schedule_event(item->destination->policy, item, &what);
 	enum purpose purpose = what == EVENT_EXPIRES   ? PURPOSE_EXPIRE
 	                       : what == EVENT_RETURNS ? PURPOSE_RETURN
 	                                               : PURPOSE_WARN;
@@ -155,9 +159,9 @@ static void item_comes(struct sending *s, struct queue_item *item, uint32_t at_s
 	}
 	item_take(s, item);
 	if (is_answered(s, item))
-		line_add(&s->lines[PURPOSE_ANSWERED], item);
+		line_add(s, PURPOSE_ANSWERED, item);
 	else if (event_s <= sending_now_s(s))
-		line_add(&s->lines[purpose], item);
+		line_add(s, purpose, item);
 	else
 		item_place(s, item, item->next_s, event_s);
 }
@@ -172,7 +176,7 @@ static void calendar_run(void *user)
 	struct sending *s = user;
 
 	for (unsigned i = 0; i < CALENDAR_STEP && has_come(s); i++, s->come++)
-		item_comes(s, s->calendar.entries[0].item, s->calendar.entries[0].at_s);
+		item_comes(s, s->calendar.entries[0].item);
 	if (!has_come(s) || s->come >= TOLD_MAX) {
 		s->come = 0;
 		sending_telling(s);
@@ -233,7 +237,7 @@ static void opened(void *user, struct queue_item *item, struct str address, stru
 	if (item->state == ITEM_HELD)
 		d->held++;
 	else
-		item_wait(s, item, sending_now_s(s), 0);
+		item_wait(s, item, 0);
 }
 
 static void destination_left(struct sending *s, struct queue_destination *d, const struct queue_item *item)
@@ -256,7 +260,7 @@ void item_move(struct sending *s, struct queue_item *item, struct queue_destinat
 		old->held--;
 		d->held++;
 	} else {
-		item_wait(s, item, sending_now_s(s), 0);
+		item_wait(s, item, 0);
 	}
 	destination_settle(old);
 }

@@ -61,9 +61,9 @@ void policy_read(
 uint32_t schedule_retry_s(const struct policy *p, unsigned tries);
 
 enum event { EVENT_EXPIRES, EVENT_RETURNS /* RFC 2852, by-mode R */, EVENT_WARNS };
-/* What becomes of an item next though it is not tried, and when; each time since since_s (exclusive) counts, earlier ones only
- * where the item does not show that they were seen. */
-uint32_t schedule_event(const struct policy *p, const struct queue_item *item, uint32_t since_s, enum event *what);
+/* What becomes of an item next though it is not tried, and when; of the times of warnings that have passed since its sender was
+ * told last (warned_s) the first. */
+uint32_t schedule_event(const struct policy *p, const struct queue_item *item, enum event *what);
 /* It counts, as warnings do, from the item's arrival, or from when it was released later (RFC 4865, or by an operator). */
 uint32_t schedule_expires_s(const struct policy *p, const struct queue_item *item);
 
@@ -254,6 +254,7 @@ struct parcel *parcel_of_line(struct sending *s, enum purpose purpose);
 void parcel_open(struct parcel *p, queue_open_done *done);
 /* Takes the copy. False: it could not be opened, its items are elsewhere and p is gone. */
 bool parcel_readable(struct parcel *p, enum err e, struct queue_copy *copy);
+bool parcel_is_old(const struct parcel *p); /* a configuration was read since: its items may go elsewhere now */
 void parcel_put_back(struct parcel *p, uint32_t not_before_s);                  /* its items wait, untried; frees it */
 void parcel_again(struct parcel *p, struct queue_item *item, uint32_t again_s); /* not now: one of its items */
 void parcel_free(struct parcel *p);                                             /* its items are elsewhere */
@@ -312,6 +313,7 @@ bool rates_are_waited_for(const struct rates *r);    /* by any */
 
 struct line { /* items that wait to be told of, by next */
 	struct queue_item *first, *last;
+	uint32_t generation; /* of the configuration by which the first came */
 };
 
 struct sending {
@@ -352,8 +354,8 @@ uint32_t sending_now_s(const struct sending *s);
 int64_t sending_now_ms(const struct sending *s);
 const struct policy *sending_policy(const struct sending *s, struct str title); /* NULL: there is none of that title */
 
-/* An item waits from now on: it is due, or will be, at its next_s but not before not_before_s. since_s: as schedule_event's. */
-void item_wait(struct sending *s, struct queue_item *item, uint32_t since_s, uint32_t not_before_s);
+/* An item waits from now on: it is due, or will be, at its next_s but not before not_before_s. */
+void item_wait(struct sending *s, struct queue_item *item, uint32_t not_before_s);
 /* The same, but what comes otherwise (a warning, the end) comes again at again_s. */
 void item_wait_again(struct sending *s, struct queue_item *item, uint32_t again_s);
 void item_hold(struct sending *s, struct queue_item *item); /* it is ITEM_TRYING */

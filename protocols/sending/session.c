@@ -132,8 +132,8 @@ static void prepared(void *user, enum err e, struct queue_copy *copy)
 		destination_consider(d);
 		return;
 	}
-	not_before_s = rate_of_sender(d->sending->rates, &copy->envelope);
-	if (not_before_s) {
+	not_before_s = parcel_is_old(p) ? 0 : rate_of_sender(d->sending->rates, &copy->envelope);
+	if (not_before_s || parcel_is_old(p)) {
 		set_state(ss, SESSION_IDLE);
 		parcel_put_back(p, not_before_s);
 		destination_consider(d);
@@ -222,7 +222,7 @@ struct transaction *sending_take(struct sending_session *ss)
 
 	if (ss->state == SESSION_PREPARING || ss->state == SESSION_RETIRING)
 		return NULL;
-	if (ss->state == SESSION_PREPARED && d->sending->w->stopping) {
+	if (ss->state == SESSION_PREPARED && (d->sending->w->stopping || parcel_is_old(ss->parcel))) {
 		ss->parcel->session = NULL;
 		parcel_put_back(ss->parcel, 0);
 		ss->parcel = NULL;

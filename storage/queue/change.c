@@ -221,6 +221,8 @@ static void synced_step(void *user)
 
 	for (unsigned i = 0; f->at && i < STEP; i++, f->at = f->at->next)
 		pending_synced(f->q, f->at);
+	if (f->q->stalled)
+		puts_go_on(f->q);
 	if (f->at)
 		chore_start(f->q->w->chores, &f->chore, synced_step, f);
 	else if (f->applied)
@@ -396,7 +398,7 @@ void queue_change(struct queue *q, struct queue_item *item, const struct queue_c
 	if (c->fate != FATE_ENDED) {
 		item->next_s = c->next_s;
 		item->tries = c->tries;
-		item->warned = c->warned;
+		item->warned_s = c->warned_s;
 		item->ready_s = c->ready_s ? c->ready_s : item->ready_s;
 		item->to = c->to.len ? to_keep(q, c->to) : item->to;
 	}

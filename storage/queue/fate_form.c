@@ -40,8 +40,8 @@ void fate_print(struct buf *out, uint64_t id, uint32_t number, const struct queu
 		buf_printf(out, " tries=%u", c->tries);
 	if (c->ready_s)
 		buf_printf(out, " ready=%" PRIu32, c->ready_s);
-	if (c->warned)
-		buf_add_str(out, STR(" warned"));
+	if (c->warned_s)
+		buf_printf(out, " warned=%" PRIu32, c->warned_s);
 	if (c->to.len)
 		word_add(out, "to", c->to);
 	if (c->keeps) {
@@ -110,7 +110,9 @@ static bool read_word(struct str key, struct str value, struct fate *f, struct a
 			return false;
 		f->tries = (uint16_t)tries;
 	} else if (str_eq(key, STR("warned"))) {
-		f->warned = true;
+		if (value.len)
+			return str_u32(value, &f->warned_s);
+		f->warned_s = f->next_s; /* which stands before it */
 	} else if (str_eq(key, STR("kept"))) {
 		f->keeps = true;
 	} else if (a && str_eq(key, STR("status"))) {

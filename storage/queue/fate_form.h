@@ -1,6 +1,6 @@
 /* fate_form.h - the lines of a queue's state files: what became of recipients since their message was written.
  *   postern-queue-state 1
- *   waits q0-1f3a 0 next=1795412443 tries=3 warned status=4.2.2 reply=452%204.2.2%20full remote=mx.far.test
+ *   waits q0-1f3a 0 next=1795412443 tries=3 warned=1795412043 status=4.2.2 reply=452%204.2.2%20full remote=mx.far.test
  *   held q0-1f3a 1 next=1795412443 kept       what was said of it before stays
  *   waits q0-1f3a 1 next=1795412443 ready=1795412443 kept      released then: its time counts from there
  *   waits q0-1f3a 1 next=1795412443 to=mx.test:25 kept         where an operator sent it: in each line from there on
@@ -30,7 +30,8 @@ struct fate {
 	uint32_t next_s;
 	uint32_t ready_s;
 	uint16_t tries;
-	bool warned, keeps;
+	uint32_t warned_s; /* of `warned` without a time, as once was written: the time of the next try */
+	bool keeps;
 	struct str status, reply, remote;
 	struct str to; /* a span of the line */
 };

@@ -19,10 +19,10 @@ struct fates_slot {
 
 struct fates_line {
 	uint32_t next; /* of the same message, counted from 1; 0: none */
-	uint32_t first, last, at, next_s, ready_s;
+	uint32_t first, last, at, next_s, ready_s, warned_s;
 	uint16_t tries, to;
 	uint8_t kind;
-	bool warned, keeps;
+	bool keeps;
 };
 
 static struct fates_slot *slot_of(const struct fates *f, uint64_t id)
@@ -78,7 +78,7 @@ void fates_add(struct fates *f, const struct fate *fate, uint64_t at)
 		.tries = fate->tries,
 		.to = to_place(f, fate->to),
 		.kind = (uint8_t)fate->kind,
-		.warned = fate->warned,
+		.warned_s = fate->warned_s,
 		.keeps = fate->keeps };
 	s = slot_of(f, fate->id);
 	f->used += !s->id;
@@ -182,7 +182,7 @@ static void apply_line(const struct fates_line *l, struct record *r)
 		item->state = l->kind == FATE_LINE_HELD ? ITEM_HELD : ITEM_WAITS;
 		item->next_s = l->next_s;
 		item->tries = l->tries;
-		item->warned = l->warned;
+		item->warned_s = l->warned_s;
 		if (l->ready_s)
 			item->ready_s = l->ready_s;
 		item->to = l->to;

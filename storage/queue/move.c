@@ -309,7 +309,7 @@ static void write_item(struct writing *x, const struct mover *o, uint32_t number
 	struct queue_change c = { .fate = item->state == ITEM_HELD ? FATE_HELD : FATE_WAITS,
 		.next_s = item->next_s,
 		.tries = item->tries,
-		.warned = item->warned,
+		.warned_s = item->warned_s,
 		.ready_s = item->ready_s,
 		.to = queue_item_to(r->m.segment->q, item) };
 	uint64_t at;

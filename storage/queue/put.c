@@ -39,6 +39,9 @@ struct put {
 	struct queue_item **ends;
 	uint8_t *states; /* of them, before */
 	size_t end_count, closed;
+	struct queue_item **warns; /* their `changes` count it while its entry is under way */
+	size_t warn_count;
+	uint32_t warned_s;
 	uint64_t spooled; /* bytes in the file */
 	struct buf from, link;
 	bool linked;
@@ -60,6 +63,7 @@ static void put_unuse(struct put *p)
 	buf_free(&p->from);
 	buf_free(&p->link);
 	free(p->ends);
+	free(p->warns);
 	free(p->states);
 	free(p);
 }
@@ -169,11 +173,22 @@ static void synced_step(void *user)
 	}
 }
 
+static void warns_end(struct put *p, enum err e)
+{
+	for (size_t i = 0; i < p->warn_count; i++) {
+		p->warns[i]->changes--;
+		if (!e)
+			p->warns[i]->warned_s = p->warned_s;
+	}
+	p->warn_count = 0;
+}
+
 static void on_synced(void *user, enum err e)
 {
 	struct put *p = user;
 
 	buf_free(&p->head);
+	warns_end(p, e);
 	if (e) {
 		p->users--; /* it will not be applied */
 		put_fail(p, e);
@@ -198,12 +213,38 @@ static void on_applied(void *user, enum err e)
 	put_unuse(p);
 }
 
+/* What is on its way to be written of an item that is to be marked comes first. */
 static bool is_stalled(const struct put *p)
 {
 	for (size_t i = 0; i < p->end_count; i++)
 		if (record_of(p->ends[i]->message)->moving)
 			return true;
+	for (size_t i = 0; i < p->warn_count; i++)
+		if (p->warns[i]->changes || record_of(p->warns[i]->message)->moving)
+			return true;
 	return false;
+}
+
+static void write_warns(const struct put *p, struct writing *x)
+{
+	struct buf line = { 0 };
+
+	for (size_t i = 0; i < p->warn_count; i++) {
+		struct queue_item *item = p->warns[i];
+		struct queue_change c = { .fate = FATE_WAITS,
+			.next_s = item->next_s,
+			.tries = item->tries,
+			.warned_s = p->warned_s,
+			.keeps = true,
+			.ready_s = item->ready_s,
+			.to = queue_item_to(p->q, item) };
+
+		buf_clear(&line);
+		fate_print(&line, item->message->id, item->number, &c);
+		writing_state(x, item->message->segment, buf_str(&line));
+		item->changes++;
+	}
+	buf_free(&line);
 }
 
 static void write_ends(const struct put *p, struct writing *x)
@@ -247,6 +288,7 @@ static void put_go(struct put *p)
 	}
 	assert(r->m.segment->mbox_end == r->offset + r->prefix + r->m.stored + sizeof(MBOX_TAIL) - 1);
 	write_ends(p, x);
+	write_warns(p, x);
 	p->users++;
 	writing_go(x, ENTRY_MAIL, on_synced, on_applied, p);
 }
@@ -434,6 +476,9 @@ static void ends_take(struct put *p, const struct queue_put *put)
 	p->ends = mem_copy(put->ends, put->end_count * sizeof(struct queue_item *));
 	p->states = mem_alloc(put->end_count);
 	p->end_count = put->end_count;
+	p->warns = mem_copy(put->warns, put->warn_count * sizeof(struct queue_item *));
+	p->warn_count = put->warn_count;
+	p->warned_s = put->warned_s;
 	for (size_t i = 0; i < p->end_count; i++) {
 		assert(p->ends[i]->message && p->ends[i]->state != ITEM_CLOSING);
 		p->states[i] = p->ends[i]->state;

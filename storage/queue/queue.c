@@ -274,6 +274,12 @@ struct queue_totals queue_totals(const struct queue *q)
 	return q->totals;
 }
 
+/* Half of an entry is for envelope, ends and the like. */
+uint64_t queue_put_most(const struct queue *q)
+{
+	return journal_entry_max(q->journal) / 2;
+}
+
 enum err queue_room(const struct queue *q, uint64_t bytes)
 {
 	if (q->broken || q->stopping || q->totals.messages >= (uint64_t)q->conf.messages)

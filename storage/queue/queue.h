@@ -96,11 +96,12 @@ struct queue_item { /* one recipient whose fate is open */
 	uint32_t number; /* in the envelope */
 	uint8_t state;   /* enum queue_item_state */
 	uint8_t notify;
-	bool local, warned; /* warned: the sender knows of the delay */
+	bool local;
 	uint16_t tries;
-	uint16_t changes; /* the queue's own: of it, not yet written */
-	uint32_t next_s;  /* seconds since 1970: when it is due */
-	uint32_t ready_s; /* since when it may be tried at all, if that is later than its arrival: it was released */
+	uint16_t changes;  /* the queue's own: of it, not yet written */
+	uint32_t next_s;   /* seconds since 1970: when it is due */
+	uint32_t warned_s; /* the sender was told of the delay, as of then; 0: he was not */
+	uint32_t ready_s;  /* since when it may be tried at all, if that is later than its arrival: it was released */
 	/* The listener's own, zeroed at first. */
 	struct queue_destination *destination;
 	struct queue_item *next, *prev;
@@ -149,7 +150,14 @@ struct queue_put {
 	 * bounced is not, a list's mail when its members' is. They are closed when done says OK. NULL: none. */
 	struct queue_item *const *ends;
 	size_t end_count;
+	/* Of these the sender is told of the delay by it, as of warned_s: that is in the same entry. They are ITEM_TRYING
+	 * until done, and as they were if it does not say OK. NULL: none. */
+	struct queue_item *const *warns;
+	size_t warn_count;
+	uint32_t warned_s;
 };
+/* Bytes of a message in memory that may be put: longer ones are never taken (ERR_TOO_BIG). */
+uint64_t queue_put_most(const struct queue *q);
 /* OK: durable; id is its. ERR_AGAIN: no room now; ERR_TOO_BIG: more recipients than allowed. Its items open before done
  * runs. What the envelope points to lives until done. A cancelled put is put all the same, but for one of many
  * recipients of which not all were seen yet. */
@@ -168,7 +176,7 @@ struct queue_change {
 	enum queue_fate fate;
 	uint32_t next_s;
 	uint16_t tries;
-	bool warned;
+	uint32_t warned_s;
 	struct str status, reply, remote;
 	bool keeps;       /* these stay as they are, and say nothing here */
 	uint32_t ready_s; /* it was released then; 0: as it was */

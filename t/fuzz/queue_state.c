@@ -12,7 +12,8 @@ static void check_line(struct str line)
 		struct queue_change c = { .fate = f.kind == FATE_LINE_HELD ? FATE_HELD : FATE_WAITS,
 			.next_s = f.next_s,
 			.tries = f.tries,
-			.warned = f.warned,
+			.warned_s = f.warned_s,
+			.to = f.to,
 			.status = f.status,
 			.reply = f.reply,
 			.remote = f.remote };
@@ -27,7 +28,8 @@ static void check_line(struct str line)
 		assert(buf_len(&out) <= FATE_LINE_MAX && str_find(buf_str(&out), '\n') == (ptrdiff_t)buf_len(&out) - 1);
 		assert(fate_read(str_cut(buf_str(&out), 0, buf_len(&out) - 1), &g, &a) == FATE_WELL);
 		assert(g.kind == f.kind && g.id == f.id && g.first == f.first && g.last == f.last);
-		assert(f.kind > FATE_LINE_HELD || (g.next_s == f.next_s && g.tries == f.tries && g.warned == f.warned));
+		assert(f.kind > FATE_LINE_HELD ||
+			(g.next_s == f.next_s && g.tries == f.tries && g.warned_s == f.warned_s && str_eq(g.to, f.to)));
 		assert(f.kind > FATE_LINE_HELD || (str_eq(g.status, f.status) && str_eq(g.reply, f.reply)));
 		assert(f.kind > FATE_LINE_HELD || str_eq(g.remote, f.remote));
 	}

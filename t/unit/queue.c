@@ -26,7 +26,7 @@ static void test_put(void)
 /* The first item of the message was told of a try: it is held, and released. */
 static void test_kept(uint64_t id)
 {
-	struct queue_change held = { .fate = FATE_HELD, .tries = 3, .warned = true, .keeps = true };
+	struct queue_change held = { .fate = FATE_HELD, .tries = 3, .warned_s = NOW_S + 7, .keeps = true };
 	struct queue_change released = { .next_s = NOW_S + 900, .ready_s = NOW_S + 900, .tries = 3, .keeps = true };
 	struct queue_copy *copy;
 
@@ -46,7 +46,7 @@ static void test_kept(uint64_t id)
 	queue_copy_free(copy);
 	restart(1);
 	copy = open_message(w, id);
-	ok(copy && item_of(w, id, 0)->ready_s == NOW_S + 900 && !item_of(w, id, 0)->warned &&
+	ok(copy && item_of(w, id, 0)->ready_s == NOW_S + 900 && !item_of(w, id, 0)->warned_s &&
 			str_eq(copy->envelope.recipients[0].status, STR("4.2.2")),
 		"and it is known since when, after a restart, too");
 	queue_copy_free(copy);
@@ -60,7 +60,7 @@ static void test_restart(void)
 	struct queue_change c = { .fate = FATE_WAITS,
 		.next_s = NOW_S + 300,
 		.tries = 3,
-		.warned = true,
+		.warned_s = NOW_S + 7,
 		.status = STR("4.2.2"),
 		.reply = STR("452 4.2.2 full\nreally"),
 		.remote = STR("mx.far.test [192.0.2.1]") };
@@ -74,7 +74,8 @@ static void test_restart(void)
 	restart(1);
 	ok(heard_is("+q0-1.0 bob@far.test<alice@example.test "), "after a restart what is open is told");
 	item = item_of(w, id, 0);
-	ok(item && item->next_s == NOW_S + 300 && item->tries == 3 && item->warned && item->state == ITEM_WAITS,
+	ok(item && item->next_s == NOW_S + 300 && item->tries == 3 && item->warned_s == NOW_S + 7 &&
+			item->state == ITEM_WAITS,
 		"with what became of it");
 	copy = open_message(w, id);
 	ok(copy && str_eq(copy->envelope.recipients[0].reply, STR("452 4.2.2 full\nreally")) &&

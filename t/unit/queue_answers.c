@@ -77,6 +77,49 @@ static void test_reports(void)
 	ok(!item_of(w, id, 0), "and ends with the report");
 }
 
+/* That a sender was warned is written with the warning, behind what was to be written of the recipient before. */
+static void test_warnings(void)
+{
+	struct worker *w = &workers[0];
+	struct queue_recipient to = { .address = STR("alice@example.test"), .local = true };
+	struct queue_envelope e = { .sender = STR(""), .recipients = &to, .count = 1 };
+	struct queue_item *warns[2];
+	struct queue_put p = { .envelope = &e,
+		.bytes = STR("Subject: delayed\n\n"),
+		.warns = warns,
+		.warn_count = 2,
+		.warned_s = NOW_S + 60 };
+	struct queue_copy *copy;
+	struct queue_change c = { .fate = FATE_WAITS, .next_s = NOW_S + 300, .tries = 1, .reply = STR("450 later") };
+	uint64_t id;
+
+	put_to(w, "a@far.test b@far.test c@far.test", "Subject: five\n\nHello\n");
+	id = put_id;
+	queue_change(w->queue, item_of(w, id, 0), &c);
+	warns[0] = item_of(w, id, 0);
+	warns[1] = item_of(w, id, 1);
+	ok(!put(w, &p) && warns[0]->warned_s == NOW_S + 60 && !warns[0]->changes && !item_of(w, id, 2)->warned_s,
+		"who was warned shows it when the warning is put");
+	restart(1);
+	copy = open_message(w, id);
+	ok(item_of(w, id, 0)->warned_s == NOW_S + 60 && item_of(w, id, 1)->warned_s == NOW_S + 60 &&
+			!item_of(w, id, 2)->warned_s && queue_find(w->queue, put_id),
+		"after a start, too");
+	ok(item_of(w, id, 0)->next_s == NOW_S + 300 && copy &&
+			str_eq(copy->envelope.recipients[0].reply, STR("450 later")),
+		"and nothing else of it is other than it was");
+	queue_copy_free(copy);
+	p.bytes = (struct str){ mem_alloc(queue_put_most(w->queue) * 3), 0 };
+	p.bytes.len = queue_put_most(w->queue) * 3;
+	memset((char *)p.bytes.p, '\n', p.bytes.len);
+	warns[0] = item_of(w, id, 2);
+	p.warn_count = 1;
+	ok(put(w, &p) == ERR_TOO_BIG && !warns[0]->warned_s && !warns[0]->changes, "what cannot be put marks nobody");
+	p.bytes.len = queue_put_most(w->queue);
+	ok(!put(w, &p) && warns[0]->warned_s, "what is said to be possible is");
+	free((char *)p.bytes.p);
+}
+
 /* A worker that is no more: its mail and its notes are another's. */
 static void test_takeover(void)
 {
@@ -102,6 +145,7 @@ int main(void)
 	queue_test_begin(1);
 	test_lives();
 	test_reports();
+	test_warnings();
 	test_takeover();
 	queue_test_end();
 	return done();

@@ -9,7 +9,8 @@
 #define PUTS     4 /* at once */
 
 struct item { /* as the model has it */
-	bool open, held, warned;
+	bool open, held;
+	uint32_t warned_s;
 	uint32_t next_s;
 	uint16_t tries;
 	unsigned reply; /* 0: none */
@@ -200,13 +201,13 @@ static void change_some(void)
 	snprintf(reply, sizeof(reply), "450 4.2.%u no=50%%\nagain", i->reply);
 	i->open = below(3);
 	i->held = i->open && !below(5);
-	i->warned = below(2);
+	i->warned_s = below(2) ? NOW_S + below(1000) : 0;
 	i->next_s = NOW_S + below(100000);
 	i->tries++;
 	c.fate = !i->open ? FATE_ENDED : i->held ? FATE_HELD : FATE_WAITS;
 	c.next_s = i->next_s;
 	c.tries = i->tries;
-	c.warned = i->warned;
+	c.warned_s = i->warned_s;
 	if (i->reply)
 		c.reply = str_of(reply);
 	queue_change(worker_of(m)->queue, item, &c);
@@ -227,7 +228,7 @@ static void items_compare(const struct mail *m, struct queue_message *q)
 		}
 		check(item->message == q, "an item", m);
 		check(item->state == (is->held ? ITEM_HELD : ITEM_WAITS) && item->next_s == is->next_s &&
-				item->tries == is->tries && item->warned == is->warned,
+				item->tries == is->tries && item->warned_s == is->warned_s,
 			"what is known of an item", m);
 	}
 }

@@ -73,7 +73,7 @@ static void test_moved(void)
 	struct queue_change told = { .fate = FATE_WAITS,
 		.next_s = NOW_S + 9,
 		.tries = 2,
-		.warned = false,
+		.warned_s = 0,
 		.status = STR("4.1.1"),
 		.reply = STR("450 later"),
 		.remote = STR("mx") };
@@ -163,7 +163,7 @@ static void test_shared(void)
 	struct queue_change told = { .fate = FATE_WAITS,
 		.next_s = NOW_S + 9,
 		.tries = 2,
-		.warned = false,
+		.warned_s = 0,
 		.status = STR("4.1.1"),
 		.reply = STR("450 later"),
 		.remote = STR("mx") };
