@@ -83,8 +83,9 @@ typedef void entry_done(void *user, enum err e);
 void journal_append(struct journal *j, struct entry *e, enum entry_class class, entry_done *synced, entry_done *applied,
 	void *user);
 
-/* done runs when all that `synced` was said of is durable: at once if it is. For whoever lets go of what is durable
- * elsewhere. It never runs if the journal is freed before. */
+bool journal_is_durable(const struct journal *j); /* all that `synced` was said of; ever, unless it is relaxed */
+/* done runs when it is: at once if it is now. For whoever lets go of what is durable elsewhere. It never runs if the journal
+ * is freed before. */
 void journal_when_durable(struct journal *j, entry_done *done, void *user);
 
 /* What a mailbox must say OK to before it takes mail: ERR_AGAIN while the journal or the disk is too full. */

@@ -191,12 +191,17 @@ void relaxed_rewritten(struct journal *j)
 	synced_upto(j, j->written);
 }
 
+bool journal_is_durable(const struct journal *j)
+{
+	return j->written == j->synced;
+}
+
 void journal_when_durable(struct journal *j, entry_done *done, void *user)
 {
 	struct sync *s = &j->sync;
 	struct durable_wait *wait;
 
-	if (j->written == j->synced) {
+	if (journal_is_durable(j)) {
 		done(user, OK);
 		return;
 	}

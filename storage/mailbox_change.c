@@ -2,6 +2,8 @@
  *   commit_new, commit_change, change_... , commit_go   in one turn: UIDs, places and clock are given, the entry made
  *   synced    it is durable: a delivery is answered
  *   applied   the files say so; changes of a mailbox are now seen in their order
+ * With relaxed durability `synced` says no more than that it is written. What only changes messages that are there, by flags
+ * or by expunging them, is seen then already. What gives UIDs is not: one that was seen is never given again.
  * A change that cannot be made durable takes with it what was built on it: the mailbox is read again from its files
  * before anything new begins, and gives no UID or clock a second time. */
 #include "core/counter.h"
@@ -27,6 +29,7 @@ struct change {
 	struct commit *commit;
 	struct mailbox *m;
 	bool applied, failed;
+	bool shown; /* seen before it is applied */
 
 	struct message *messages; /* as they are from now on, by UID */
 	uint32_t *places;         /* theirs in the view; NULL: they are appended */
@@ -44,7 +47,10 @@ struct commit {
 	struct task *t;
 	task_step *synced, *seen;
 	struct change *changes, **changes_last;
-	unsigned left; /* changes not yet seen, and whoever looks at them */
+	bool early;            /* it may be seen when it is written */
+	bool written;          /* it is, and not durable yet */
+	bool held;             /* whoever waits until it is seen waits for more than its changes */
+	unsigned unseen, left; /* changes not yet seen; not yet through, and whoever looks at them */
 	enum err e;
 };
 
@@ -406,18 +412,40 @@ static void see(struct change *c)
 /* One of the commit's changes is through. */
 static void commit_less(struct commit *k)
 {
-	if (--k->left)
+	if (!--k->left)
+		commit_free(k);
+}
+
+static void look_seen(struct commit *k)
+{
+	task_step *seen = k->seen;
+
+	if (k->unseen || k->held || k->e || !seen)
 		return;
-	if (k->seen && !k->e)
-		k->seen(k->t, OK);
-	commit_free(k);
+	k->seen = NULL;
+	seen(k->t, OK);
+}
+
+/* The change is seen, or has failed: who waits for that goes on. */
+static void is_seen(struct change *c)
+{
+	struct settled *settled = c->settled;
+	enum err e = c->failed ? ERR_AGAIN : OK;
+
+	c->settled = NULL;
+	while (settled) {
+		struct settled *next = settled->next;
+
+		settled->step(settled->t, e);
+		settled = next;
+	}
+	c->commit->unseen--;
+	look_seen(c->commit);
 }
 
 static void through(struct change *c)
 {
 	struct mailbox *m = c->m;
-	struct settled *settled = c->settled;
-	enum err e = c->failed ? ERR_AGAIN : OK;
 
 	m->changes = c->next;
 	if (!m->changes) {
@@ -426,14 +454,24 @@ static void through(struct change *c)
 		m->latest = NULL;
 		m->latest_cap = m->latest_count = 0;
 	}
-	while (settled) {
-		struct settled *next = settled->next;
-
-		settled->step(settled->t, e);
-		settled = next;
-	}
+	if (!c->shown)
+		is_seen(c);
 	commit_less(c->commit);
 	mailbox_unpin(m);
+}
+
+/* Those that need not be applied to be seen, up to one that does. */
+static void show_early(struct mailbox *m)
+{
+	for (struct change *c = m->changes; c && !m->view_making; c = c->next) {
+		if (c->shown)
+			continue;
+		if (!c->commit->early || !c->commit->written)
+			return;
+		see(c);
+		c->shown = true;
+		is_seen(c);
+	}
 }
 
 void mailbox_publish(struct mailbox *m)
@@ -442,13 +480,14 @@ void mailbox_publish(struct mailbox *m)
 
 	mailbox_pin(m);
 	while ((c = m->changes) && (c->applied || c->failed) && !m->view_making) {
-		if (!c->failed) {
+		if (!c->failed && !c->shown) {
 			if (!c->places && c->count && m->view && view_grow(m, (uint32_t)c->count))
 				break;
 			see(c);
 		}
 		through(c);
 	}
+	show_early(m);
 	if (m->state == MAILBOX_READY)
 		compact_if_due(m);
 	mailbox_turn(m);
@@ -460,11 +499,11 @@ void mailbox_settled(struct task *t, struct mailbox *m, task_step *step)
 	struct settled *s;
 	struct change *last;
 
-	if (!m->changes) {
+	last = m->changes ? container_of(m->changes_last, struct change, next) : NULL;
+	if (!last || last->shown) {
 		step(t, OK);
 		return;
 	}
-	last = container_of(m->changes_last, struct change, next);
 	s = arena_new(&t->memory, struct settled);
 	s->t = t;
 	s->step = step;
@@ -498,6 +537,8 @@ static void publish_all(struct commit *k)
 		mailbox_publish(c->m);
 		mailbox_unpin(c->m);
 	}
+	k->held = false;
+	look_seen(k);
 	commit_less(k);
 }
 
@@ -510,6 +551,9 @@ static void on_synced(void *user, enum err e)
 	if (!e) {
 		if (k->synced)
 			k->synced(k->t, OK);
+		k->written = !journal_is_durable(k->st->journal);
+		if (k->early && k->written)
+			publish_all(k);
 		return;
 	}
 	for (struct change *c = k->changes; c; c = c->other)
@@ -532,17 +576,23 @@ static void on_applied(void *user, enum err e)
 void commit_go(struct commit *k, enum entry_class class, task_step *synced, task_step *seen)
 {
 	struct entry *entry = k->entry;
+	bool awaited = false; /* by more than its being written */
 
 	k->synced = synced;
 	k->seen = seen;
 	k->entry = NULL;
-	if (seen)
-		entry_awaited(entry);
+	k->held = true;
+	k->early = k->changes != NULL;
 	for (struct change *c = k->changes; c; c = c->other) {
+		k->unseen++;
+		k->early &= c->count && c->places;
+		awaited |= c->m->changes != c;
 		c->uidnext = c->m->uidnext;
 		c->mbox_end = c->m->mbox_end;
 		c->state_end = c->m->state_end;
 		quota_change(c->m, c->bytes_more, c->messages_more);
 	}
+	if (seen && (awaited || !k->early))
+		entry_awaited(entry);
 	journal_append(k->st->journal, entry, class, on_synced, on_applied, k);
 }

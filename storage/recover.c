@@ -35,9 +35,8 @@ static const struct setting rows[] = {
 	{ "reserve", SETTING_SIZE, "64M", "0", "1024G", offsetof(struct journal_conf, reserve),
 		"Free bytes of the disk that incoming mail leaves alone.", SETTING_RESTART },
 	{ "durability", SETTING_CHOICE, "full", NULL, "full|relaxed", offsetof(struct journal_conf, durability),
-		"full: what is acknowledged survives a power cut. relaxed: a power cut may cost mail of the last "
-		"second, "
-		"whose acknowledgement did not wait for the disk; a killed process costs nothing.",
+		"full: what is acknowledged survives a power cut. relaxed: mail, flags and deletions are acknowledged "
+		"before they are on the disk: a power cut may cost those of the last second, a killed process none.",
 		0 },
 	{ NULL, 0, NULL, NULL, NULL, 0, NULL, 0 },
 };

@@ -54,14 +54,17 @@ SETTINGS = ["journal.segment 1M", "journal.size 4M", "journal.checkpoint 300ms",
 
 
 @contextlib.contextmanager
-def recorded(server, name):
-    """What a server started in here does to its store; a Record, which is read behind it, and what notes in it."""
+def recorded(server, name, far=None):
+    """What a server started in here does to its store, and what a destination notes meanwhile; a Record, which is read
+    behind it, and what notes in it."""
     path = os.path.join(server.folder, name)
     with open(path, "wb"):
         pass
     os.chmod(path, 0o666)
     recording = power.Record(path, server.store)
     fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+    if far:
+        far.noting = lambda what: power.note(fd, what)
     os.environ.update(LD_PRELOAD=disk(), DISK_BELOW=server.store, DISK_RECORD=path)
     try:
         server.start()
@@ -72,6 +75,8 @@ def recorded(server, name):
         yield recording, lambda what: power.note(fd, what)
     finally:
         server.kill()
+        if far:
+            far.noting = None
         os.close(fd)
     recording.read()
     os.unlink(path)
@@ -86,8 +91,7 @@ def run(load, stopping, failed):
 
 def record(server, far, stuck):
     """The server under load, from its start on."""
-    with recorded(server, "record") as (recording, note):
-        far.noting = note
+    with recorded(server, "record", far) as (recording, note):
         accounts = [Tree(server, number, random.Random(f"{SEED} {number}"), note) for number in range(ACCOUNTS)]
         loads = [*accounts, Names(server, random.Random(f"{SEED} names"), note, [each.account for each in accounts]),
                  Orders(server, random.Random(f"{SEED} orders"), note, stuck),
@@ -150,7 +154,6 @@ def new_uid(server, account, given):
 def check(server, expected, far, stuck):
     """What is wrong with what the server makes of the store as it is now: [(text, tally)]."""
     wrong = []
-    far.noting = None
     far.forget()
     server.start()
     for account, allowed in sorted(expected.states.items()):
@@ -160,7 +163,7 @@ def check(server, expected, far, stuck):
                 wrong.append((f"{account}: a UID was given twice", collections.Counter(uid_changes=1)))
     wrong += names_missing(server, expected.states.get("names", [{}]), random)
     wrong += orders_missing(server, expected.states.get("orders", [{}]), stuck)
-    wrong += out_missing(server, expected.states.get("out", [{}]), far, expected.taken)
+    wrong += out_missing(server, expected.states.get("out", [{}]), far, stuck, expected.taken)
     wrong += [(line, LOST) for line in amiss(server)]
     server.kill()
     return wrong
@@ -195,8 +198,7 @@ def leave(server, recording, cut, chance, share=None):
 
 def cut_again(server, far, chance, taken):
     """The power fails once more while the server mends what a cut left, or soon after."""
-    with recorded(server, "again") as (again, note):
-        far.noting = note
+    with recorded(server, "again", far) as (again, _):
         time.sleep(chance.choice((0, 0, 0.3)))
     cut = again.choose(chance)
     how = leave(server, again, cut, chance)

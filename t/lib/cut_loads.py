@@ -124,11 +124,17 @@ def names_missing(server, allowed, chance):
     return wrong
 
 
+def queued(server):
+    """{address: state} of all that the queue has."""
+    listed = json.loads(server.command("queue", "list", "--json", "--limit", "1000"))
+    return {r["address"]: "held" if r["state"] == "held" else "waits"
+            for message in listed for r in message["recipients"]}
+
+
 def waiting(server, far):
     """{local part: "held" or "waits"} of what the queue has for this destination."""
-    listed = json.loads(server.command("queue", "list", "--json", "--to", far.domain))
-    return {r["address"].partition("@")[0]: "held" if r["state"] == "held" else "waits"
-            for message in listed for r in message["recipients"] if r["address"].endswith("@" + far.domain)}
+    return {address.partition("@")[0]: state for address, state in queued(server).items()
+            if address.endswith("@" + far.domain)}
 
 
 class Orders(Noted):
@@ -239,10 +245,11 @@ def returned(server):
     return back
 
 
-def out_missing(server, allowed, far, taken_before):
+def out_missing(server, allowed, far, stuck, taken_before):
     """What the oldest state has was taken there before the cut, is now, or comes back; what was through is not done again.
-    Waits until nothing for this host is in the queue any more."""
-    until(server, lambda: not waiting(server, far), "an empty queue", "+10m")
+    Waits until nothing else than what is stuck is in the queue any more."""
+    until(server, lambda: queued(server).keys() == {stuck.address(name) for name in waiting(server, stuck)},
+          "an empty queue", "+10m")
     again, back, wrong = far.counts(), returned(server), []
     for name, state in allowed[0].items():
         sent = again[far.address(name)]

@@ -169,7 +169,11 @@ class Record:
         return chance.randint(first, self.count)
 
     def apply(self, names, c):
-        what = self.moved.get(c.at)
+        """What a change that is on the disk does there. Nothing was put into a directory that is not there: what was to be
+        moved to it is at its old place."""
+        what, parent = self.moved.get(c.at), os.path.dirname(c.other or c.path)
+        if c.kind != UNLINK and parent and names.get(parent) is not self.folder:
+            return
         if c.kind in (RENAME, LINK) and what not in (None, self.folder):
             if c.kind == RENAME and names.get(c.path) == what:
                 del names[c.path]
