@@ -147,7 +147,7 @@ try:
                              r"setting=domain.aliases_programs wants=files", server.log())
             send(server, "both@example.test")
             assert len(inbox(server, "test0000", 1)) == 1 and not os.listdir(taken.folder)
-    with Server(users=3, set=[file, "domain.example.test.aliases_programs files"]) as server:
+    with Server(users=3, workers=1, set=[file, "domain.example.test.aliases_programs files"]) as server:
         allowed(server, taken, folder)
     with Server(users=3, set=[file, "domain.example.test.aliases_programs all"]) as server:
         with tap.test("with `all` those of included files run as well, and their list's owner hears of bounces"):
