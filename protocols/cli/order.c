@@ -33,7 +33,7 @@ static const struct words account_words[] = {
 	{ "account-quota", ERR_ABSENT, "there is no such account; `postern account list` shows those that are" },
 	{ "account-quota", ERR_MISTAKE,
 		"the address is not USER@DOMAIN, or a limit is no size such as 500M, no number, and neither none nor "
-	        "domain" },
+		"domain" },
 	{ "account-list", ERR_ABSENT, "there is no such domain; `postern domain list` shows those that are" },
 	{ "account-list", ERR_MISTAKE, "this is no name of a domain" },
 	{ 0 },

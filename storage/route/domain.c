@@ -37,9 +37,9 @@ static const struct setting rows[] = {
 	{ "aliases_programs", SETTING_CHOICE, "no", NULL, "no|files|all",
 		offsetof(struct domain_conf, aliases_programs),
 		"Whether programs of those files, \"|command\", are run: no; files, what stands in the files "
-	        "themselves; all, "
+		"themselves; all, "
 		"also what stands in files that they include, so that whoever may write those runs programs as the "
-	        "server's user.",
+		"server's user.",
 		0 },
 	{ "srs", SETTING_BOOL, "yes", NULL, NULL, offsetof(struct domain_conf, srs),
 		"What names of the domain forward elsewhere leaves with a sender of this domain, whose bounces find "
@@ -51,7 +51,8 @@ static const struct setting rows[] = {
 		"it.",
 		0 },
 	{ "quota", SETTING_SIZE, "0", "0", NULL, offsetof(struct domain_conf, quota_bytes),
-		"What each account of the domain may hold, in bytes as clients see them, unless it has a quota of its own "
+		"What each account of the domain may hold, in bytes as clients see them, unless it has a quota of its "
+	        "own "
 		"(`postern account quota`); 0: no limit.",
 		0 },
 	{ "quota_messages", SETTING_NUMBER, "0", "0", NULL, offsetof(struct domain_conf, quota_messages),
