@@ -2,7 +2,7 @@
  * A library to be preloaded. DISK_BELOW names the directory that it is about. DISK_RECORD, if it is there, gets a record of
  * each change below it, for cut.py, which makes of these what a power cut may leave; each goes there by one write to the
  * end, so those of all processes and threads stand in one order. A change is written down once it is done, a sync when it
- * begins and when it ended: what stands before the beginning of one that ended well is durable. DISK_FAULTS, if it is there, is
+ * begins and when it ended: what stands before the beginning of one that ended well is durable (NOTE is the test's own). DISK_FAULTS, if it is there, is
  * a file of rules (t/lib/faulty.py), which a test changes while the program runs: which calls on which paths fail, how and
  * how often, or end the process that makes them. */
 #include <dlfcn.h>
@@ -27,13 +27,14 @@
 #define MAGIC     0x50434552 /* a record begins */
 #define PARTS_MAX 64         /* of one write */
 
-enum kind { WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, OPEN, READ };
+enum kind { WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, OPEN, READ, NOTE, FAILED };
 
 struct head { /* then the two paths, then the bytes */
 	uint32_t magic, kind;
 	uint64_t file;           /* its number: device and inode */
-	uint64_t offset, length; /* SYNC, SYNCED: offset says which */
+	uint64_t offset, length; /* SYNC, SYNCED, FAILED: offset says which */
 	uint32_t path, other;
+	uint32_t process;
 };
 
 #define RULES 16
@@ -108,7 +109,7 @@ static void put(enum kind kind, uint64_t file, uint64_t offset, const char *path
 	const struct iovec *bytes, int count, uint64_t length)
 {
 	struct head h = { MAGIC, kind, file, offset, length, path ? (uint32_t)strlen(path) : 0,
-		other ? (uint32_t)strlen(other) : 0 };
+		other ? (uint32_t)strlen(other) : 0, (uint32_t)getpid() };
 	struct iovec all[3 + PARTS_MAX] = { { &h, sizeof(h) }, { (char *)path, h.path }, { (char *)other, h.other } };
 	int parts = 3;
 
@@ -473,14 +474,16 @@ static int synced(int fd, long call, enum kind kind)
 	uint64_t which = (uint64_t)(uint32_t)getpid() << 32 | ++count;
 	char room[PATH_SIZE];
 	const char *path = path_of(fd, room);
-	int result;
+	int result, number;
 
 	if (path && to >= 0)
 		put(kind, number_of(fd), which, path, NULL, NULL, 0, 0);
 	result = fault(kind, path, NULL) ? -1 : (int)syscall(call, fd);
 	die_if_due();
-	if (path && to >= 0 && !result)
-		put(SYNCED, 0, which, NULL, NULL, NULL, 0, 0);
+	number = errno;
+	if (path && to >= 0)
+		put(result ? FAILED : SYNCED, 0, which, NULL, NULL, NULL, 0, 0);
+	errno = number;
 	return result;
 }
 

@@ -6,7 +6,8 @@
 A cut is a place between two records. What was synced before is there: by a sync of its file, of its directory (names), or
 of all. Of the rest anything may be missing: `leave` chooses by chance how much was written, from nothing to everything,
 in which pages of a write, and whether names follow the order in which they were changed. A page that was not written
-is what it was, or zeros where the file grew.
+is what it was, or zeros where the file grew. What a sync that failed should have made durable no later sync does: the
+kernel holds it for clean from then on.
 """
 
 import bisect
@@ -18,19 +19,20 @@ import time
 
 from same_store import claim
 
-HEAD = struct.Struct("=IIQQQII")
+HEAD = struct.Struct("=IIQQQIII4x")
 MAGIC = 0x50434552
-(WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, _, _, NOTE) = range(14)
+(WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, _, _, NOTE, FAILED) = range(15)
 NAMES = (CREATE, DIRECTORY, RENAME, LINK, UNLINK)
 PAGE = 4096
+SYNCED_ALONE = ("journal/", "index/", "queue/spool/")  # files below these are, one by one
 SECTOR = 512  # a page may be torn there
-Change = collections.namedtuple("Change", "at kind file length path other offset bytes")
+Change = collections.namedtuple("Change", "at kind file length path other offset bytes process")
 
 
 def note(fd, what):
     """Puts a note of the test's own into the record, in its place among what the server did."""
     text = json.dumps({**what, "time": time.monotonic()}).encode()
-    os.write(fd, HEAD.pack(MAGIC, NOTE, 0, 0, len(text), 0, 0) + text)
+    os.write(fd, HEAD.pack(MAGIC, NOTE, 0, 0, len(text), 0, 0, 0) + text)
 
 
 def number_of(path):
@@ -65,6 +67,7 @@ class Record:
         self.path, self.changes, self.notes = path, [], []
         self.sync_all, self.sync_file, self.sync_folder = [], collections.defaultdict(list), collections.defaultdict(list)
         self.places = []  # of changes of names and of LevelDB's files, and of syncs: where a cut is most likely to be felt
+        self.doomed = {}  # place of a write -> where the sync failed that should have made it durable
         self.moved = {}  # place of a rename or link -> the file it concerned; None: a directory
         self.count = 0
 
@@ -72,7 +75,7 @@ class Record:
         begun, names = {}, dict(self.names)
         with open(self.path, "rb") as file:
             while head := file.read(HEAD.size):
-                magic, kind, number, offset, length, path, other = HEAD.unpack(head)
+                magic, kind, number, offset, length, path, other, process = HEAD.unpack(head)
                 assert magic == MAGIC, f"no record at {file.tell() - HEAD.size}"
                 path, other = file.read(path).decode(), file.read(other).decode()
                 data = file.read(length) if kind in (WRITE, NOTE) else b""
@@ -82,26 +85,36 @@ class Record:
                 if kind == NOTE:
                     self.notes.append((at, json.loads(data)))
                 elif kind in (SYNC, SYNC_ALL):
-                    begun[offset] = (at, kind, self.file_of(number), path)
+                    begun[offset] = (at, kind, self.file_of(number), path, process)
                 elif kind == SYNCED:
                     self.note_sync(at, *begun.pop(offset))
+                elif kind == FAILED:
+                    self.note_failure(at, *begun.pop(offset))
                 elif " (deleted)" not in path:
                     if kind == CREATE:
                         self.lives[number] = self.lives.get(number, -1) + 1
-                    self.changes.append(Change(at, kind, self.file_of(number), length, path, other, offset, data))
+                    self.changes.append(
+                        Change(at, kind, self.file_of(number), length, path, other, offset, data, process))
                     self.follow(names, self.changes[-1])
         return self
 
     def file_of(self, number):
         return (number, self.lives.setdefault(number, 0))
 
-    def note_sync(self, ended, at, kind, file, path):
+    def note_sync(self, ended, at, kind, file, path, _):
         """Lists of (ended, begun), both growing: the last sync that ended before a cut is the one that counts."""
         where = self.sync_all if kind == SYNC_ALL else self.sync_file[file]
         where.append((ended, max(at, where[-1][1] if where else 0)))
         if kind == SYNC:
             where = self.sync_folder[path]
             where.append((ended, max(at, where[-1][1] if where else 0)))
+
+    def note_failure(self, ended, at, kind, file, _, process):
+        """That of a sync of all is told to every process once, and again to whoever syncs one of the files."""
+        for c in self.changes:
+            hit = c.process == process and not c.path.startswith(SYNCED_ALONE) if kind == SYNC_ALL else c.file == file
+            if hit and c.at < at and c.kind not in NAMES and not self.is_durable(c, ended):
+                self.doomed.setdefault(c.at, ended)
 
     @staticmethod
     def durable(syncs, cut):
@@ -130,6 +143,7 @@ class Record:
     # What is left
 
     def is_durable(self, c, cut):
+        cut = min(cut, self.doomed.get(c.at, cut))
         if c.at < self.durable(self.sync_all, cut):
             return True
         if c.kind not in NAMES:
