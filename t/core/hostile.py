@@ -1,6 +1,10 @@
-"""hostile.py - clients that send too much, read too little or ask for odd things, and mail that is large or hardly there."""
+"""hostile.py - clients that send too much, read too little or ask for odd things, and mail that is large or hardly there.
+
+LARGE_MB says how large (50; up to 1,000 were tried).
+"""
 
 import contextlib
+import os
 import random
 import re
 import resource
@@ -13,8 +17,9 @@ from mail import SENDER, append, imap_session, retrieve_all, send, texts
 from postern import PASSWORD, Server
 from real_mail import came_back
 
-LARGE = 50 << 20
-LARGE_MAX = "64M"
+LARGE_MB = int(os.environ.get("LARGE_MB", "50"))
+LARGE = LARGE_MB << 20
+LARGE_MAX = f"{LARGE_MB + 14}M"
 MEMORY_KB = 48 << 10  # how much a worker may grow for one client that does not read, or one large message
 STILL_S = 1.5
 NOOPS = 100_000
@@ -78,11 +83,11 @@ def login(server, wire, account="test0000"):
 def large_mail(server):
     large = text_of(LARGE, "large")
     before = memory_kb(server)
-    with tap.test("50 MB by SMTP come back byte for byte by IMAP and POP3"):
+    with tap.test(f"{LARGE_MB} MB by SMTP come back byte for byte by IMAP and POP3"):
         send(server, ["test0000"], [large])
         assert came_back(large, texts(server, "test0000")[0]), "IMAP gives something else"
         assert came_back(large, retrieve_all(server, "test0000")[0]), "POP3 gives something else"
-    with tap.test("50 MB by APPEND come back byte for byte by IMAP and POP3"):
+    with tap.test(f"{LARGE_MB} MB by APPEND come back byte for byte by IMAP and POP3"):
         append(server, "test0001", [large])
         assert texts(server, "test0001") == [large], "IMAP gives something else"
         assert retrieve_all(server, "test0001") == [large], "POP3 gives something else"
