@@ -52,6 +52,7 @@ struct recode {
 	bool seven, again;            /* the second pass, which writes */
 	bool message;                 /* the header that comes is a message's, not a part's */
 	bool impossible;              /* beyond ASCII where it cannot be encoded */
+	bool header_eight;            /* beyond ASCII in a header */
 	unsigned part;                /* the number of the leaf whose body comes; 0: what belongs to none */
 	bool encodable;               /* that leaf */
 	uint8_t eight[PARTS_MAX + 1]; /* leaves with bytes beyond ASCII, by number */
@@ -96,6 +97,11 @@ bool recode_again(struct recode *r)
 	*r = fresh;
 	begin(r);
 	return true;
+}
+
+bool recode_header_beyond_ascii(const struct recode *r)
+{
+	return r->header_eight;
 }
 
 void recode_free(struct recode *r)
@@ -460,6 +466,7 @@ static void meet_eight_bit(struct recode *r, struct str bytes, struct buf *out)
 			buf_add_char(out, (unsigned char)bytes.p[i] < 0x80 ? bytes.p[i] : '?');
 		return;
 	}
+	r->header_eight |= r->mode == HEADER;
 	if (r->mode == TEXT && r->part && r->encodable)
 		r->eight[r->part] = 1;
 	else if (!nobodys)

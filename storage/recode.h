@@ -23,6 +23,8 @@ struct recode *recode_new(void);
  * or in one of type message whose encoding may not change (RFC 2046, 5.2). */
 struct recode *recode_new_seven_bit(void);
 bool recode_again(struct recode *r);
+/* After the first of these passes: whether a header, of the message or of a part, holds such bytes (RFC 6532, 3.7). */
+bool recode_header_beyond_ascii(const struct recode *r);
 
 void recode_feed(struct recode *r, struct str bytes, struct buf *out);
 void recode_end(struct recode *r, struct buf *out); /* nothing follows: what was held back comes out */

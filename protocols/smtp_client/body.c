@@ -1,7 +1,8 @@
 /* body.c - the content of a message: read from the queue in pieces, made what the other side can take, and sent as far as
  * there is room, by DATA or by BDAT (RFC 3030).
  * What was taken in with bytes beyond ASCII does not go as it is to a host without 8BITMIME: it is read twice then, first to
- * see which of its parts must be encoded, then encoded (recode.h, RFC 6152, 3). */
+ * see which of its parts must be encoded, then encoded (recode.h, RFC 6152, 3). What came by SMTPUTF8 is looked at as well
+ * where that is not spoken: a part's header may need it though the message's does not. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/smtp_client/session.h"
@@ -83,6 +84,12 @@ static void unreadable(struct client *c)
 
 /* --- looking first ---------------------------------------------------------------------------------------------------- */
 
+/* Whether a header beyond ASCII, of whatever part, is not for this host. */
+static bool needs_utf8(const struct client *c)
+{
+	return c->t->copy->envelope.utf8 && !(c->can.offers & OFFERS_SMTPUTF8);
+}
+
 static void looked_at(struct client *c)
 {
 	struct body *b = c->body;
@@ -92,12 +99,18 @@ static void looked_at(struct client *c)
 	b->at = 0;
 	b->in_line = false;
 	buf_clear(&b->stored);
-	if (!recode_again(b->recode)) {
+	if (needs_utf8(c) && recode_header_beyond_ascii(b->recode)) {
+		transaction_refuse(c, "5.6.7", "a part of the message needs SMTPUTF8, which the host does not speak");
+	} else if (c->can.offers & OFFERS_8BITMIME) {
+		recode_free(b->recode);
+		b->recode = NULL;
+		transaction_go(c);
+	} else if (!recode_again(b->recode)) {
 		transaction_refuse(c, "5.6.3", "the host takes no 8-bit text, and the message cannot be encoded");
-		return;
+	} else {
+		c->terms.size = 0; /* it grows */
+		transaction_go(c);
 	}
-	c->terms.size = 0; /* it grows */
-	transaction_go(c);
 }
 
 void body_prepare(struct client *c)
@@ -110,7 +123,7 @@ void body_prepare(struct client *c)
 		b->wire.stuff = !c->chunked;
 		c->terms.eight_bit = c->t->copy->envelope.body != BODY_7BIT;
 		c->terms.size = c->t->copy->wire;
-		if (!c->terms.eight_bit || c->can.offers & OFFERS_8BITMIME) {
+		if (!c->terms.eight_bit || (c->can.offers & OFFERS_8BITMIME && !needs_utf8(c))) {
 			transaction_go(c);
 			return;
 		}

@@ -173,6 +173,7 @@ static bool mind_utf8(struct client *c)
 		transaction_refuse(c, "5.6.7", "the message needs SMTPUTF8, which the host does not speak");
 		return false;
 	}
+	c->terms.utf8 |= can && e->utf8 && e->body != BODY_7BIT; /* a header in its body may need it */
 	for (size_t i = 0; i < c->t->count; i++) {
 		if (is_ascii(c->t->recipients[i].recipient->address))
 			continue;

@@ -16,6 +16,8 @@ UTF8_WRITER = "schreiber-ü@away.test"
 UTF8_HEADER = "From: Zoë <zoë@away.test>\r\nTo: x@example.test\r\nSubject: Grüße %s\r\nMIME-Version: 1.0\r\n" \
               "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n"
 UTF8_BODY = UTF8_HEADER.replace("Zoë <zoë@away.test>", WRITER).replace("Subject: Grüße", "Subject: body")
+PART = (f"From: {WRITER}\r\nSubject: part\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        "Content-Type: text/plain; name=\"Grüße.txt\"\r\n\r\nplain\r\n--b--\r\n")
 
 
 class Lines:
@@ -73,9 +75,18 @@ def letters(server, fars, away):
             bounce, report = returned(away, back)
             assert report.recipients[0]["Status"] == "5.6.7" and report.recipients[0]["Action"] == "failed", report.words
             assert bounce.taken == [WRITER] and not far.transactions, far.transactions
+    with tap.test("so does a header of one of its parts alone (RFC 6532, 3.7)"):
+        put(server, "all@example.test", PART, parameters=" SMTPUTF8 BODY=8BITMIME")
+        sent = all_.wait(2)[1]
+        assert sent.content.endswith(PART.encode()) and {"SMTPUTF8", "BODY"} <= set(sent.parameters), sent
+        for far, name in ((ascii_, "ascii"), (seven, "seven")):
+            put(server, f"{name}@example.test", PART, parameters=" SMTPUTF8 BODY=8BITMIME")
+            back += 1
+            _, report = returned(away, back)
+            assert report.recipients[0]["Status"] == "5.6.7" and not far.transactions, report.words
     with tap.test("a sender beyond ASCII, rewritten (SRS), goes on by SMTPUTF8 alone"):
         put(server, "all@example.test", text("sender"), UTF8_WRITER, " SMTPUTF8")
-        sent = all_.wait(2)[1]
+        sent = all_.wait(3)[2]
         assert "SMTPUTF8" in sent.parameters and "schreiber-ü" in sent.sender and "away.test" in sent.sender, sent
         put(server, "ascii@example.test", text("sender"), UTF8_WRITER, " SMTPUTF8")
         back += 1
@@ -91,7 +102,7 @@ def letters(server, fars, away):
         sent, = ascii_.wait(1)
         assert "xn--bcher-kva.away.test" in sent.sender and "SMTPUTF8" not in sent.parameters, sent
     with tap.test("SMTPUTF8 that nothing needs is not said on (RFC 6531, 3.4)"):
-        for far, name, count in ((ascii_, "ascii", 2), (seven, "seven", 1), (all_, "all", 3)):
+        for far, name, count in ((ascii_, "ascii", 2), (seven, "seven", 1), (all_, "all", 4)):
             put(server, f"{name}@example.test", text("needless"), parameters=" SMTPUTF8")
             sent = far.wait(count)[count - 1]
             assert "SMTPUTF8" not in sent.parameters and sent.content.endswith(text("needless")), sent
@@ -108,10 +119,11 @@ def letters(server, fars, away):
 
 def bits(server, fars, away, back):
     all_, ascii_, seven = fars
-    with tap.test("a body of 8 bits goes as it is where 8BITMIME is spoken"):
-        put(server, "ascii@example.test", UTF8_BODY % "a", parameters=" BODY=8BITMIME")
-        sent = ascii_.wait(4)[3]
-        assert sent.parameters.get("BODY") == "8BITMIME" and sent.content.endswith("\r\n\r\nGrüße\r\n".encode()), sent
+    for number, parameters in enumerate((" BODY=8BITMIME", " BODY=8BITMIME SMTPUTF8")):
+        with tap.test(f"a body of 8 bits, brought by{parameters}, goes as it is where 8BITMIME is spoken"):
+            put(server, "ascii@example.test", UTF8_BODY % "a", parameters=parameters)
+            sent = ascii_.wait(4 + number)[3 + number]
+            assert sent.parameters.get("BODY") == "8BITMIME" and sent.content.endswith("\r\n\r\nGrüße\r\n".encode()), sent
     with tap.test("else in 7 bits, meaning the same"):
         put(server, "seven@example.test", UTF8_BODY % "b", parameters=" BODY=8BITMIME")
         sent = seven.wait(2)[1]
@@ -120,7 +132,7 @@ def bits(server, fars, away, back):
         assert read.get_content().replace("\r\n", "\n") == "Grüße\n", sent.content
     with tap.test("a header beyond ASCII of which nobody said SMTPUTF8 needs it all the same"):
         put(server, "all@example.test", UTF8_HEADER % "unsaid")
-        sent = all_.wait(4)[3]
+        sent = all_.wait(5)[4]
         assert "SMTPUTF8" in sent.parameters and sent.content.endswith((UTF8_HEADER % "unsaid").encode()), sent
         for name in "ascii", "seven":
             put(server, f"{name}@example.test", UTF8_HEADER % "unsaid")
