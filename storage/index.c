@@ -3,13 +3,14 @@
  * with the record: messages without one are garbage, a record without its messages would be a lie. */
 #include "core/mem.h"
 #include "core/pack.h"
+#include "storage/index_form.h"
 #include "storage/index_shard.h"
 #include <assert.h>
 #include <stdlib.h>
 
 #define BATCH_KEYS 10000 /* forgotten at a time */
 
-/* Keys and values ----------------------------------------------------------------------------------------------- */
+/* Keys ----------------------------------------------------------------------------------------------- */
 
 static void add_mailbox_key(struct buf *key, struct str address, struct str mailbox)
 {
@@ -42,87 +43,6 @@ static uint32_t uid_of_key(const char *key)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static void pack_message(struct buf *b, const struct message *m)
-{
-	pack_u32(b, m->flags);
-	pack_u32(b, m->written);
-	pack_u64(b, m->keywords);
-	pack_u64(b, m->clock);
-	pack_u64(b, m->offset);
-	pack_u32(b, m->prefix);
-	pack_u32(b, m->stored);
-	pack_u32(b, m->wire);
-	pack_u32(b, m->header);
-	pack_u64(b, (uint64_t)m->date);
-	pack_u64(b, m->print);
-}
-
-static bool unpack_message(struct str value, struct message *m)
-{
-	struct unpack u = unpack_of(value);
-
-	m->flags = unpack_u32(&u);
-	m->written = unpack_u32(&u);
-	m->keywords = unpack_u64(&u);
-	m->clock = unpack_u64(&u);
-	m->offset = unpack_u64(&u);
-	m->prefix = unpack_u32(&u);
-	m->stored = unpack_u32(&u);
-	m->wire = unpack_u32(&u);
-	m->header = unpack_u32(&u);
-	m->date = (int64_t)unpack_u64(&u);
-	m->print = unpack_u64(&u);
-	return unpack_end(&u);
-}
-
-static void pack_record(struct buf *b, const struct mailbox_record *r)
-{
-	pack_u64(b, r->head.id);
-	pack_u32(b, r->head.generation);
-	pack_u32(b, r->head.uidvalidity);
-	pack_u32(b, r->head.uidnext);
-	pack_u64(b, r->head.clock);
-	pack_u64(b, r->mbox_end);
-	pack_u64(b, r->state_end);
-	pack_u32(b, r->messages);
-	pack_u32(b, r->unseen);
-	pack_u32(b, r->deleted);
-	pack_u32(b, r->recents);
-	pack_u64(b, r->bytes);
-	pack_u64(b, r->garbage);
-	pack_u32(b, r->recent);
-	pack_u8(b, (uint8_t)r->keywords.count);
-	for (unsigned i = 0; i < r->keywords.count; i++)
-		pack_str(b, str_of(r->keywords.word[i]));
-}
-
-static bool unpack_record(struct str value, struct mailbox_record *r)
-{
-	struct unpack u = unpack_of(value);
-	unsigned count;
-
-	*r = (struct mailbox_record){ 0 };
-	r->head.id = unpack_u64(&u);
-	r->head.generation = unpack_u32(&u);
-	r->head.uidvalidity = unpack_u32(&u);
-	r->head.uidnext = unpack_u32(&u);
-	r->head.clock = unpack_u64(&u);
-	r->mbox_end = unpack_u64(&u);
-	r->state_end = unpack_u64(&u);
-	r->messages = unpack_u32(&u);
-	r->unseen = unpack_u32(&u);
-	r->deleted = unpack_u32(&u);
-	r->recents = unpack_u32(&u);
-	r->bytes = unpack_u64(&u);
-	r->garbage = unpack_u64(&u);
-	r->recent = unpack_u32(&u);
-	count = unpack_u8(&u);
-	for (unsigned i = 0; i < count; i++)
-		if (keywords_bit(&r->keywords, unpack_str(&u)) != (int)i)
-			return false;
-	return unpack_end(&u);
-}
-
 /* Work ------------------------------------------------------------------------------------------------------------ */
 
 /* The database is open. ERR_ABSENT also after a failure. */
@@ -137,7 +57,7 @@ static enum err get_record(struct index *x, unsigned shard, struct str key, stru
 		e = shard_failed(x, shard, error);
 	else if (!value)
 		e = ERR_ABSENT;
-	else if (!unpack_record((struct str){ value, len }, r))
+	else if (!index_unpack_record((struct str){ value, len }, r))
 		e = shard_failed(x, shard, "a mailbox's record is damaged");
 	leveldb_free(value);
 	leveldb_free(error);
@@ -187,7 +107,7 @@ enum err index_messages_work(
 
 		key.p = leveldb_iter_key(i, &key.len);
 		value.p = leveldb_iter_value(i, &value.len);
-		sound = key.len == MESSAGE_KEY_BYTES && unpack_message(value, &m);
+		sound = key.len == MESSAGE_KEY_BYTES && index_unpack_message(value, &m);
 		if (sound) {
 			m.uid = uid_of_key(key.p);
 			each(user, &m);
@@ -222,7 +142,7 @@ enum err index_mailboxes_work(struct index *x, unsigned shard, struct str addres
 
 		key.p = leveldb_iter_key(i, &key.len);
 		value.p = leveldb_iter_value(i, &value.len);
-		sound = unpack_record(value, r);
+		sound = index_unpack_record(value, r);
 		if (sound)
 			each(user, str_cut(key, buf_len(&prefix), key.len), r);
 	}
@@ -322,7 +242,7 @@ enum err index_put_work(struct index *x, unsigned shard, struct str address, str
 	if (!e)
 		e = prepare(x, shard, buf_str(&key), whole, r, &id, batch);
 	if (!e && r) {
-		pack_record(&value, r);
+		index_pack_record(&value, r);
 		leveldb_writebatch_put(batch, buf_data(&key), buf_len(&key), buf_data(&value), buf_len(&value));
 	}
 	for (size_t i = 0; !e && i < count; i++) {
@@ -331,7 +251,7 @@ enum err index_put_work(struct index *x, unsigned shard, struct str address, str
 			leveldb_writebatch_delete(batch, buf_data(&key), buf_len(&key));
 		} else {
 			buf_clear(&value);
-			pack_message(&value, &messages[i]);
+			index_pack_message(&value, &messages[i]);
 			leveldb_writebatch_put(batch, buf_data(&key), buf_len(&key), buf_data(&value), buf_len(&value));
 		}
 	}
@@ -380,7 +300,7 @@ enum err index_rename_work(struct index *x, unsigned shard, struct str address, 
 	if (!e)
 		e = get_record(x, shard, buf_str(&old), &r);
 	if (!e) {
-		pack_record(&value, &r);
+		index_pack_record(&value, &r);
 		leveldb_writebatch_delete(batch, buf_data(&old), buf_len(&old));
 		leveldb_writebatch_put(batch, buf_data(&new), buf_len(&new), buf_data(&value), buf_len(&value));
 		e = write_batch(x, shard, batch);
@@ -408,7 +328,7 @@ static enum err first_mailbox(struct index *x, unsigned shard, struct str prefix
 
 		at.p = leveldb_iter_key(i, &at.len);
 		value.p = leveldb_iter_value(i, &value.len);
-		sound = unpack_record(value, &r);
+		sound = index_unpack_record(value, &r);
 		buf_add_str(key, at);
 		*id = r.head.id;
 		e = OK;
