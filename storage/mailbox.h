@@ -93,6 +93,7 @@ struct mailbox {
 	struct timer compact_timer; /* until a new generation is begun */
 	bool compacting;
 	uint32_t generation;   /* the highest that a new file was made of; 0: none was */
+	int64_t reread_ms;     /* when a reader last had it read again */
 	bool foreign;          /* another program wrote to it since it was read, or may have */
 	unsigned parked;       /* writes that wait until another program gives up its lock */
 	int64_t looked_ms;     /* when it was looked at last */
@@ -219,7 +220,7 @@ enum scan_amiss {
 	SCAN_NEWER_STATE,
 };
 
-struct mailbox_known { /* what was known of a mailbox before another program wrote to it */
+struct mailbox_known {            /* what was known of a mailbox before another program wrote to it */
 	struct message *messages; /* by UID */
 	size_t count;
 	uint32_t uidnext, generation;
@@ -242,11 +243,11 @@ struct mailbox_scan {                  /* what files say, in the slow lane; zero
 	bool untidy;                  /* out: a new generation should be made: not all UIDs stand where they should */
 	uint32_t uidnext;             /* out: as it was before messages without a UID were given theirs */
 	const struct mailbox_known *known; /* in: NULL: nothing; else mailbox_match.c says what has which UID */
-	bool renew;                   /* out: the files do not say all that was found out: they are to be written anew */
-	uint32_t news, gone;          /* out: messages that were not known, or are no more */
-	bool lock;                    /* in: ERR_AGAIN if another program has the mbox locked */
-	struct stamp stamp;           /* out: of the mbox when reading began */
-	unsigned lacks;               /* out: so many line ends the mbox must be given before r.mbox_end */
+	bool renew;          /* out: the files do not say all that was found out: they are to be written anew */
+	uint32_t news, gone; /* out: messages that were not known, or are no more */
+	bool lock;           /* in: ERR_AGAIN if another program has the mbox locked */
+	struct stamp stamp;  /* out: of the mbox when reading began */
+	unsigned lacks;      /* out: so many line ends the mbox must be given before r.mbox_end */
 	/* in: told instead of the log what is amiss; uid 0: of no message; at: the offset in the file. May be NULL */
 	void (*on_amiss)(void *user, enum scan_amiss what, const char *text, uint32_t uid, uint64_t at);
 	void *user;
@@ -273,7 +274,7 @@ void mailbox_uids_settle(struct mailbox_scan *s, size_t first);
 /* mailbox_match.c: the same when s->known; first the UIDs, then, when the state file has been read, flags and clocks. */
 void mailbox_match_uids(struct mailbox_scan *s);
 void mailbox_match_flags(struct mailbox_scan *s);
-const struct message *mailbox_known_message(const struct mailbox_known *known, uint32_t uid); /* NULL: none */
+const struct message *mailbox_known_message(const struct mailbox_known *known, uint32_t uid);     /* NULL: none */
 void mailbox_scan_amiss(struct mailbox_scan *s, enum scan_amiss what, uint32_t uid, uint64_t at); /* tells it */
 
 /* --- mailbox_view.c --------------------------------------------------------------------------------------------- */

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 
 #define LOOK_MS     1000
-#define LOOK_MOST   500  /* mailboxes in one second */
-#define LOOK_CHAINS 8192 /* of the table of mailboxes that are gone through for them */
+#define REREAD_MS   60000 /* between two times that readers have a mailbox read again */
+#define LOOK_MOST   500   /* mailboxes in one second */
+#define LOOK_CHAINS 8192  /* of the table of mailboxes that are gone through for them */
 
 COUNTER(rereads, "store.rereads", "mailboxes that other programs changed");
 
@@ -27,6 +28,21 @@ void mailbox_is_foreign(struct mailbox *m)
 		m->h->address, m->name);
 	m->state = MAILBOX_BROKEN;
 	mailbox_turn(m);
+}
+
+/* A reader found other bytes than its view says. If that goes on it is damage that reading does not mend. */
+void reread_handle(struct worker *w, struct request *rq, struct str args)
+{
+	struct unpack u = unpack_of(args);
+	uint64_t id = unpack_u64(&u);
+	struct mailbox *m = w->store && unpack_end(&u) ? mailbox_by_id(w->store, id) : NULL;
+	int64_t now = timers_now_ms(w->timers);
+
+	(void)rq;
+	if (!m || m->state != MAILBOX_READY || (m->reread_ms && now - m->reread_ms < REREAD_MS))
+		return;
+	m->reread_ms = now;
+	mailbox_is_foreign(m);
 }
 
 static void on_changed(void *user, uint64_t id)
@@ -60,7 +76,7 @@ struct look {
 		uint64_t id;
 		char *mbox, *state;
 		bool same;
-	} *list;
+	} * list;
 	size_t count;
 	struct task *t; /* NULL: nobody waits */
 	task_step *step;
@@ -83,7 +99,7 @@ static void look_work(struct job *job)
 
 	for (size_t i = 0; i < l->count; i++)
 		l->list[i].same = files_same(l->files, str_of(l->list[i].mbox)) &&
-				  files_same(l->files, str_of(l->list[i].state));
+		                  files_same(l->files, str_of(l->list[i].state));
 }
 
 static void look_done(struct job *job)
@@ -130,8 +146,7 @@ static void look_send(struct look *l)
 
 static bool is_due(const struct mailbox *m)
 {
-	return m->state == MAILBOX_READY && m->has_id &&
-	       timers_now_ms(m->st->w->timers) - m->looked_ms >= LOOK_MS;
+	return m->state == MAILBOX_READY && m->has_id && timers_now_ms(m->st->w->timers) - m->looked_ms >= LOOK_MS;
 }
 
 void mailbox_look(struct task *t, struct mailbox *m, task_step *step)

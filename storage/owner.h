@@ -101,6 +101,7 @@ enum {
 	CALL_RESTORE_MESSAGE,
 	EVENT_FORGET,  /* to owners: names that nobody will ask for again */
 	EVENT_UNWATCH, /* to owners: a selected mailbox is closed */
+	EVENT_REREAD,  /* to owners: a reader finds other bytes than it was told of */
 	EVENT_CHANGED, /* from owners: a mailbox that you watch changed */
 };
 
@@ -111,7 +112,7 @@ call_handler admin_handle, login_handle, salt_handle, proof_handle, known_handle
 	domain_list_handle, account_change_handle, account_delete_handle, account_list_handle, name_handle,
 	name_change_handle, settle_handle, look_handle, look_worker_handle, quota_handle, quota_change_handle,
 	backup_handle, backup_worker_handle, restore_account_handle, restore_mailbox_handle, restore_message_handle,
-	forget_handle, unwatch_handle, changed_handle;
+	forget_handle, unwatch_handle, reread_handle, changed_handle;
 
 unsigned store_owner(const struct store *st, struct str address); /* the slot */
 int64_t store_seconds(const struct store *st);                    /* wall clock */

@@ -3,6 +3,7 @@
  * generation than the view: the first message's base tells. Then the newer view is asked for and the message looked up
  * there by its UID. */
 #include "core/lane.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "storage/shared.h"
 #include <errno.h>
@@ -72,6 +73,8 @@ static int is_expected(int fd, const struct look *l, int flags)
 
 	if (n < 0)
 		return -1;
+	if (l->expected.p[1] == 'F' && n > 1 && bytes[0] == '\n' && bytes[1] == '\0')
+		return 1;                                    /* what was behind it is lost: a hole */
 	return memcmp(bytes, l->expected.p, (size_t)n) == 0; /* the file may end there */
 }
 
@@ -252,6 +255,19 @@ static void try_again(void *user, enum err e)
 	read_try(r);
 }
 
+/* The latest view says something else of a message than the file: that is read again, and the next one finds it so. */
+static void tell_owner(const struct read *r)
+{
+	const struct shared *sh = r->s->sh;
+	struct buf event = { 0 };
+
+	log_warn("store", NULL, "a message is not where it was account=%s mailbox=\"%s\" uid=%u offset=%llu",
+		sh->address, sh->name, r->uid, (unsigned long long)r->m.offset);
+	pack_u64(&event, sh->id);
+	event_send(sh->w, sh->owner, &store_calls[EVENT_REREAD], buf_str(&event));
+	buf_free(&event);
+}
+
 static void read_done(struct job *job)
 {
 	struct read *r = container_of(job, struct read, job);
@@ -271,6 +287,8 @@ static void read_done(struct job *job)
 		r->waiting = ask_newer(r->s->sh, try_again, r);
 		return;
 	}
+	if (r->e == ERR_ABSENT && r->s->sh->latest)
+		tell_owner(r);
 	read_end(r, r->e);
 }
 

@@ -2,10 +2,10 @@
 #include "storage/store.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/apply.h"
 #include "storage/copied.h"
 #include "storage/deleted.h"
 #include "storage/login.h"
-#include "storage/apply.h"
 #include "storage/mailbox.h"
 #include "storage/path.h"
 #include "storage/shared.h"
@@ -43,7 +43,8 @@ static const struct setting store_rows[] = {
 	{ "compact_share", SETTING_NUMBER, "40", "5", "100", offsetof(struct store_conf, compact_share),
 		"A mailbox is written anew when so many percent of its file belong to expunged messages.", 0 },
 	{ "lock_mailboxes", SETTING_BOOL, "yes", NULL, NULL, offsetof(struct store_conf, lock_mailboxes),
-		"An mbox is locked (fcntl) while it is written to, for other programs write to it as well; what comes while "
+		"An mbox is locked (fcntl) while it is written to, for other programs write to it as well; what comes "
+	        "while "
 		"one of them has it locked waits.",
 		0 },
 	{ 0 },
@@ -105,6 +106,7 @@ const struct call_type store_calls[] = {
 	[CALL_QUOTA_CHANGE] = { "quota change", quota_change_handle },
 	[EVENT_FORGET] = { "forget", forget_handle },
 	[EVENT_UNWATCH] = { "unwatch", unwatch_handle },
+	[EVENT_REREAD] = { "reread", reread_handle },
 	[EVENT_CHANGED] = { "changed", changed_handle },
 	[EVENT_CHANGED + 1] = { 0 },
 };

@@ -13,9 +13,10 @@ import shutil
 
 import tap
 from mail import done, fetch_all, flags_of, imap_session, numbered, send
-from postern import Server
+from postern import Server, wait_until
 
 MESSAGES = 12
+WAIT_S = 120
 SEED = int(os.environ.get("SEED", "1"))
 
 
@@ -33,7 +34,7 @@ class Victim:
         self.settings = os.path.join(self.folder, "account.settings")
         self.labels = os.path.join(self.folder, "account.mailboxes")
         self.lost = set()  # UIDs of messages that it may cost
-        self.needs_fsck = False
+        self.needs_fsck = self.fails_once = False
         self.shard = None
 
     def contents(self):
@@ -98,7 +99,7 @@ def postmark(victim):
 
 
 def postmark_indexed(victim):
-    """The index knows where the message is, and believes it: only fsck looks."""
+    """The index knows where the message is, and believes it until somebody reads there, or fsck looks."""
     victim.needs_fsck = True
     uid = victim.middle()
     write_at(victim.mbox, victim.places()[uid][0], b"X")
@@ -111,6 +112,24 @@ def uid_indexed(victim):
     start, end = victim.places()[uid]
     write_at(victim.mbox, read(victim.mbox).index(b"X-UID: ", start, end) + 7, b"x")
     victim.lost |= {uid}
+
+
+def postmark_read(victim):
+    """The same: whoever reads there learns of it, and the next one finds the mailbox read again."""
+    uid = victim.middle()
+    write_at(victim.mbox, victim.places()[uid][0], b"X")
+    victim.lost |= {uid, uid - 1}
+    victim.fails_once = True
+    return f"uid={uid - 1} "
+
+
+def uid_read(victim):
+    uid = victim.middle()
+    start, end = victim.places()[uid]
+    write_at(victim.mbox, read(victim.mbox).index(b"X-UID: ", start, end) + 7, b"x")
+    victim.lost |= {uid}
+    victim.fails_once = True
+    return f"uid={uid} "
 
 
 def first_postmark(victim):
@@ -283,6 +302,8 @@ KINDS = [
     ("a postmark", postmark),
     ("a postmark that the index knows", postmark_indexed),
     ("an X-UID that the index knows", uid_indexed),
+    ("a postmark that is read", postmark_read),
+    ("an X-UID that is read", uid_read),
     ("the first postmark", first_postmark),
     ("the name of an X-UID", uid_field),
     ("the number of an X-UID", uid_too_high),
@@ -337,10 +358,23 @@ def fill(server):
     return victims
 
 
+def can_be_read(victim):
+    try:
+        return victim.contents()
+    except AssertionError:
+        return False
+
+
 def check(victim):
     if victim.needs_fsck:
         said = victim.server.command("fsck", "--repair", victim.address)
         assert any(f"UID {uid} " in said for uid in victim.lost), said
+    if victim.fails_once:
+        try:
+            victim.contents()
+            raise RuntimeError("nobody noticed")
+        except AssertionError:
+            wait_until(lambda: can_be_read(victim), WAIT_S, "the mailbox that is read again")
     now = victim.contents()
     log = victim.server.log()
     for uid, was in victim.before.items():
