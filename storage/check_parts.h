@@ -3,7 +3,8 @@
  *   check_account.c   an account: its settings and labels, stray files, modes
  *   check_mailbox.c   a mailbox: what index, view and files say
  *   check_compare.c   how they are compared
- *   check_worker.c    journals and queues */
+ *   check_worker.c    a worker's own: what its journal set aside, its queue
+ *   check_queue.c     a file of a queue */
 #ifndef STORAGE_CHECK_PARTS_H
 #define STORAGE_CHECK_PARTS_H
 
@@ -35,6 +36,9 @@ void look_mailbox(struct task *t); /* check_mailbox.c; the same */
 
 /* Files and directories below `path` that are not ours alone: their modes are problems, or are set right. In a lane. */
 void look_modes(int directory, struct str path, enum check_task task, struct found *f);
+
+/* In the slow lane: an mbox or a state file of the queue; others, and what is gone, say nothing. */
+void look_queue_file(int directory, const char *path, struct found *f);
 
 /* What the index or a view says of messages (known) against what files say (said, expunged ones too), both by UID. where:
  * "index", "view". */

@@ -58,7 +58,8 @@ const struct command cli_commands[] = {
 		trace_run },
 	{ "fsck", "[--repair] [--json] USER@DOMAIN\n[--repair] [--json] --all",
 		"Looks an account or the whole store over while the server serves: mailboxes against what the index "
-		"knows, state files, settings, what is left over or set aside, modes. Each problem is a line with "
+		"knows, state files, settings, the queue, what is left over or set aside, modes. Each problem is a "
+	        "line with "
 		"account, mailbox, UID and file, and what --repair does about it: makes an index anew, writes a "
 		"mailbox's files anew with the old ones set aside, removes what was left half made, corrects modes. "
 		"Nothing is thrown away. Exit status 1: there are problems left.",
@@ -68,16 +69,20 @@ const struct command cli_commands[] = {
 		"files, one mailbox after the other, while the server serves. UIDs stay, sessions go on.",
 		index_run },
 	{ "backup", "[--json] [--account USER@DOMAIN] DIR",
-		"Takes a consistent copy of the store into DIR, which is made, or is empty, while the server goes on: all "
-		"that was acknowledged before is in it. Where DIR is on the store's file system, files of mail are hard "
+		"Takes a consistent copy of the store into DIR, which is made, or is empty, while the server goes on: "
+	        "all "
+		"that was acknowledged before is in it. Where DIR is on the store's file system, files of mail are "
+	        "hard "
 		"links, which take no room; elsewhere they are copies. With --account it is one account's. A backup is "
-		"whole when it has a file `manifest`. A server may be started on a copy of DIR (cp -a), not on DIR itself.",
+		"whole when it has a file `manifest`. A server may be started on a copy of DIR (cp -a), not on DIR "
+	        "itself.",
 		backup_run },
 	{ "restore",
 		"[--json] [--merge | --to USER@DOMAIN] DIR USER@DOMAIN\n"
 		"[--json] [--replace | --to NAME] DIR USER@DOMAIN MAILBOX\n"
 		"[--json] [--to NAME] DIR USER@DOMAIN MAILBOX UID",
-		"Brings back an account, a mailbox or a message from the backup in DIR, with UIDs, flags and dates, while "
+		"Brings back an account, a mailbox or a message from the backup in DIR, with UIDs, flags and dates, "
+	        "while "
 		"the server goes on. An account must have been deleted, or gets another name by --to; with --merge it "
 		"may be there, and mailboxes that it has come back below Restored/. So does a mailbox that is there, "
 		"unless --to names another or --replace says that the present one goes. A message is appended to its "
@@ -102,7 +107,7 @@ const struct command cli_commands[] = {
 		"--batch takes USER@DOMAIN and a password from each line of standard input. delete removes all mail "
 		"too. passwd and delete end the account's sessions; delete tells which names "
 		"still point to it, unless --quick is said. quota tells what an account holds and may hold, and sets "
-	        "it: a number such "
+		"it: a number such "
 		"as 500M or 2G, none for no limit, domain for what the configuration says of its domain.",
 		account_run },
 	{ "settle", "USER@DOMAIN",
@@ -139,7 +144,7 @@ const struct command cli_commands[] = {
 		"Makes, changes, deletes, shows or lists groups: names whose mail goes to members anywhere. Also works "
 		"while no server runs. --owner names who gets the bounces of the group's mail; with --members-only "
 		"nobody but its members and the owner, logged in, may write to it; with --skip-author who writes gets "
-	        "no copy. set "
+		"no copy. set "
 		"gives a group these rules instead of those it has. --stdin takes members from standard input too, a "
 		"line each.",
 		group_run },

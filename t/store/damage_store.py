@@ -196,6 +196,9 @@ def queue(server):
     wait_until(lambda: "far1@" in listed() and "far3@" in listed(), WAIT_S, "the others")
     assert re.search(r"damaged, left out path=\S* offset=\d+", server.log()[log:]), server.log()[log:]
     assert "far2@" not in listed() and damaged in read(mbox)
+    said = server.command("fsck", "--all", fails=True)
+    assert re.search(rf"{os.path.basename(mbox)} at \d+: a message that waits is damaged", said), said
+    assert re.search(r"queue/\d/\w+.state.*: a line of the state file is not understood", said), said
 
 
 # --- while it runs
