@@ -13,8 +13,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	assert(l.time.len == 24 && l.id.len && l.event.len + l.fields.len <= size);
 	left = l.fields;
-	while (log_field_next(&left, &key, &value))
+	while (log_field_next(&left, &key, &value)) {
+		struct buf plain = { 0 };
+
 		assert(key.len && value.p >= line.p && value.p + value.len <= line.p + line.len);
+		log_value(value, &plain);
+		assert(buf_len(&plain) <= value.len);
+		buf_free(&plain);
+	}
 	trace_words(&l, &words);
 	assert(buf_len(&words) <= 20 * size + 200);
 	buf_free(&words);
