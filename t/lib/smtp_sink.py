@@ -8,7 +8,8 @@
         assert message.sender == "test0000@example.test" and message.recipients == ["a@far.test"]
         sink.close()                           # AssertionError if the client did what no client may
 
-It offers what Postern can use (OFFERED) less `without`, STARTTLS with a context, AUTH with users. It is a strict
+It offers what Postern can use (OFFERED) less `without`, what stands in `also`, STARTTLS with a context, AUTH with users
+by `mechanisms`. It is a strict
 reader: whatever a client does that RFC 5321 or what was offered forbids stands in `complaints`. With lax=True content
 ends as well at what careless servers take for an end (a bare LF or CR around the dot), so what was smuggled shows as
 one more transaction.
@@ -42,6 +43,8 @@ import termios
 import threading
 import time
 
+from scram_server import ScramServer, spoilt
+
 OFFERED = ("PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN", "ENHANCEDSTATUSCODES")
 COMMAND_MAX, COMMAND_MORE = 512, 1500  # bytes of a line (RFC 5321, 4.5.3.1.4) and what parameters may add in all
 CONTENT_LINE_MAX = 1000  # bytes of a line of content with its CRLF (4.5.3.1.6)
@@ -49,7 +52,7 @@ WAIT_S = 60  # for what is to come; a busy machine is slow
 GONE_S = 600  # for a client that is silent, or that is to go away
 BODY_AT = 1000  # bytes into the content at which `body` happens
 NEEDS = {"SIZE": "SIZE", "BODY": "8BITMIME", "SMTPUTF8": "SMTPUTF8", "RET": "DSN", "ENVID": "DSN", "NOTIFY": "DSN",
-         "ORCPT": "DSN", "AUTH": "AUTH"}
+         "ORCPT": "DSN", "AUTH": "AUTH", "BY": "DELIVERBY", "MT-PRIORITY": "MT-PRIORITY"}
 CLOSE_WAIT = 8  # of TCP's states as Linux numbers them: the other side said its end, and nothing was wrong until then
 STRICT_END = re.compile(rb"\r\n\.\r\n")
 LAX_END = re.compile(rb"(?:\r\n|\r|\n)\.(?:\r\n|\r|\n)")
@@ -86,10 +89,13 @@ class Fault:
 
 class Sink:
     def __init__(self, host="127.0.0.1", port=0, lmtp=False, name="sink.test", without=(), tls=None, tls_at_once=False,
-                 users=None, messages_max=0, lax=False, size=50_000_000):
+                 users=None, messages_max=0, lax=False, size=50_000_000, also=(), mechanisms="PLAIN LOGIN", eager=False):
         self.host, self.port, self.lmtp, self.name, self.lax = host, port, lmtp, name, lax
         self.without, self.tls, self.tls_at_once, self.users = set(without), tls, tls_at_once, users or {}
         self.size = size  # that it says it takes
+        self.also, self.mechanisms = also, mechanisms  # mechanisms: how one may log in
+        self.scram = "334"  # how it proves that it knows the password: by 334, by 235, "wrong" or "never"
+        self.eager, self.empty = eager, 0  # DATA is answered 354 though nobody is there to take it; what was ended so
         self.messages_max = messages_max  # in one connection; the next MAIL is answered 421
         self.slow_s, self.tarpit_s = 0.2, 1.0
         self.faults, self.transactions, self.complaints, self.sessions = [], [], [], []
@@ -418,7 +424,8 @@ class Session:
         if self.sink.tls and not self.tls:
             words.append("STARTTLS")
         if self.sink.users:
-            words.append("AUTH PLAIN LOGIN")
+            words.append(f"AUTH {self.sink.mechanisms}")
+        words += self.sink.also
         *lines, last = [self.sink.name, *words]
         text = "".join(f"250-{each}\r\n" for each in lines) + f"250 {last}"
         if self.act("ehlo", text):
@@ -457,6 +464,11 @@ class Session:
         if what:
             self.misbehave(what, None)
             return
+        if words[1].upper() not in self.offers.get("AUTH", "").split():
+            self.complain(f"{words[:2]} was not offered")
+        if words[1].upper() == "SCRAM-SHA-256":
+            self.prove(words[2])
+            return
         if words[1].upper() == "PLAIN":
             _, user, password = self.decoded(words[2] if len(words) > 2 else self.asked("")).split("\0")
         else:
@@ -468,8 +480,20 @@ class Session:
         else:
             self.say("535 5.7.8 no")
 
-    def asked(self, text):
-        self.say("334 " + base64.b64encode(text.encode()).decode())
+    def prove(self, first):
+        scram = ScramServer(self.sink.users)
+        verifier = scram.final(self.decoded(self.asked(scram.first(self.decoded(first)))))
+        if not verifier:
+            self.say("535 5.7.8 no")
+            return
+        self.user = scram.user
+        shown = base64.b64encode((spoilt(verifier) if self.sink.scram == "wrong" else verifier).encode()).decode()
+        if self.sink.scram in ("334", "wrong") and self.asked(shown, False):
+            self.complain("words after the proof")
+        self.say(f"235 2.7.0 {shown}" if self.sink.scram == "235" else "235 2.7.0 welcome")
+
+    def asked(self, text, encode=True):
+        self.say("334 " + (base64.b64encode(text.encode()).decode() if encode else text))
         return self.line()
 
     @staticmethod
@@ -523,6 +547,13 @@ class Session:
         return True
 
     def data(self, line):
+        if self.sink.eager and self.transaction and not self.transaction.recipients:
+            self.say("354 go on")
+            if (ended := self.line()) != ".":
+                self.complain(f"content for nobody: {ended[:60]}")
+            self.sink.empty += 1
+            self.say("554 5.5.1 no recipients")
+            return
         if self.refuse_content() or not self.act("data", "354 go on", self.transaction.recipients):
             return
         if self.transaction.chunks or self.transaction.parameters.get("BODY", "").upper() == "BINARYMIME":

@@ -7,7 +7,7 @@ import re
 
 import tap
 from postern import Server
-from sending import logged, submit, text
+from sending import logged, put_off, reports, submit, text, until
 from smtp_sink import OFFERED, Sink
 
 MIME = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
@@ -23,6 +23,7 @@ SINKS = {
     "all": Sink(),
     "seven": Sink(without=("8BITMIME", "SMTPUTF8", "BINARYMIME")),
     "dots": Sink(without=("8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME")),
+    "timely": Sink(also=("DELIVERBY 60", "MT-PRIORITY MIXER")),
     "bare": Sink(without=[word.split()[0] for word in OFFERED]),
 }
 
@@ -96,12 +97,35 @@ with Server(users=1, set=list(routes())) as server:
     with tap.test("who asked for SMTPUTF8 and did not need it can send everywhere"):
         submit(server, ["e@seven.test"], text("ascii"), mail=["SMTPUTF8"])
         assert taken("seven").content.endswith(text("ascii"))
-    with tap.test("by mode R nothing goes where the time is not minded"):
+    with tap.test("by mode R nothing goes where the time is not minded (RFC 2852, 4.1): it comes back at once"):
         submit(server, ["a@all.test"], text("by"), mail=["BY=600;R"])
         assert logged(server, r"(refused) to=<a@all.test>.*status=(5.4.7)")
-    with tap.test("by mode N it does"):
+        report = next(each for each in reports(server, count=3) if "a@all.test" in each.actions)
+        assert report.actions == {"a@all.test": "failed"} and report.of("a@all.test")["Status"] == "5.4.7", report.actions
+        assert not any(t.recipients for t in SINKS["all"].transactions)
+    with tap.test("by mode N it does, without the parameter"):
         submit(server, ["f@all.test"], text("by"), mail=["BY=600;N"])
         assert "BY" not in taken("all").parameters
+    with tap.test("to whom minds it goes the time that is left, with mode and trace (RFC 2852, 4.1)"):
+        for by in ("R", "N", "RT", "NT"):
+            submit(server, ["a@timely.test"], text("by"), mail=[f"BY=600;{by}"])
+            left, _, mode = taken("timely").parameters["BY"].partition(";")
+            assert 500 < int(left) <= 600 and mode == by, (left, mode)
+    with tap.test("what waited on the way is of the time that is left"):
+        SINKS["timely"].fault("rcpt", "450 4.2.1 later", times=1)
+        submit(server, ["late@timely.test"], text("by"), mail=["BY=3600;N"])
+        put_off(server, "timely.test", "late")
+        until(server, lambda: SINKS["timely"].messages, "another try", "+6m")
+        assert int(taken("timely").parameters["BY"].partition(";")[0]) <= 3600 - 360
+    with tap.test("less time than the host wants is too little (RFC 2852, 3)"):
+        submit(server, ["soon@timely.test"], text("by"), mail=["BY=30;R"])
+        assert logged(server, r"(refused) to=<soon@timely.test>.*status=(5.4.7)")
+    with tap.test("a priority goes on (RFC 6710, 4.4), none is not told"):
+        for given, wanted in (("MT-PRIORITY=4", "4"), ("MT-PRIORITY=-3", "-3"), ("MT-PRIORITY=0", None), (None, None)):
+            submit(server, ["a@timely.test"], text("priority"), mail=[given] if given else [])
+            assert taken("timely").parameters.get("MT-PRIORITY") == wanted, given
+        submit(server, ["a@all.test"], text("priority"), mail=["MT-PRIORITY=4"])
+        assert "MT-PRIORITY" not in taken("all").parameters
     for sink in SINKS.values():
         sink.close()
 tap.done()

@@ -36,6 +36,16 @@ with tempfile.TemporaryDirectory() as folder:
     def logged_in(sink):
         assert [message.user for message in sink.messages] == ["me"]
 
+    def scram(name, outcome, proves="334", users=USERS, wants=None, **more):
+        route = [*LOGIN[:2], *VERIFY] if "tls" in more else LOGIN
+        case = Case(name, outcome, users=users, route=route, mechanisms="PLAIN SCRAM-SHA-256", wants=wants, **more)
+        case.sink.scram = proves
+        return case
+
+    def by_scram(sink):
+        assert [line for _, line in sink.commands if line.startswith("AUTH SCRAM-SHA-256 ")], sink.commands
+        assert not any("secret" in line or "AUTH PLAIN" in line for _, line in sink.commands)
+
     play([
         Case("STARTTLS is used when it is offered", "passed", tls=tls, wants=both(secure, one_connection, hello_twice)),
         Case("whatever the certificate", "passed", tls=other, wants=secure),
@@ -60,6 +70,13 @@ with tempfile.TemporaryDirectory() as folder:
              wants=lambda sink: sink.complaints.clear()),
         Case("a login on this machine", "passed", users=USERS, route=LOGIN, wants=logged_in),
         Case("a login under TLS", "passed", users=USERS, tls=tls, route=[*LOGIN[:2], *VERIFY], wants=both(logged_in, secure)),
+        scram("SCRAM-SHA-256 is preferred, also in clear text (RFC 7677)", "passed", wants=both(logged_in, by_scram)),
+        scram("the other side proves itself with 235 as well", "passed", "235", wants=both(logged_in, by_scram)),
+        scram("under TLS", "passed", tls=tls, wants=both(logged_in, by_scram, secure)),
+        scram("an other side that does not know the password", "unreachable 4.7.8", "wrong", wants=both(no_mail, by_scram)),
+        scram("one that does not prove that it does", "unreachable 4.7.8", "never", wants=both(no_mail, by_scram)),
+        scram("a wrong password, by SCRAM", "unreachable 4.7.8 535 5.7.8", users={"me": "another"}, wants=both(no_mail, by_scram)),
+        scram("no such user there", "unreachable 4.7.8 535 5.7.8", users={"you": "secret"}, wants=no_mail),
         Case("a wrong password", "unreachable 4.7.8 535 5.7.8", users={"me": "another"}, route=LOGIN, wants=no_mail),
         Case("no login offered", "unreachable 4.7.0", route=LOGIN, wants=both(no_mail, no_password)),
         Case("a login that ends the connection", "unreachable 4.4.2", users=USERS, route=LOGIN, faults=[("auth", "drop")]),

@@ -25,6 +25,10 @@ def data_is_ended(sink):
     assert "DATA" in commands(sink) and not sink.messages
 
 
+def nothing_was_sent(sink):
+    assert sink.empty == 1 and not sink.messages, (sink.empty, sink.messages)
+
+
 ENVELOPE = [
     Case("MAIL refused", "refused 5.7.1 550 5.7.1 no", faults=[("mail", "550 5.7.1 no")]),
     Case("MAIL refused for now", "deferred 4.3.0", faults=[("mail", "451 4.3.0 later")]),
@@ -50,6 +54,8 @@ ENVELOPE = [
     Case("DATA refused for now", "deferred 4.3.1", faults=[("data", "451 4.3.1 full")], without=SEPARATE),
     Case("DATA is answered 250", "deferred 4.5.0", faults=[("data", "250 well")], without=PLAIN),
     Case("the connection ends at DATA", "deferred 4.4.2", faults=[("data", "drop")], without=PLAIN),
+    Case("all recipients refused, DATA sent along and answered 354: it is ended at once, with nothing (RFC 2920, 3.1)",
+         "refused 5.1.1", faults=[("rcpt", "550 5.1.1 who?")], without=PLAIN, eager=True, wants=nothing_was_sent),
 ]
 
 CONTENT = [

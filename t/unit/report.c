@@ -434,9 +434,49 @@ static void test_many(void)
 		"of many recipients all are told to programs, the first ones to people");
 }
 
+static unsigned how_many(struct str text, char c)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += text.p[i] == c;
+	return count;
+}
+
+/* One that would be too long tells less, the most needful last. */
+static void test_sizes(void)
+{
+	static char words[300];
+
+	begin();
+	memset(words, '#', sizeof(words) - 1);
+	memcpy(words, "550 5.1.1 ", 10);
+	one.outcome.reply = str_of(words);
+	copy.envelope.ret = RET_FULL;
+	write_of(STR(HEADER "body\n"));
+	ok(parts() == 3 && has(part(3), "body") && how_many(part(2), '#') == 289, "all is told");
+	report.size = REPORT_HEADER;
+	write_of(STR(HEADER "body\n"));
+	ok(parts() == 3 && has(part(3), "Subject: ") && !has(part(3), "body") && is_of(3, "text", "rfc822-headers"),
+		"or of the message the header alone");
+	report.size = REPORT_BARE;
+	write_of(STR(HEADER "body\n"));
+	ok(parts() == 2 && how_many(part(2), '#') == 289 && has(part(1), "Subject: "),
+		"or nothing of it but the subject");
+	report.size = REPORT_SHORT;
+	write_of(STR(HEADER "body\n"));
+	ok(parts() == 2 && how_many(part(2), '#') == 70 && how_many(part(1), '#') == 70,
+		"and of the other side's words the beginning");
+	report.size = REPORT_FEW;
+	report.more = 7;
+	write_of(STR(HEADER "body\n"));
+	ok(has(part(1), "and to 7 more") && has(part(2), "bob@far.test"), "and not of all recipients, which is said");
+}
+
 int main(void)
 {
 	test_wishes();
+	test_sizes();
 	test_failed();
 	test_kinds();
 	test_codes();
