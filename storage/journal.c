@@ -236,6 +236,7 @@ static enum err adopt(void *user, uint64_t sequence, struct str operations)
 	e->again = e->filed = e->adopted = e->parked = true;
 	j->bytes_taken += entry_cost(e);
 	list_add(&j->parked, e);
+	parked_tell(j, e, true);
 	return OK;
 }
 
@@ -348,6 +349,7 @@ void journal_free(struct journal *j)
 	free_list(&j->failed);
 	free_list(&j->to_apply);
 	free_list(&j->parked);
+	free(j->parked_mailboxes);
 	marks_free(j->application.held);
 	buf_free(&j->application.changed);
 	free_list(&j->refused);

@@ -98,10 +98,11 @@ void journal_name_forget(struct journal *j, struct name name);
 void journal_names_of_life_forget(struct journal *j, uint64_t life); /* a peer died: nobody will ask again */
 
 /* Other programs that write to mailboxes. changed: one did, and what was written of ours since then may lie elsewhere than
- * the entry said, or a new generation was given up; told before `applied`. parked: an entry of ours waits until another
- * program gives up its lock (told once for each of its operations), or does so no more. */
+ * the entry said, or a new generation was given up; told before `applied`. parked: an entry of ours
+ * waits until another program gives up its lock, or none does any more. */
 void journal_watch(struct journal *j, void (*changed)(void *user, uint64_t id),
 	void (*parked)(void *user, uint64_t id, bool is_parked), void *user);
+bool journal_is_parked(const struct journal *j, uint64_t id);
 bool journal_needs(const struct journal *j, struct str spool); /* for an entry that is parked */
 struct files *journal_files(struct journal *j); /* for jobs of the files lane alone */
 

@@ -38,17 +38,6 @@ void entry_hold(struct marks *held, struct str operations)
 			marks_raise(held, id_key(&op.id), 1);
 }
 
-/* Tells of the mailboxes of an entry that is parked now, or is no more. */
-static void tell_parked(struct journal *j, const struct entry *e, bool is_parked)
-{
-	struct unpack u = unpack_of(buf_str(&e->operations));
-	struct operation op;
-
-	while (j->on_parked && operation_next(&u, &op))
-		if (operation_of_mailbox(&op))
-			j->on_parked(j->watching, op.id, is_parked);
-}
-
 /* --- in the lane ------------------------------------------------------------------------------------------------------- */
 
 static void application_work(struct job *job)
@@ -126,7 +115,7 @@ static void take_parked(struct journal *j, struct entry_list *parked)
 			j->applied = e->sequence + 1;
 		list_add(&j->parked, e);
 		if (!e->parked)
-			tell_parked(j, e, true);
+			parked_tell(j, e, true);
 		e->parked = true;
 	}
 	if (!j->closing)
@@ -197,8 +186,8 @@ static void application_done(struct job *job)
 	while ((e = list_take(&done))) {
 		if (e->adopted)
 			tell_adopted(j, e);
-		else if (e->parked)
-			tell_parked(j, e, false);
+		if (e->parked)
+			parked_tell(j, e, false);
 		if (e->applied)
 			e->applied(e->user, OK);
 		entry_free(e);

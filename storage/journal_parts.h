@@ -160,6 +160,8 @@ struct journal {
 	int64_t taken_ms; /* when the last entry came */
 	struct entry_list pending, to_apply;
 	struct entry_list parked; /* they wait for another program's lock: they count as applied, but are kept */
+	struct parked_mailbox *parked_mailboxes; /* and how many writes each has among them */
+	size_t parked_count;
 	void (*on_changed)(void *user, uint64_t id);
 	void (*on_parked)(void *user, uint64_t id, bool is_parked);
 	void *watching;
@@ -206,6 +208,12 @@ bool entry_is_held(const struct marks *held, struct str operations);
 void entry_hold(struct marks *held, struct str operations);
 
 /* parked.c */
+struct parked_mailbox {
+	uint64_t id;
+	unsigned writes;
+};
+/* The mailboxes of an entry wait, or do so no more; whoever watches is told. */
+void parked_tell(struct journal *j, const struct entry *e, bool is_parked);
 struct filing *filing_new(const struct entry *e, struct filing *next);
 void filing_free(struct filing *f); /* and those behind it */
 /* In a lane, or in replay: each in a file of its own below dir, synced. */

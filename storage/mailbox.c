@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define PARKED_WAIT_MS 10000 /* for another program to give up its lock */
+
 /* --- memory ------------------------------------------------------------------------------------------------------ */
 
 static void idle_remove(struct mailbox *m)
@@ -42,6 +44,7 @@ static void mailbox_free(struct mailbox *m)
 	assert(!m->waiting && !m->changes && !m->shared && !m->alone && !m->watchers && !m->news);
 	tables_remove(m);
 	timer_stop(m->st->w->timers, &m->compact_timer);
+	timer_stop(m->st->w->timers, &m->parked_timer);
 	mailbox_view_drop(m);
 	mailbox_put_free(m);
 	holding_unpin(m->h);
@@ -89,6 +92,7 @@ void mailboxes_free(struct store *st)
 	}
 	while ((n = table_any(&st->mailboxes))) {
 		m = container_of(n, struct mailbox, by_name);
+		mailbox_forget_changes(m);
 		mailbox_unwatch_all(m);
 		assert(!m->pins);
 		idle_remove(m);
@@ -125,6 +129,7 @@ struct mailbox *mailbox_make(struct holding *h, struct str name)
 	m->stem = str_dup(buf_str(&stem));
 	m->waiting_last = &m->waiting;
 	m->changes_last = &m->changes;
+	m->parking_last = &m->parking;
 	buf_free(&stem);
 	table_add(&m->st->mailboxes, &m->by_name, hash_of(h, name));
 	idle_add(m);
@@ -200,6 +205,66 @@ static struct hold *hold_take(struct mailbox *m)
 	return hold;
 }
 
+static void hold_refuse(struct mailbox *m, struct hold *hold, enum err e)
+{
+	hold_forget(hold);
+	mailbox_unpin(m);
+	hold->step(hold->t, e);
+}
+
+/* It would write to a mailbox that another program has locked: it waits apart, so that others may read. */
+static void hold_park(struct mailbox *m, struct hold *hold)
+{
+	if (m->parked_long) {
+		hold_refuse(m, hold, ERR_AGAIN);
+		return;
+	}
+	hold->next = NULL;
+	*m->parking_last = hold;
+	m->parking_last = &hold->next;
+}
+
+/* Those that wait apart wait before all others. */
+static void unpark(struct mailbox *m)
+{
+	if (!m->parking)
+		return;
+	*m->parking_last = m->waiting;
+	if (!m->waiting)
+		m->waiting_last = m->parking_last;
+	m->waiting = m->parking;
+	m->parking = NULL;
+	m->parking_last = &m->parking;
+}
+
+/* It is locked for so long that nobody waits any more: what is durable is answered, what is not begun is refused. */
+static void parked_too_long(void *user)
+{
+	struct mailbox *m = user;
+
+	log_warn("store", NULL, "a mailbox stays locked by another program account=%s mailbox=\"%s\"", m->h->address,
+		m->name);
+	m->parked_long = true;
+	mailbox_pin(m);
+	mailbox_answer_durable(m);
+	unpark(m);
+	mailbox_turn(m);
+	mailbox_unpin(m);
+}
+
+void mailbox_is_parked(struct mailbox *m, bool is_parked)
+{
+	m->parked = is_parked;
+	m->parked_long = false;
+	timer_stop(m->st->w->timers, &m->parked_timer);
+	if (is_parked) {
+		timer_start(m->st->w->timers, &m->parked_timer, PARKED_WAIT_MS, parked_too_long, m);
+		return;
+	}
+	unpark(m);
+	mailbox_turn(m);
+}
+
 /* A broken one is read again as soon as nobody has it. */
 static void reload_look(struct mailbox *m)
 {
@@ -218,6 +283,10 @@ void mailbox_turn(struct mailbox *m)
 	while (m->state == MAILBOX_READY && m->waiting && !m->alone) {
 		struct hold *hold = m->waiting;
 
+		if (m->parked && (hold->alone || hold->t->writes)) {
+			hold_park(m, hold_take(m));
+			continue;
+		}
 		if (hold->alone && (m->shared || m->changes))
 			break;
 		hold_take(m);
@@ -242,13 +311,9 @@ void mailbox_gone(struct mailbox *m, enum err e)
 		mailbox_news_now(m);
 		mailbox_unwatch_all(m);
 	}
-	while (m->waiting) {
-		struct hold *hold = hold_take(m);
-
-		hold_forget(hold);
-		mailbox_unpin(m);
-		hold->step(hold->t, e);
-	}
+	unpark(m);
+	while (m->waiting)
+		hold_refuse(m, hold_take(m), e);
 	mailbox_unpin(m);
 }
 

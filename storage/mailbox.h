@@ -95,7 +95,11 @@ struct mailbox {
 	uint32_t generation;   /* the highest that a new file was made of; 0: none was */
 	int64_t reread_ms;     /* when a reader last had it read again */
 	bool foreign;          /* another program wrote to it since it was read, or may have */
-	unsigned parked;       /* writes that wait until another program gives up its lock */
+	bool adopts;           /* entries of an earlier life wait among them: UIDs of which it does not know */
+	bool parked;           /* writes wait until another program gives up its lock */
+	bool parked_long;      /* nobody else waits for that any more */
+	struct hold *parking, **parking_last; /* that wait for it */
+	struct timer parked_timer;
 	int64_t looked_ms;     /* when it was looked at last */
 	bool untidy;           /* a new generation puts in order what damage or others left */
 	uint64_t garbage_kept; /* a compaction failed at so much garbage: not again before there is more */
@@ -122,6 +126,7 @@ void mailbox_hold_id(struct task *t, struct hold *hold, uint64_t id, struct str 
 void mailbox_release(struct hold *hold);
 void mailbox_pin(struct mailbox *m);
 void mailbox_unpin(struct mailbox *m);
+void mailbox_is_parked(struct mailbox *m, bool is_parked);
 void mailbox_turn(struct mailbox *m);                    /* something changed: whoever may go on now goes on */
 void mailbox_gone(struct mailbox *m, enum err e);        /* out of the tables; those that wait are told e */
 void mailbox_rename(struct mailbox *m, struct str name); /* its files have been renamed */
@@ -185,8 +190,12 @@ void commit_go(struct commit *k, enum entry_class class, task_step *synced, task
 
 /* Goes on when all that is under way now is seen; ERR_AGAIN: it failed. */
 void mailbox_settled(struct task *t, struct mailbox *m, task_step *step);
+/* The same, but at once if it may take long, for another program has the mailbox locked. */
+void mailbox_settled_or_parked(struct task *t, struct mailbox *m, task_step *step);
 void mailbox_message(const struct mailbox *m, uint32_t place, struct message *msg); /* in the view, as it will be */
 struct quota mailbox_sum(const struct mailbox *m); /* of its messages, as they will be */
+void mailbox_answer_durable(struct mailbox *m); /* whoever waits for what is durable waits no longer */
+void mailbox_forget_changes(struct mailbox *m); /* at a stop: they are in the journal */
 void mailbox_publish(struct mailbox *m);           /* what is applied is seen now, unless the view is being made */
 void mailbox_fix(struct mailbox *m);               /* what will be is what is seen: nothing is under way */
 /* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */

@@ -51,6 +51,7 @@ struct commit {
 	bool written;          /* it is, and not durable yet */
 	bool held;             /* whoever waits until it is seen waits for more than its changes */
 	unsigned unseen, left; /* changes not yet seen; not yet through, and whoever looks at them */
+	bool durable;          /* or all that is promised of it */
 	enum err e;
 };
 
@@ -426,19 +427,24 @@ static void look_seen(struct commit *k)
 	seen(k->t, OK);
 }
 
-/* The change is seen, or has failed: who waits for that goes on. */
-static void is_seen(struct change *c)
+static void settled_tell(struct change *c, enum err e)
 {
 	struct settled *settled = c->settled;
-	enum err e = c->failed ? ERR_AGAIN : OK;
 
 	c->settled = NULL;
+	c->settled_last = &c->settled;
 	while (settled) {
 		struct settled *next = settled->next;
 
 		settled->step(settled->t, e);
 		settled = next;
 	}
+}
+
+/* The change is seen, or has failed: who waits for that goes on. */
+static void is_seen(struct change *c)
+{
+	settled_tell(c, c->failed ? ERR_AGAIN : OK);
 	c->commit->unseen--;
 	look_seen(c->commit);
 }
@@ -494,6 +500,34 @@ void mailbox_publish(struct mailbox *m)
 	mailbox_unpin(m);
 }
 
+void mailbox_answer_durable(struct mailbox *m)
+{
+	for (struct change *c = m->changes; c; c = c->next) {
+		struct commit *k = c->commit;
+		task_step *seen = k->durable ? k->seen : NULL;
+
+		if (seen) {
+			k->seen = NULL;
+			seen(k->t, OK);
+		}
+		if (k->durable)
+			settled_tell(c, OK);
+	}
+}
+
+void mailbox_forget_changes(struct mailbox *m)
+{
+	struct change *c;
+
+	while ((c = m->changes)) {
+		m->changes = c->next;
+		c->commit->seen = NULL;
+		commit_less(c->commit);
+		mailbox_unpin(m);
+	}
+	m->changes_last = &m->changes;
+}
+
 void mailbox_settled(struct task *t, struct mailbox *m, task_step *step)
 {
 	struct settled *s;
@@ -509,6 +543,14 @@ void mailbox_settled(struct task *t, struct mailbox *m, task_step *step)
 	s->step = step;
 	*last->settled_last = s;
 	last->settled_last = &s->next;
+}
+
+void mailbox_settled_or_parked(struct task *t, struct mailbox *m, task_step *step)
+{
+	if (m->parked)
+		step(t, OK);
+	else
+		mailbox_settled(t, m, step);
 }
 
 /* --- the journal's word ------------------------------------------------------------------------------------------- */
@@ -548,6 +590,7 @@ static void on_synced(void *user, enum err e)
 	task_step *told = k->synced ? k->synced : k->seen;
 
 	k->e = e;
+	k->durable = !e;
 	if (!e) {
 		if (k->synced)
 			k->synced(k->t, OK);

@@ -59,11 +59,10 @@ static void on_parked(void *user, uint64_t id, bool is_parked)
 
 	if (!m)
 		return;
-	if (is_parked && !m->parked)
+	if (is_parked)
 		log_info("store", NULL, "a mailbox is locked by another program account=%s mailbox=\"%s\"",
 			m->h->address, m->name);
-	if (is_parked || m->parked)
-		m->parked += is_parked ? 1 : -1;
+	mailbox_is_parked(m, is_parked);
 }
 
 /* --- looking --------------------------------------------------------------------------------------------------------- */

@@ -166,6 +166,9 @@ static void load_end(struct load *l, bool scanned, bool whole)
 	mailbox_set_id(m);
 	leaf_mend(m);
 	m->state = MAILBOX_READY;
+	m->adopts = journal_is_parked(m->st->journal, m->seen.head.id);
+	if (m->adopts && !m->parked)
+		mailbox_is_parked(m, true);
 	if (scanned) {
 		tell_index(m, l, whole);
 		quota_changed_elsewhere(m);
@@ -368,7 +371,7 @@ static void scan_match(struct load *l)
 	l->old.uidnext = l->record.head.uidnext > l->m->uidnext ? l->record.head.uidnext : l->m->uidnext;
 	l->old.generation = l->record.head.generation;
 	l->old.clock = l->record.head.clock > l->m->clock ? l->record.head.clock : l->m->clock;
-	l->old.behind = !l->reread;
+	l->old.behind = !l->reread || l->m->adopts;
 	l->scan.known = &l->old;
 	l->scan.lock = l->reread && l->m->st->settings->lock_mailboxes && l->tries < TRIES_MAX;
 	l->scan.r.keywords = l->record.keywords; /* they keep their bits */

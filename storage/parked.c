@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/journal_parts.h"
+#include "storage/operation.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,47 @@
 #include <unistd.h>
 
 #define FILE_BYTES_MAX (1u << 30) /* no segment is longer, nor an entry in it */
+
+static struct parked_mailbox *mailbox_of(const struct journal *j, uint64_t id)
+{
+	for (size_t i = 0; i < j->parked_count; i++)
+		if (j->parked_mailboxes[i].id == id)
+			return &j->parked_mailboxes[i];
+	return NULL;
+}
+
+bool journal_is_parked(const struct journal *j, uint64_t id)
+{
+	return mailbox_of(j, id) != NULL;
+}
+
+static void count_one(struct journal *j, uint64_t id, bool is_parked)
+{
+	struct parked_mailbox *p = mailbox_of(j, id);
+
+	if (!p && is_parked) {
+		j->parked_mailboxes = mem_resize(j->parked_mailboxes, (j->parked_count + 1) * sizeof(*p));
+		p = &j->parked_mailboxes[j->parked_count++];
+		*p = (struct parked_mailbox){ .id = id };
+	}
+	p->writes += is_parked ? 1 : -1;
+	if (!p->writes)
+		*p = j->parked_mailboxes[--j->parked_count];
+	else if (p->writes > 1 || !is_parked)
+		return;
+	if (j->on_parked)
+		j->on_parked(j->watching, id, is_parked);
+}
+
+void parked_tell(struct journal *j, const struct entry *e, bool is_parked)
+{
+	struct unpack u = unpack_of(buf_str(&e->operations));
+	struct operation op;
+
+	while (operation_next(&u, &op))
+		if (operation_of_mailbox(&op))
+			count_one(j, op.id, is_parked);
+}
 
 struct filing {
 	struct filing *next;

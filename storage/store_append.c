@@ -118,6 +118,7 @@ static void append_begin(struct task *t)
 	if (!t)
 		return;
 	o = task_op(t, struct append_op);
+	t->writes = true;
 	name = unpack_name(&t->args);
 	o->mailbox = unpack_str(&t->args);
 	count = unpack_u32(&t->args);

@@ -557,6 +557,7 @@ void copy_handle(struct worker *w, struct request *rq, struct str args)
 	if (!t)
 		return;
 	o = task_op(t, struct copy);
+	t->writes = true;
 	name = unpack_name(&t->args);
 	o->id = unpack_u64(&t->args);
 	o->source = unpack_str(&t->args);

@@ -171,6 +171,7 @@ void deliver_handle(struct worker *w, struct request *rq, struct str args)
 	if (!t)
 		return;
 	o = task_op(t, struct deliver_op);
+	t->writes = true;
 	o->arrivals.list = &o->one;
 	o->arrivals.count = 1;
 	name = unpack_name(&t->args);

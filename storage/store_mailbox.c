@@ -221,7 +221,7 @@ static void status_held(struct task *t, enum err e)
 	if (e)
 		task_end(t, e, STR_NONE);
 	else
-		mailbox_settled(t, s->hold.m, status_answer);
+		mailbox_settled_or_parked(t, s->hold.m, status_answer);
 }
 
 static void status_looked(struct task *t, enum err e)

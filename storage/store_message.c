@@ -258,6 +258,8 @@ static struct changing *changing_new(struct task *t)
 {
 	struct changing *c = task_op(t, struct changing);
 
+	t->writes = true;
+
 	c->id = unpack_u64(&t->args);
 	c->mailbox = unpack_str(&t->args);
 	c->uids = ranges_unpack(&t->args, &t->memory, &c->count);

@@ -72,7 +72,7 @@ static void select_held(struct task *t, enum err e)
 	if (e)
 		task_end(t, e, STR_NONE);
 	else
-		mailbox_settled(t, s->hold.m, select_view);
+		mailbox_settled_or_parked(t, s->hold.m, select_view);
 }
 
 static void select_looked(struct task *t, enum err e)

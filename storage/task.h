@@ -26,6 +26,7 @@ struct task {
 	struct unpack args;        /* what the handler has not read yet */
 	struct str address;        /* concerned: an account's, or "@domain" */
 	struct holding *h;         /* the account's; NULL before task_account */
+	bool writes;               /* a mailbox that another program has locked is waited for, for a while */
 	bool founds;               /* it makes the account: that may be absent */
 	bool any_kind;             /* it is about a name, which need not be an account */
 	bool keeps;                /* the asker keeps what it is about until it is answered: durable then */

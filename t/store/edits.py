@@ -17,7 +17,7 @@ from mail import SENDER, done, flags_of, imap_session, literals, numbered, send
 from postern import Failed, Server, wait_until
 
 tap.need("mutt", "formail", "procmail", "tmux")
-LIMIT_S = 10
+LIMIT_S = 60
 
 
 class Watched:
@@ -190,12 +190,62 @@ def test_restored(server):
         box.becomes(numbers(7))
 
 
+def listed(server, account):
+    with imap_session(server, account) as fresh:
+        return len(done(fresh.uid("SEARCH", "ALL"))[0].split())
+
+
+def test_locked(server):
+    box = Watched(server, "test0004", numbered(range(2)))
+    with tap.test("while another program has a mailbox locked, mail for it waits and the mailbox can be read"):
+        with locked(box.mbox):
+            size = os.path.getsize(box.mbox)
+            send(server, [box.account], numbered([2]))
+            assert listed(server, box.account) == 2 and os.path.getsize(box.mbox) == size
+    with tap.test("others' mail does not wait"):
+        with locked(box.mbox):
+            send(server, [box.account], numbered([3]))
+            send(server, ["test0005"], numbered([0]))
+            wait_until(lambda: listed(server, "test0005") == 1, LIMIT_S, "mail of another account")
+            with open(box.mbox, "ab") as file:
+                file.write(b"From mda@example.test Mon Nov 23 05:40:43 2026\n"
+                           + numbered([4])[0].replace(b"\r\n", b"\n") + b"\n")
+    with tap.test("it comes when the lock is given up, behind what the other program wrote"):
+        box.becomes(numbers(*range(5)))
+    with tap.test("locked for long, what is durable is answered, what is not begun is refused; checkpoints go on"):
+        with locked(box.mbox):
+            done(box.imap.append("INBOX", None, None, numbered([5])[0]))
+            status, why = box.imap.append("INBOX", None, None, numbered([6])[0])
+            assert status == "NO", why
+            send(server, [box.account], numbered([7]))  # the acceptor's queue takes it
+            assert listed(server, box.account) == 5
+        box.becomes(numbers(*range(6), 7))
+    for how in ("kill -9", "a stop"):
+        with tap.test(f"mail that waits for a lock outlives {how}, and waits on while it is locked"):
+            place = len(box.seen) + 1
+            with locked(box.mbox):
+                size = os.path.getsize(box.mbox)
+                send(server, [box.account], numbered([place]))
+                if how == "a stop":
+                    server.stop()
+                else:
+                    server.kill()
+                server.start()
+                assert listed(server, box.account) == len(box.seen)
+                assert os.path.getsize(box.mbox) == size
+            box.imap = imap_session(server, box.account)
+            box.becomes({**box.flags(), f"number {place}": ()})
+            assert not [name for slot in os.listdir(f"{server.store}/journal") if slot.isdigit()
+                        for name in os.listdir(f"{server.store}/journal/{slot}") if name.startswith("aside")]
+
+
 def main():
-    with Server(users=6) as server:
+    with Server(users=8, set=['sending.retry {"1s"}']) as server:
         test_appended(server)
         test_replaced(server)
         test_mutt(server)
         test_restored(server)
+        test_locked(server)
     tap.done()
 
 
