@@ -53,7 +53,7 @@ OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c,$(SOURCES)))
 UNITS   := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard t/unit/*.c)))
 FUZZERS := $(patsubst %.c,build/fuzz/%,$(sort $(wildcard t/fuzz/*.c)))
 # Those that cross threads and processes run under ThreadSanitizer too.
-THREADED := $(patsubst t/unit/%.c,build/tsan/t/unit/%,$(wildcard $(patsubst %,t/unit/%.c,ring call lane journal)))
+THREADED := $(patsubst t/unit/%.c,build/tsan/t/unit/%,$(wildcard $(patsubst %,t/unit/%.c,ring call lane journal journal_relaxed)))
 # Simple tests run before hard ones, so the first failure is the cause.
 SCRIPTS := $(shell find t -mindepth 2 \( -name '*.t' -o -name '*.py' \) ! -path 't/lib/*' | sort) $(wildcard t/*.py)
 HARD    := t/sending/% t/clients/% t/corpus.py t/crash/%
