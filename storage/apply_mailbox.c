@@ -206,7 +206,17 @@ static bool head_read(const struct files *f, const struct operation *op, struct 
 	return n >= 0;
 }
 
-/* How the file goes on from there: 1: as head; -1: with other bytes; 0: with a NUL, or not at all. */
+/* Whether `bytes` may be what a power cut left of head: where they differ there was no write, so there is a NUL. */
+static bool is_torn(const char *bytes, struct str head)
+{
+	for (size_t i = 0; i < head.len; i++)
+		if (bytes[i] && bytes[i] != head.p[i])
+			return false;
+	return true;
+}
+
+/* How the file goes on from there: 1: as head; -1: with other bytes; 0: with a NUL, with what a power cut left of head, or
+ * not at all. */
 static int compare_at(int fd, uint64_t at, struct str head)
 {
 	struct buf b = { 0 };
@@ -215,7 +225,7 @@ static int compare_at(int fd, uint64_t at, struct str head)
 
 	if (n > 0 && !memcmp(buf_data(&b), head.p, (size_t)n))
 		same = 1;
-	else if (n > 0 && !buf_data(&b)[0])
+	else if (n > 0 && (!buf_data(&b)[0] || is_torn(buf_data(&b), str_cut(head, 0, (size_t)n))))
 		same = 0;
 	buf_free(&b);
 	return same;
@@ -304,7 +314,7 @@ static int find_elsewhere(const struct operation *op, struct touched *t, struct 
 	found = find(t->fd, &w, &where);
 	if (found <= 0)
 		return found;
-	if (where >= w.line_at && compare_at(t->fd, where - w.line_at, head) == 1)
+	if (where >= w.line_at && compare_at(t->fd, where - w.line_at, head) >= 0)
 		t->shift = where - w.line_at - op->offset;
 	else
 		t->done = true; /* another program wrote it anew */

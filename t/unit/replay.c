@@ -56,6 +56,34 @@ static void test_everything(void)
 	ok(journal_begin() && file_is("a/settings", "changed since"), "replayed is settled: it is not done once more");
 }
 
+/* Of a message of several pages a power cut left some; the others are holes. */
+static void test_holes_in_message(void)
+{
+	static const char head[] = "From x\nX-UID: 5\nX-Postern: 1 2 3\n\n";
+	static const char zeros[4096];
+	char *text = mem_alloc(20001);
+	bool right = true;
+
+	memset(text, 'y', 20000);
+	memcpy(text, head, sizeof(head) - 1);
+	memcpy(text + 19998, "\n\n", 3);
+	for (unsigned pages = 0; pages < 32; pages++) {
+		int fd;
+
+		append_applied(entry_text("a/holes.mbox", 9, 0, text));
+		journal_crash();
+		fd = openat(worker.directory, "a/holes.mbox", O_WRONLY | O_CLOEXEC);
+		for (unsigned p = 0; p < 5; p++)
+			if (pages & 1u << p && pwrite(fd, zeros, p < 4 ? 4096 : 20000 - 16384, p * 4096) < 0)
+				abort();
+		close(fd);
+		right &= journal_begin() && file_is("a/holes.mbox", text);
+		unlinkat(worker.directory, "a/holes.mbox", 0);
+	}
+	ok(right, "whichever pages of a message reached the disk, it is whole again");
+	free(text);
+}
+
 static void test_checkpoint(void)
 {
 	append_applied(entry_text("before", 0, 0, "x"));
@@ -511,6 +539,7 @@ int main(void)
 	store_begin();
 	ok(journal_begin(), "a journal is made");
 	test_everything();
+	test_holes_in_message();
 	test_checkpoint();
 	test_names();
 	test_torn();
