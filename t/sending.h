@@ -296,12 +296,6 @@ void queue_listen(struct queue *q, const struct queue_listener *l, void *user)
 	q->user = user;
 }
 
-const char *queue_id_print(char text[QUEUE_ID_SIZE], uint64_t id)
-{
-	snprintf(text, QUEUE_ID_SIZE, "q0-%llx", (unsigned long long)id);
-	return text;
-}
-
 struct opening {
 	struct call *handle, *later;
 	struct queue_message *m;
