@@ -62,7 +62,7 @@ void entry_rename(struct entry *e, struct str from, struct str to); /* replaces;
 /* What the entry renames to `path` takes its place only as long as that is the file of this stamp; else all that it
  * renames is unlinked, and whoever watches the journal is told. */
 void entry_expect(struct entry *e, struct str path, const struct stamp *stamp);
-void entry_remove(struct entry *e, struct str path);                /* a file or directory tree, moved to deleted/ */
+void entry_remove(struct entry *e, struct str path); /* a file or directory tree, moved to deleted/ */
 /* All earlier writes to files of mailbox `id` are durable in their files by now and must not be written again:
  * said in the same entry as a rename, a remove or a new generation. */
 void entry_settled(struct entry *e, uint64_t id);
@@ -104,7 +104,7 @@ void journal_watch(struct journal *j, void (*changed)(void *user, uint64_t id),
 	void (*parked)(void *user, uint64_t id, bool is_parked), void *user);
 bool journal_is_parked(const struct journal *j, uint64_t id);
 bool journal_needs(const struct journal *j, struct str spool); /* for an entry that is parked */
-struct files *journal_files(struct journal *j); /* for jobs of the files lane alone */
+struct files *journal_files(struct journal *j);                /* for jobs of the files lane alone */
 
 /* Opens this worker's journal: replays what is there (blocking: at a start), then is empty. ERR_NEVER: it cannot
  * be used; the log says why. */

@@ -38,10 +38,10 @@ struct entry {
 	bool ours;    /* a checkpoint's */
 	bool awaited; /* somebody waits for `applied` */
 	bool set_aside;
-	bool again; /* it was applied, or a part of it, or may have been */
-	bool parked; /* it is, or was: whoever watches was told */
-	bool adopted; /* it is of an earlier life */
-	bool filed;  /* it is in a file of its own, too */
+	bool again;                 /* it was applied, or a part of it, or may have been */
+	bool parked;                /* it is, or was: whoever watches was told */
+	bool adopted;               /* it is of an earlier life */
+	bool filed;                 /* it is in a file of its own, too */
 	enum err e;                 /* what a refused one is told */
 	uint64_t sequence, spooled; /* spooled: bytes that it takes from spools */
 	entry_done *synced, *applied;
@@ -101,9 +101,9 @@ struct checkpoint { /* a job of the files lane, the index lane and the slow lane
 	struct files *files;
 	int store, dir;
 	uint64_t life, from;
-	struct filing *filing;   /* entries that are parked, to be written to files before it passes them */
-	struct marks *parked;    /* their sequences */
-	bool again;              /* a sync failed: what was applied from there on is to be written once more */
+	struct filing *filing; /* entries that are parked, to be written to files before it passes them */
+	struct marks *parked;  /* their sequences */
+	bool again;            /* a sync failed: what was applied from there on is to be written once more */
 	struct sync_list list;
 	enum err e;
 	bool asked;
