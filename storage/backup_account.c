@@ -118,6 +118,8 @@ static void copied(struct task *t, enum err e)
 
 	for (size_t i = 0; i < COUNT(suffixes); i++)
 		more |= b->copies[i].path != NULL;
+	if (!e && t->st->stop) /* a large account is not waited for */
+		e = ERR_AGAIN;
 	if (!e && more)
 		task_in_lane(t, t->st->w->slow, copy_work, copied);
 	else

@@ -83,7 +83,11 @@ static enum err scan_step(struct staged *s, int store, const char *to, struct bu
 			.directory = store, .stem = s->path, .mbox_max = UINT64_MAX, .state_max = UINT64_MAX
 		};
 	}
-	if (!e && (e = mailbox_scan_step(&s->scan, &done))) {
+	if (!e && (e = mailbox_scan_step(&s->scan, &done)) == ERR_NEVER && !s->fresh) {
+		log_warn("backup", NULL, "comes back as it is, for it cannot be read mailbox=%s", s->stem);
+		s->stage = STAGE_DONE;
+		e = OK;
+	} else if (e) {
 		buf_clear(why);
 		buf_printf(why, "the backup's %s cannot be read: %s", s->stem, err_text(e));
 	}

@@ -87,8 +87,8 @@ static void file_done(struct task *t, enum err e)
 	const struct queue_backup *b = t->op;
 	bool last = b->next == b->count && !b->copy.path;
 
-	if (e)
-		kept_end(t, e);
+	if (e || t->st->stop)
+		kept_end(t, e ? e : ERR_AGAIN);
 	else
 		task_in_lane(t, t->st->w->slow, file_work, last ? kept_end : file_done);
 }

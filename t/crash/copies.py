@@ -14,6 +14,7 @@ ROUNDS says how many copies are made by each tool (1 in make check); SEED repeat
 
 import collections
 import contextlib
+import glob
 import imaplib
 import json
 import os
@@ -305,15 +306,59 @@ def play_round(server, tool, number):
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def test_torn(server):
+    """A tool may read a file while a message is being written to it, and the journal before that."""
+    account = "torn"
+    folder = tempfile.mkdtemp(prefix="postern-copy-")
+    try:
+        for n in range(3):
+            with smtplib.SMTP(server.host, server.ports["smtp"], timeout=WAIT_S) as smtp:
+                smtp.sendmail(SENDER, [server.address(account)], make_message(f"torn-{n}"))
+        before = read_all(server, account)["INBOX"]
+        server.stop()
+        shutil.copytree(server.store, os.path.join(folder, "store"))
+        subprocess.run(["chown", "-R", "--reference", server.store, folder], check=True)
+        copied = server_of_copy(folder, server)
+        mbox = copied.mailbox_file(account)
+        with open(mbox, "rb+") as file:
+            file.truncate(file.read().rindex(b"X-Load-Id: torn-2") + 30)
+        for segment in glob.glob(os.path.join(folder, "store", "journal", "*", "segment.*")):
+            os.unlink(segment)  # else it is whole again
+        with copied, tap.test("a message of which a copy has only the beginning is none; its UID goes to no other"):
+            validity, messages = read_all(copied, account)["INBOX"]
+            assert (validity, messages) == (before[0], {uid: n for uid, n in before[1].items() if n != "torn-2"})
+            deliver_new(copied, [account], "torn-new")
+            messages = read_all(copied, account)["INBOX"][1]
+            assert len(messages) == 4 and min(sorted(messages)[2:]) > SKIPPED, messages
+        shutil.rmtree(os.path.join(folder, "store"))
+        shutil.copytree(server.store, os.path.join(folder, "store"))
+        shutil.rmtree(os.path.join(folder, "store", "journal"))
+        subprocess.run(["chown", "-R", "--reference", server.store, folder], check=True)
+        with server_of_copy(folder, server) as copied, tap.test("without its journal a store has all that was settled"):
+            assert read_all(copied, account)["INBOX"] == before
+            deliver_new(copied, [account], "torn-new")
+            assert max(read_all(copied, account)["INBOX"][1]) > SKIPPED
+            copied.restart()
+            deliver_new(copied, [account], "torn-once")
+            assert max(read_all(copied, account)["INBOX"][1]) < 2 * SKIPPED, "it skips once"
+        server.start()
+        with tap.test("the original skips nothing"):
+            deliver_new(server, [account], "torn-old")
+            assert max(read_all(server, account)["INBOX"][1]) < SKIPPED
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
     tap.note(f"SEED={SEED}")
     tools = (by_tar, by_rsync, by_cp)
-    with Server(users=ACCOUNTS * ROUNDS * len(tools), workers=2,
+    with Server(users=ACCOUNTS * ROUNDS * len(tools), workers=2, accounts=["torn"],
                 set=["store.compact_share 5", "journal.checkpoint 500ms"]) as server:
         for number in range(ROUNDS * len(tools)):
             play_round(server, tools[number % len(tools)], number)
             if tap.failed:
                 break
+        test_torn(server)
     tap.done()
 
 
