@@ -1,6 +1,7 @@
 /* Lists of files in a backup: whatever they hold, what is told of them lies within, and says where a file is. */
 #include "storage/backup_files.h"
 #include "storage/operation.h"
+#include "storage/path.h"
 #include "storage/restore_parts.h"
 #include <stdlib.h>
 
