@@ -288,7 +288,7 @@ def test_elsewhere(server, at, before):
 
 
 def test_interrupted(server, at):
-    many = "".join(f"many{n}@{server.domain} {PASSWORD}\n" for n in range(1500))
+    many = "".join(f"many{n}@{server.domain} {PASSWORD}\n" for n in range(500))
     server.command("account", "add", "--batch", input=many)
 
     def begun(name):
