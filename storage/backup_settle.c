@@ -149,7 +149,7 @@ enum err backup_settle(int directory)
 	if (!copy) {
 		log_error("backup", NULL,
 			"this directory is a backup, whose files may be another store's: start the server on a copy of "
-		        "it");
+			"it");
 		return ERR_NEVER;
 	}
 	log_info("backup", NULL, "this is a copy of a backup: it becomes a store");

@@ -92,12 +92,12 @@ struct mailbox {
 	bool news;
 	struct timer compact_timer; /* until a new generation is begun */
 	bool compacting;
-	uint32_t generation;   /* the highest that a new file was made of; 0: none was */
-	int64_t reread_ms;     /* when a reader last had it read again */
-	bool foreign;          /* another program wrote to it since it was read, or may have */
-	bool adopts;           /* entries of an earlier life wait among them: UIDs of which it does not know */
-	bool parked;           /* writes wait until another program gives up its lock */
-	bool parked_long;      /* nobody else waits for that any more */
+	uint32_t generation; /* the highest that a new file was made of; 0: none was */
+	int64_t reread_ms;   /* when a reader last had it read again */
+	bool foreign;        /* another program wrote to it since it was read, or may have */
+	bool adopts;         /* entries of an earlier life wait among them: UIDs of which it does not know */
+	bool parked;         /* writes wait until another program gives up its lock */
+	bool parked_long;    /* nobody else waits for that any more */
 	struct hold *parking, **parking_last; /* that wait for it */
 	struct timer parked_timer;
 	int64_t looked_ms;     /* when it was looked at last */
@@ -194,8 +194,8 @@ void mailbox_settled(struct task *t, struct mailbox *m, task_step *step);
 void mailbox_settled_or_parked(struct task *t, struct mailbox *m, task_step *step);
 void mailbox_message(const struct mailbox *m, uint32_t place, struct message *msg); /* in the view, as it will be */
 struct quota mailbox_sum(const struct mailbox *m); /* of its messages, as they will be */
-void mailbox_answer_durable(struct mailbox *m); /* whoever waits for what is durable waits no longer */
-void mailbox_forget_changes(struct mailbox *m); /* at a stop: they are in the journal */
+void mailbox_answer_durable(struct mailbox *m);    /* whoever waits for what is durable waits no longer */
+void mailbox_forget_changes(struct mailbox *m);    /* at a stop: they are in the journal */
 void mailbox_publish(struct mailbox *m);           /* what is applied is seen now, unless the view is being made */
 void mailbox_fix(struct mailbox *m);               /* what will be is what is seen: nothing is under way */
 /* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */

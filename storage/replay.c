@@ -46,7 +46,7 @@ struct replay {
 	struct marks *late;    /* at the start: new generations that come too late, by sequence, counted from 1 */
 	struct marks *filed;   /* the same of entries in files of their own that are applied now */
 	const struct marks *parked;
-	uint64_t sequence;     /* being replayed */
+	uint64_t sequence; /* being replayed */
 	uint64_t applied;
 	bool removes;   /* there are such */
 	bool set_aside; /* one was at least */
@@ -90,7 +90,8 @@ static enum err learn(void *user, uint64_t sequence, struct str entry)
 	while (operation_next(&u, &op))
 		switch (op.kind) {
 		case OP_SETTLED:
-			if (!r->copy && !late) /* late: its files are not what it knew: a power cut may have changed them */
+			if (!r->copy &&
+				!late) /* late: its files are not what it knew: a power cut may have changed them */
 				marks_raise(r->settled, id_key(&op.id), sequence + 1);
 			break;
 		case OP_RENAME:
@@ -420,7 +421,7 @@ static enum err begin_new(int store, int dir, struct base *b, const struct names
 	if (count || damaged) { /* the base is written before the first of them */
 		log_error("journal", NULL,
 			"THE BASE IS %s: THE JOURNAL IS SET ASIDE, what was in it alone is in segments=%zu and not "
-		        "served",
+			"served",
 			damaged ? "DAMAGED" : "MISSING", count);
 		e = set_aside_all(dir, files, count);
 		if (!e)
@@ -477,8 +478,7 @@ enum err replay_copy(int store, int dir, struct base *b, struct names *names)
 	return replay_as(store, dir, b, names, true);
 }
 
-enum err replay_again(
-	int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto, const struct marks *parked)
+enum err replay_again(int dir, struct files *f, uint64_t life, uint64_t from, uint64_t upto, const struct marks *parked)
 {
 	struct replay r = { .dir = dir, .files = f, .parked = parked };
 	struct scan s = { 0 };

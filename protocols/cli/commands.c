@@ -59,7 +59,7 @@ const struct command cli_commands[] = {
 	{ "fsck", "[--repair] [--json] USER@DOMAIN\n[--repair] [--json] --all",
 		"Looks an account or the whole store over while the server serves: mailboxes against what the index "
 		"knows, state files, settings, the queue, what is left over or set aside, modes. Each problem is a "
-	        "line with "
+		"line with "
 		"account, mailbox, UID and file, and what --repair does about it: makes an index anew, writes a "
 		"mailbox's files anew with the old ones set aside, removes what was left half made, corrects modes. "
 		"Nothing is thrown away. Exit status 1: there are problems left.",
@@ -70,19 +70,19 @@ const struct command cli_commands[] = {
 		index_run },
 	{ "backup", "[--json] [--account USER@DOMAIN] DIR",
 		"Takes a consistent copy of the store into DIR, which is made, or is empty, while the server goes on: "
-	        "all "
+		"all "
 		"that was acknowledged before is in it. Where DIR is on the store's file system, files of mail are "
-	        "hard "
+		"hard "
 		"links, which take no room; elsewhere they are copies. With --account it is one account's. A backup is "
 		"whole when it has a file `manifest`. A server may be started on a copy of DIR (cp -a), not on DIR "
-	        "itself.",
+		"itself.",
 		backup_run },
 	{ "restore",
 		"[--json] [--merge | --to USER@DOMAIN] DIR USER@DOMAIN\n"
 		"[--json] [--replace | --to NAME] DIR USER@DOMAIN MAILBOX\n"
 		"[--json] [--to NAME] DIR USER@DOMAIN MAILBOX UID",
 		"Brings back an account, a mailbox or a message from the backup in DIR, with UIDs, flags and dates, "
-	        "while "
+		"while "
 		"the server goes on. An account must have been deleted, or gets another name by --to; with --merge it "
 		"may be there, and mailboxes that it has come back below Restored/. So does a mailbox that is there, "
 		"unless --to names another or --replace says that the present one goes. A message is appended to its "
