@@ -36,7 +36,7 @@ struct parsed { /* an envelope taken apart; the lane's until it is told */
 
 struct copying {
 	struct queue_copy copy;
-	struct copying *next;
+	struct copying *next, **link; /* of all copies */
 	struct queue *q;
 	struct queue_segment *segment; /* NULL: not known yet */
 	uint64_t offset;
@@ -81,17 +81,15 @@ static void parsed_unref(struct parsed *p)
 
 static void copying_free(struct copying *c)
 {
-	struct copying **at = &c->q->copies;
-
 	if (c->copy.message)
 		c->copy.message->users--;
 	c->copy.message = NULL;
 	c->freed = true;
 	if (c->running)
 		return;
-	while (*at != c)
-		at = &(*at)->next;
-	*at = c->next;
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
 	if (c->segment)
 		segment_copy_closed(c->segment);
 	call_cancel(c->telling);
@@ -339,6 +337,9 @@ struct call *queue_open(struct queue *q, struct queue_message *m, queue_open_don
 	c->user = user;
 	c->copy.id = m->id;
 	c->next = q->copies;
+	c->link = &q->copies;
+	if (c->next)
+		c->next->link = &c->next;
 	q->copies = c;
 	c->handle = call_steps(dropped, c);
 	if (m->users == UINT16_MAX) {

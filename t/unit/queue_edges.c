@@ -348,6 +348,76 @@ static void test_readable(void)
 	end_all();
 }
 
+/* --- very many ------------------------------------------------------------------------------------------------------- */
+
+#define RECIPIENTS 500 /* more than are dealt with in one go */
+
+static void test_long_list(void)
+{
+	struct queue_recipient to[RECIPIENTS];
+	struct queue_envelope e = { .recipients = to, .count = RECIPIENTS, .arrived_s = NOW_S };
+	struct queue_item *ends[1];
+	struct queue_put p = { .envelope = &e, .bytes = STR(TEXT), .before = STR("X-Before: it\n"), .ends = ends };
+	struct queue_copy *c;
+	uint64_t id;
+
+	fresh();
+	conf_set_text("queue", "recipients", "1000");
+	queue_reload(w);
+	put_to(w, "a@far.test", TEXT);
+	id = put_id;
+	ends[0] = item_of(w, id, 0);
+	p.end_count = 1;
+	for (unsigned i = 0; i < RECIPIENTS; i++)
+		to[i] = (struct queue_recipient){ .number = i, .address = STR("b@far.test") };
+	call_cancel(queue_put(w->queue, &p, on_put, NULL));
+	turn_for(50);
+	ok(queue_totals(w->queue).messages == 1 && item_of(w, id, 0)->state == ITEM_WAITS,
+		"a put of very many that is given up at once is none, and what it was to end waits as before");
+	to[RECIPIENTS - 1].address = STR("line\nend@far.test");
+	ok(put(w, &p) == ERR_MISTAKE && item_of(w, id, 0)->state == ITEM_WAITS,
+		"so it is if what cannot be written comes late in it");
+	to[RECIPIENTS - 1].address = STR("last@far.test");
+	ok(!put(w, &p) && !queue_find(w->queue, id) && queue_totals(w->queue).items == RECIPIENTS,
+		"one of very many is put whole, and ends what it is to end");
+	stop_all();
+	begin_again(1);
+	c = open_message(w, put_id);
+	ok(c && c->envelope.count == RECIPIENTS && str_eq(read_copy(c), STR("X-Before: it\n" TEXT)) &&
+			str_eq(c->envelope.recipients[RECIPIENTS - 1].address, STR("last@far.test")),
+		"and is read as it was put");
+	queue_copy_free(c);
+	end_all();
+}
+
+static struct queue_copy *readers[UINT16_MAX];
+static size_t reader_count, put_off;
+
+static void on_reader(void *user, enum err e, struct queue_copy *c)
+{
+	(void)user;
+	put_off += e == ERR_AGAIN;
+	if (!e)
+		readers[reader_count++] = c;
+}
+
+/* As many as can be counted. */
+static void test_readers(void)
+{
+	fresh();
+	put_to(w, "a@far.test", TEXT);
+	turn_for(50);
+	queue_copy_free(open_message(w, put_id)); /* so that the file is open, and warm */
+	for (unsigned i = 0; i <= UINT16_MAX; i++)
+		queue_open(w->queue, queue_find(w->queue, put_id), on_reader, NULL);
+	TURN_UNTIL(reader_count + put_off > UINT16_MAX);
+	ok(reader_count == UINT16_MAX && put_off == 1, "one reader more than a message bears is put off");
+	while (reader_count)
+		queue_copy_free(readers[--reader_count]);
+	ok(!queue_find(w->queue, put_id)->users, "and in the end nobody reads it");
+	end_all();
+}
+
 int main(void)
 {
 	log_to_nothing();
@@ -361,6 +431,8 @@ int main(void)
 	test_state_lines();
 	test_damage();
 	test_readable();
+	test_long_list();
+	test_readers();
 	queue_test_end();
 	return done();
 }
