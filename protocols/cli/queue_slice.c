@@ -218,14 +218,14 @@ static void ordered(void *user)
 	answer(user);
 }
 
-/* One of those that were opened. An order is told as done when it lasts. */
+/* One of those that were opened. An order is told as done when all of it lasts. */
 static void picked_step(void *user)
 {
 	struct slice *s = user;
 	struct queue_copy *copy = s->done < s->count ? s->picked[s->done].copy : NULL;
 
 	if (s->done++ >= s->count) {
-		if (s->ask.task == SLICE_ORDER && !s->w->stopping)
+		if (s->ask.task == SLICE_ORDER && s->answer.last && !s->w->stopping)
 			queue_when_written(s->w->queue, ordered, s);
 		else
 			answer(s);
