@@ -45,6 +45,7 @@ struct load {
 	uint64_t head_id;         /* that the state file begins with; 0: none */
 	struct mailbox_known old; /* what was known */
 	bool has_old, renewed;
+	bool remembered; /* the index knew of UIDs that the files say nothing of */
 	struct files *files;
 	struct timer again;
 	unsigned tries; /* more, for it was locked, or changed again */
@@ -119,7 +120,7 @@ static void complete(struct mailbox *m, const struct load *l, bool skips)
 		change_line_ends(c, s->lacks);
 	if (!s->has_head && !m->state_end)
 		change_head(c, s->known ? m->uidnext : s->uidnext);
-	if (skips || s->gone)
+	if (skips || s->gone || l->remembered)
 		change_uidnext(c);
 	commit_go(k, ENTRY_SMALL, NULL, NULL);
 }
@@ -174,7 +175,7 @@ static void load_end(struct load *l, bool scanned, bool whole)
 		quota_changed_elsewhere(m);
 	}
 	m->untidy = (whole && !l->scan.has_head && m->state_end) || l->scan.untidy;
-	if (skips || (scanned && (l->scan.lacks || (l->scan.gone && !l->renewed) || (whole && !l->scan.has_head))))
+	if (skips || l->remembered || (scanned && (l->scan.lacks || (l->scan.gone && !l->renewed) || (whole && !l->scan.has_head))))
 		complete(m, l, skips);
 	load_free(l);
 	compact_if_due(m);
@@ -207,7 +208,8 @@ static void remember(struct load *l)
 
 	if (!l->known || now->id != was->id || now->uidvalidity != was->uidvalidity)
 		return;
-	if (now->uidnext < was->uidnext)
+	l->remembered = now->uidnext < was->uidnext;
+	if (l->remembered)
 		now->uidnext = was->uidnext;
 	if (now->clock < was->clock)
 		now->clock = was->clock;
