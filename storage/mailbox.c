@@ -41,7 +41,7 @@ static void tables_remove(struct mailbox *m)
 
 static void mailbox_free(struct mailbox *m)
 {
-	assert(!m->waiting && !m->changes && !m->shared && !m->alone && !m->watchers && !m->news);
+	assert(!m->waiting && !m->changes && !m->making && !m->shared && !m->alone && !m->watchers && !m->news);
 	tables_remove(m);
 	timer_stop(m->st->w->timers, &m->compact_timer);
 	timer_stop(m->st->w->timers, &m->parked_timer);
@@ -93,6 +93,7 @@ void mailboxes_free(struct store *st)
 	while ((n = table_any(&st->mailboxes))) {
 		m = container_of(n, struct mailbox, by_name);
 		mailbox_forget_changes(m);
+		mailbox_view_forget(m);
 		mailbox_unwatch_all(m);
 		assert(!m->pins);
 		idle_remove(m);

@@ -1,12 +1,13 @@
 /* mailbox.h - a mailbox as its owner holds it in memory.
  *
- * Twice: as it is seen (`seen`, and the view), which is what has been applied to the files; and as it will be when all
- * that is under way is applied (uidnext, mbox_end ...), on which the next change builds. A change is fixed in one turn
- * of the loop: its UIDs, places in the files and clock; it then goes through the journal, and when it is applied it is
- * seen: index, view, watchers, in that order, and only then is it answered.
+ * Twice: as it is seen (`seen`, and the view), and as it will be when all that is under way is applied (uidnext, mbox_end
+ * ...), on which the next change builds. A change is fixed in one turn of the loop: its UIDs, places in the files and
+ * clock; it then goes through the journal, and when it is applied it is seen: index, view, watchers, in that order, and
+ * only then is it answered. Flags and expunges are seen as soon as the journal has them: so they are made also while a
+ * full disk lets no file grow.
  * Always: (1) changes of a mailbox are synced, applied and seen in the order in which they were fixed; (2) nobody is
- * told of what is not yet applied; (3) UIDs and clock only grow, also over a failed change; (4) while a task holds the
- * mailbox alone nothing is under way and nobody else holds it.
+ * told of a message that is not yet in its file; (3) UIDs and clock only grow, also over a failed change; (4) while a
+ * task holds the mailbox alone nothing is under way and nobody else holds it.
  *
  *   mailbox.c          finding, holding, letting go
  *   mailbox_load.c     from index and files into memory
@@ -31,6 +32,7 @@
 #define INBOX STR("INBOX")
 
 struct change;
+struct making;
 struct mailbox_scan;
 
 struct hold {                      /* a task's use of a mailbox: in the task's memory */
@@ -84,7 +86,8 @@ struct mailbox {
 	char *view_path;
 	uint64_t lineage; /* views of the same lineage have the same places */
 	uint32_t view_cap;
-	bool view_making; /* what is applied is seen only when it is made */
+	bool view_making;      /* what is applied is seen only when it is made */
+	struct making *making; /* of one from the files, which lack something still; NULL else */
 	struct view_wait *view_waits;
 	struct watcher *watchers;
 	size_t watcher_count;
@@ -196,6 +199,7 @@ void mailbox_message(const struct mailbox *m, uint32_t place, struct message *ms
 struct quota mailbox_sum(const struct mailbox *m); /* of its messages, as they will be */
 void mailbox_answer_durable(struct mailbox *m);    /* whoever waits for what is durable waits no longer */
 void mailbox_forget_changes(struct mailbox *m);    /* at a stop: they are in the journal */
+bool mailbox_is_ahead(const struct mailbox *m);    /* something is seen that the files do not say yet */
 void mailbox_publish(struct mailbox *m);           /* what is applied is seen now, unless the view is being made */
 void mailbox_fix(struct mailbox *m);               /* what will be is what is seen: nothing is under way */
 /* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */
@@ -292,6 +296,8 @@ void mailbox_scan_amiss(struct mailbox_scan *s, enum scan_amiss what, uint32_t u
 void mailbox_view(struct task *t, struct mailbox *m, task_step *step);
 bool view_grow(struct mailbox *m, uint32_t more); /* true: it has no room and is being made anew */
 void mailbox_view_drop(struct mailbox *m);        /* its readers look for another */
+void mailbox_view_go_on(struct mailbox *m);       /* the files may say now what one that is being made waits for */
+void mailbox_view_forget(struct mailbox *m);      /* that one, at a stop */
 /* Adds to what the worker in that slot has selected, or takes away. */
 void mailbox_watch(struct mailbox *m, unsigned slot, int sessions, int claims);
 void mailbox_unwatch_all(struct mailbox *m);

@@ -2,8 +2,9 @@
  *   commit_new, commit_change, change_... , commit_go   in one turn: UIDs, places and clock are given, the entry made
  *   synced    it is durable: a delivery is answered
  *   applied   the files say so; changes of a mailbox are now seen in their order
- * With relaxed durability `synced` says no more than that it is written. What only changes messages that are there, by flags
- * or by expunging them, is seen then already. What gives UIDs is not: one that was seen is never given again.
+ * What only changes messages that are there, by flags or by expunging them, is seen when it is synced, before it is applied;
+ * with relaxed durability that says no more than that it is written. What gives UIDs is not seen so early: one that was seen is
+ * never given again, and its bytes are to be read.
  * A change that cannot be made durable takes with it what was built on it: the mailbox is read again from its files
  * before anything new begins, and gives no UID or clock a second time. */
 #include "core/counter.h"
@@ -47,8 +48,8 @@ struct commit {
 	struct task *t;
 	task_step *synced, *seen;
 	struct change *changes, **changes_last;
-	bool early;            /* it may be seen when it is written */
-	bool written;          /* it is, and not durable yet */
+	bool early;            /* it may be seen when it is written to the journal */
+	bool written;          /* it is */
 	bool held;             /* whoever waits until it is seen waits for more than its changes */
 	unsigned unseen, left; /* changes not yet seen; not yet through, and whoever looks at them */
 	bool durable;          /* or all that is promised of it */
@@ -401,10 +402,11 @@ static void see(struct change *c)
 		if (view_keyword_count(m->view) < m->seen.keywords.count)
 			view_keywords_set(m->view, &m->seen.keywords);
 		for (size_t i = 0; i < c->count; i++)
-			if (c->places)
-				view_change(m->view, c->places[i], &c->messages[i]);
-			else
+			if (!c->places)
 				view_add(m->view, &c->messages[i]);
+			else if (view_find(m->view, c->messages[i].uid,
+					 &c->places[i])) /* it may be another view by now */
+				view_change(m->view, c->places[i], &c->messages[i]);
 		view_publish(m->view, m->seen.head.uidnext, m->seen.head.clock);
 	}
 	mailbox_news(m);
@@ -480,11 +482,21 @@ static void show_early(struct mailbox *m)
 	}
 }
 
+bool mailbox_is_ahead(const struct mailbox *m)
+{
+	bool ahead = false;
+
+	for (const struct change *c = m->changes; c && !ahead; c = c->next)
+		ahead = c->shown && !c->applied && !c->failed;
+	return ahead;
+}
+
 void mailbox_publish(struct mailbox *m)
 {
 	struct change *c;
 
 	mailbox_pin(m);
+	mailbox_view_go_on(m);
 	while ((c = m->changes) && (c->applied || c->failed) && !m->view_making) {
 		if (!c->failed && !c->shown) {
 			if (!c->places && c->count && m->view && view_grow(m, (uint32_t)c->count))
@@ -594,8 +606,8 @@ static void on_synced(void *user, enum err e)
 	if (!e) {
 		if (k->synced)
 			k->synced(k->t, OK);
-		k->written = !journal_is_durable(k->st->journal);
-		if (k->early && k->written)
+		k->written = true;
+		if (k->early)
 			publish_all(k);
 		return;
 	}

@@ -256,7 +256,8 @@ static void making_done(struct job *job)
 	struct mailbox *m = k->m;
 
 	if (k->lost && !k->scanned) {
-		make_from_files(k);
+		m->making = k;
+		mailbox_view_go_on(m);
 		return;
 	}
 	m->view_making = false;
@@ -280,6 +281,30 @@ static void making_done(struct job *job)
 	free(k);
 	waits_end(m, m->view ? OK : ERR_AGAIN);
 	mailbox_publish(m);
+	mailbox_unpin(m);
+}
+
+void mailbox_view_go_on(struct mailbox *m)
+{
+	struct making *k = m->making;
+
+	if (!k || mailbox_is_ahead(m))
+		return;
+	m->making = NULL;
+	make_from_files(k);
+}
+
+void mailbox_view_forget(struct mailbox *m)
+{
+	struct making *k = m->making;
+
+	if (!k)
+		return;
+	m->making = NULL;
+	m->view_making = false;
+	buf_free(&k->path);
+	mailbox_scan_free(&k->scan);
+	free(k);
 	mailbox_unpin(m);
 }
 

@@ -17,15 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC        UINT64_C(0x31776569766e7470) /* "ptnview1" */
-#define RING         1024                         /* places noted as changed */
-#define HEAD_BYTES   12288
-#define PAGE_BYTES   4096
-#define CAPACITY_MAX (1u << 28) /* messages: 16 GiB of file */
-#define READ_TRIES   1000       /* of the head: each is in vain only if its owner wrote meanwhile */
+#define MAGIC         UINT64_C(0x31776569766e7470) /* "ptnview1" */
+#define RING          1024                         /* places noted as changed */
+#define HEAD_BYTES    12288
+#define PAGE_BYTES    4096
+#define CAPACITY_MAX  (1u << 28) /* messages: 16 GiB of file */
+#define READ_TRIES    1000       /* of the head: each is in vain only if its owner wrote meanwhile */
 #define WRITTEN_SHIFT 16
-#define FLAGS_MASK   ((1u << WRITTEN_SHIFT) - 1)
-#define WORD_BYTES   104        /* of a keyword, its NUL included */
+#define FLAGS_MASK    ((1u << WRITTEN_SHIFT) - 1)
+#define WORD_BYTES    104 /* of a keyword, its NUL included */
 
 struct entry {
 	uint32_t uid;
@@ -370,6 +370,13 @@ uint32_t view_place(const struct view *v, uint32_t uid)
 			high = middle;
 	}
 	return low;
+}
+
+bool view_find(const struct view *v, uint32_t uid, uint32_t *place)
+{
+	if (*place >= v->now.count + v->added.count || v->entries[*place].uid != uid)
+		*place = view_place(v, uid);
+	return *place < v->now.count + v->added.count && v->entries[*place].uid == uid;
 }
 
 /* A ring entry is read before it is asked whether that place of the ring may have been written again meanwhile. */

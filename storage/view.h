@@ -33,6 +33,8 @@ enum err view_create(struct view **out, int directory, const char *path, uint64_
 bool view_full(const struct view *v);
 void view_add(struct view *v, const struct message *m);              /* not yet seen; UIDs grow; never when full */
 void view_publish(struct view *v, uint32_t uidnext, uint64_t clock); /* all added are seen from now on */
+/* Whether it has that message; *place: where it may be, and then where it is. */
+bool view_find(const struct view *v, uint32_t uid, uint32_t *place);
 /* Flags (with FLAG_EXPUNGED), keywords and clock of the message at `place` are m's now, and the view's clock is not less. */
 void view_change(struct view *v, uint32_t place, const struct message *m);
 void view_keywords_set(struct view *v, const struct keywords *k); /* before a message has a new one; only grows */

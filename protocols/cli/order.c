@@ -157,7 +157,8 @@ int order_list(const char *what, const char *conf_path, const char *domain)
 
 	if (a)
 		status = do_domains(a, &o, domain, &names);
-	fwrite(buf_data(&names), 1, buf_len(&names), stdout);
+	if (buf_len(&names))
+		fwrite(buf_data(&names), 1, buf_len(&names), stdout);
 	buf_free(&names);
 	admin_free(a);
 	return status;

@@ -22,6 +22,7 @@ order.
 
 import collections
 import contextlib
+import errno
 import imaplib
 import os
 import random
@@ -46,6 +47,7 @@ PAUSE_S = (0.02, 0.5)  # the load's time between the server being well and its n
 AIM_S = 1  # within which some client has a change under way, most likely
 AFTER_S = 0.006  # that one is so far, at most, when the kill comes
 BACK_S = 30  # how long a killed worker or a server with journals to write again may take to serve
+PORT_S = 120  # for a port to be free again
 MAIL_S = 120  # for what the queue has taken over
 LARGE = 600_000  # more than a call carries in its ring, and than stays in memory
 SETTINGS = ["journal.segment 1M", "journal.size 16M", "journal.checkpoint 300ms", "store.compact_share 10",
@@ -302,7 +304,21 @@ def kill_something(server, what, chance):
         wait_until(lambda: not server.processes(), BACK_S, "the workers' end after the master's")
     server.kill()
     with Operator.gate:
-        server.start()
+        start_again(server)
+
+
+def start_again(server):
+    """While it was down another program may have taken one of its ports for a moment."""
+    end = time.monotonic() + PORT_S
+    while True:
+        try:
+            server.start()
+            return
+        except Failed as why:
+            if os.strerror(errno.EADDRINUSE) not in str(why) or time.monotonic() > end:
+                raise
+            server.kill()
+            time.sleep(0.5)
 
 
 class Round:
