@@ -5,7 +5,7 @@ in an account of its own: by SMTP, IMAP and POP3. A change that is answered was 
 is cut short was made whole or not at all. When the fault is over each client goes on within a moment, by itself; and after
 kill -9 every account is what its client knows.
 
-SECONDS says how long each fault lasts (0.7), FAULTS how many more are made up by chance (4; by make crash a tenth of its
+SECONDS says how long each fault lasts (0.4), FAULTS how many more are made up by chance (2; by make crash a tenth of its
 kills), SEED repeats what the clients do.
 """
 
@@ -23,8 +23,8 @@ from faulty import MAKING, OPEN, READ, rule, start_on
 from ledger import ERRORS, Client, Wrong, difference, fits, found, tally, told
 from postern import Failed, Server, wait_until
 
-SECONDS = float(os.environ.get("SECONDS", "0.7"))
-MORE = int(os.environ.get("FAULTS") or int(os.environ.get("KILLS", "40")) // 10)
+SECONDS = float(os.environ.get("SECONDS", "0.4"))
+MORE = int(os.environ.get("FAULTS") or int(os.environ.get("KILLS", "20")) // 10)
 SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 ACCOUNTS = 3
 WARM_S = 2  # of changes before the first: the journals have their segments then

@@ -30,7 +30,7 @@ CLIENTS = 2
 FILLED = "test0002"  # gets the mail that fills the disk
 LARGE = b"Subject: large\r\n\r\n" + (b"x" * 98 + b"\r\n") * 4000
 WELL_S = 30
-SECONDS = float(os.environ.get("SECONDS", "3"))  # of changes on a disk that has no byte left
+SECONDS = 3  # of changes on a disk that has no byte left
 
 
 @contextlib.contextmanager

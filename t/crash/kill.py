@@ -16,7 +16,7 @@ Small segments and frequent checkpoints have the journal used again many times. 
     - what a client was told last is what is there; a change that was cut short was made whole or not at all
     - no UID was ever two messages; UIDVALIDITY never changed
 
-KILLS says how many kills (50 in make check, 1,000 by make crash), WORKERS how many workers (2); SEED repeats their
+KILLS says how many kills (30 in make check, 1,000 by make crash), WORKERS how many workers (2); SEED repeats their
 order.
 """
 
@@ -37,7 +37,7 @@ from ledger import ERRORS, Client, Wrong, difference, fits, found, tally, told
 from mail import SENDER, done, flags_of, literals
 from postern import PASSWORD, Failed, Server, is_gone, wait_until
 
-KILLS = int(os.environ.get("KILLS", "50"))
+KILLS = int(os.environ.get("KILLS", "30"))
 WORKERS = int(os.environ.get("WORKERS", "2"))
 SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 ROUND = 50  # kills before all is counted and new accounts are taken

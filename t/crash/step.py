@@ -8,7 +8,7 @@ another, whom the call is sent to once more. Each time
     - a change that was answered was made, once; one that was cut short was made whole or not at all
     - whoever speaks to a worker that lives gets his answer, and it is OK
 
-STEPS says how many (30 in make check; half of its kills by make crash), SEED repeats their order.
+STEPS says how many (20 in make check; half of its kills by make crash), SEED repeats their order.
 """
 
 import collections
@@ -23,7 +23,7 @@ from kill import Operator
 from ledger import ERRORS, Client, Wrong, difference, fits, found, is_refusal, tally, told
 from postern import Server, is_gone, wait_until
 
-STEPS = int(os.environ.get("STEPS") or int(os.environ.get("KILLS", "60")) // 2)
+STEPS = int(os.environ.get("STEPS") or int(os.environ.get("KILLS", "40")) // 2)
 SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
 NEVER = 0xFFFFFFFF  # calls
 MESSAGES = 4  # in the mailbox that changes
