@@ -390,6 +390,19 @@ int mailbox_place(struct files *f, const struct operation *op, uint64_t *at)
 
 /* --- new generations ------------------------------------------------------------------------------------------------- */
 
+/* One of its two files at least took its place before: a power cut may leave the second and not the first. */
+static bool is_begun(const struct files *f, struct str operations)
+{
+	struct unpack u = unpack_of(operations);
+	struct operation op;
+	struct stamp now;
+
+	while (operation_next(&u, &op))
+		if (op.kind == OP_RENAME && (stamp_read(f->directory, op.path, &now) || !now.inode))
+			return true;
+	return false;
+}
+
 bool files_too_late(const struct files *f, struct str operations)
 {
 	struct unpack u = unpack_of(operations);
@@ -403,9 +416,8 @@ bool files_too_late(const struct files *f, struct str operations)
 		if (op.kind != OP_RENAME || !expect.kind || !str_eq(op.other, expect.path))
 			continue;
 		was = operation_stamp(&expect);
-		if (stamp_read(f->directory, op.path, &now) || !now.inode)
-			return false; /* it took its place before */
-		return !stamp_read(f->directory, expect.path, &now) && !stamp_same(&was, &now);
+		return !is_begun(f, operations) && !stamp_read(f->directory, expect.path, &now) &&
+		       !stamp_same(&was, &now);
 	}
 	return false;
 }

@@ -54,11 +54,12 @@ def environment(server):
 
 def start(server):
     """A server that does not run is started on such a disk."""
-    os.environ.update(environment(server))
+    faulty = environment(server)
+    os.environ.update(faulty)
     try:
         server.start()
     finally:
-        for name in environment(server):
+        for name in faulty:
             del os.environ[name]
 
 
