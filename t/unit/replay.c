@@ -1,6 +1,7 @@
 /* After a crash: what was promised is in the files once more, what was not is gone, and damage costs itself alone. */
 #include "storage/replay.h"
 #include "storage/note.h"
+#include "storage/operation.h"
 #include "storage/scan.h"
 #include "t/journal.h"
 #include <dirent.h>
@@ -299,6 +300,30 @@ static void test_settled(void)
 		"what was settled is not written again, what came after is");
 }
 
+/* Of the two names of a new generation a power cut may leave the second alone. */
+static void test_half_renamed(void)
+{
+	struct entry *e = entry_new();
+	struct stamp stamp;
+
+	fresh_store();
+	append_applied(entry_text("half.mbox", 9, 0, "From old\n\n"));
+	file_make("half.mbox.2", "From new\n\n");
+	file_make("half.state.2", "state 2\n");
+	stamp_read(worker.directory, STR("half.mbox"), &stamp);
+	entry_expect(e, STR("half.mbox"), &stamp);
+	entry_settled(e, 9);
+	entry_rename(e, STR("half.mbox.2"), STR("half.mbox"));
+	entry_rename(e, STR("half.state.2"), STR("half.state"));
+	append_applied(e);
+	journal_crash();
+	file_make("half.mbox.2", "From new\n\n");
+	unlinkat(worker.directory, "half.mbox", 0);
+	file_make("half.mbox", "From o"); /* what is left of it, with another time */
+	ok(journal_begin() && file_is("half.mbox", "From new\n\n") && file_is("half.state", "state 2\n"),
+		"a new generation whose state file took its place is finished");
+}
+
 static void test_moves(void)
 {
 	struct entry *e = entry_new();
@@ -546,6 +571,7 @@ int main(void)
 	test_damage();
 	test_base();
 	test_settled();
+	test_half_renamed();
 	test_moves();
 	test_removed();
 	test_cut();
