@@ -121,6 +121,16 @@ static enum err lines_copy(int fd, struct buf *out)
 	return n < 0 ? err_errno("read a state file") : OK;
 }
 
+/* UIDs are skipped, since some were given after the backup: one for each second too, so that what is brought back from the
+ * same backup again and again does not give the same ones each time. */
+static uint32_t uidnext_after(const struct state_head *h)
+{
+	int64_t since_s = (int64_t)time(NULL) - (int64_t)(h->clock >> 16);
+	uint64_t next = h->uidnext + (uint64_t)UIDS_SKIPPED + (uint64_t)(since_s > 0 ? since_s : 0);
+
+	return next < UINT32_MAX ? (uint32_t)next : UINT32_MAX;
+}
+
 static enum err head_step(struct staged *s, int store, struct buf *why)
 {
 	struct state_head *h = &s->scan.r.head, head;
@@ -138,7 +148,7 @@ static enum err head_step(struct staged *s, int store, struct buf *why)
 		h->uidvalidity = (uint32_t)time(NULL);
 	s->id = h->id;
 	s->uidvalidity = h->uidvalidity;
-	s->uidnext = h->uidnext < UINT32_MAX - UIDS_SKIPPED ? h->uidnext + UIDS_SKIPPED : UINT32_MAX;
+	s->uidnext = uidnext_after(h);
 	head = *h;
 	head.uidnext = s->scan.uidnext;
 	state_print_head(&text, &head);

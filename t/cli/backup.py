@@ -12,9 +12,10 @@ import smtplib
 import subprocess
 import tempfile
 import threading
+import time
 
 import tap
-from mail import SENDER, done, literals, quoted
+from mail import SENDER, append, done, literals, quoted
 from postern import PASSWORD, Server, binary, wait_until
 
 WAIT_S = 120
@@ -178,6 +179,17 @@ def test_restore(server, at, before):
                 imap.noop()
         validity, uidnext, messages = content(server, "test0000", "Archive/Old")
         assert (validity, messages) == (old[0], old[2]) and uidnext > old[1] + SKIPPED, (uidnext, messages)
+    with tap.test("brought back again and again it gives no UID twice"):
+        given = set()
+        for _ in range(3):
+            with session(server, "test0000") as imap:
+                done(imap.delete("Archive/Old"))
+            postern(server, "restore", at("whole"), server.address("test0000"), "Archive/Old")
+            uid = content(server, "test0000", "Archive/Old")[1]
+            assert uid not in given, (uid, given)
+            given.add(uid)
+            append(server, "test0000", [message("another")], "Archive/Old")
+            time.sleep(1.1)  # UIDs go on with the seconds
     with tap.test("--to gives a mailbox another name, if that is free"):
         postern(server, "restore", "--to", "Where/It is", at("whole"), server.address("test0000"), "INBOX")
         assert content(server, "test0000", "Where/It is")[2] == inbox[2]
