@@ -39,6 +39,7 @@ void files_free(struct files *f)
 {
 	if (!f)
 		return;
+	rescues_free(f);
 	for (size_t i = 0; i < FILES_OPEN_MAX; i++)
 		if (f->open[i].path)
 			close_file(&f->open[i]);
@@ -305,6 +306,7 @@ static enum err apply_rename(struct files *f, const struct operation *op)
 {
 	path_text from, to;
 	struct stat st;
+	int old, number;
 
 	if (fstatat(f->directory, text_of(op->path, from), &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (absent() && (note_filesystem(f, op->other, NULL) == 0 || absent()))
@@ -312,15 +314,21 @@ static enum err apply_rename(struct files *f, const struct operation *op)
 		return files_failed(f, "look at", op->path);
 	}
 	forget_open(f, op->path);
+	old = rescue_begin(f, op->other);
 	if (make_parents(f, op->other) == 0 && note_filesystem(f, op->other, NULL) == 0 &&
 		renameat(f->directory, from, f->directory, text_of(op->other, to)) == 0) {
 		struct stamp stamp = stamp_of(&st);
 
 		forget_open(f, op->other); /* only now: with it goes its lock */
+		rescue_rename(f, op->path, op->other);
+		rescue_keep(f, old, op->other);
 		files_know(f, op->path, NULL);
 		files_know(f, op->other, S_ISREG(st.st_mode) ? &stamp : NULL);
 		return OK;
 	}
+	number = errno;
+	rescue_drop(f, old);
+	errno = number;
 	if (errno == ENOTEMPTY || errno == EEXIST) { /* a full directory in the way stays there */
 		files_failed(f, "rename over", op->other);
 		return ERR_NEVER;

@@ -26,6 +26,8 @@ void files_release(struct files *f);
 void files_write_again(struct files *f, bool again);
 void files_lock_mailboxes(struct files *f, bool lock); /* no, at first */
 bool file_lock(int fd, short type);                    /* F_RDLCK, F_WRLCK, F_UNLCK; false: another program has it */
+/* Looks after files just replaced: true: it should be called again in a moment. */
+bool files_rescue(struct files *f);
 /* Appends the ids (of 8 bytes) of mailboxes in which others were found to have written since the last time. */
 void files_take_changed(struct files *f, struct buf *out);
 /* Whether the file is as we left it; also if that is not known any more. */

@@ -155,6 +155,8 @@ bool files_claim(struct files *f, struct str operations, bool again)
 	while (f->lock && free && operation_next(&u, &op)) {
 		struct touched *t;
 
+		if (op.kind == OP_SETTLED)
+			f->settled_id = op.id;
 		if (op.kind != OP_EXPECT && !operation_of_mbox(&op))
 			continue;
 		t = touch(f, op.path, op.kind == OP_EXPECT ? 0 : op.id, OPEN_THERE);

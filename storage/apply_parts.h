@@ -1,5 +1,6 @@
 /* apply_parts.h - what the parts of apply.h share; nobody else includes it.
  *   apply.c           what an operation does
+ *   apply_rescue.c    what others write to an mbox that was just replaced
  *   apply_mailbox.c   where it does it, in files that other programs write to as well */
 #ifndef STORAGE_APPLY_PARTS_H
 #define STORAGE_APPLY_PARTS_H
@@ -59,6 +60,8 @@ struct files {
 	struct touched touched[TOUCHED_MAX];
 	size_t touched_count;
 	struct known *known; /* by hash; one may have taken another's place */
+	struct rescue *rescues; /* files just replaced */
+	uint64_t settled_id;    /* of the entry being applied */
 	struct buf changed;  /* ids, of mailboxes in which others were found to have written */
 };
 
@@ -77,5 +80,12 @@ int file_write_at(int fd, struct str bytes, uint64_t offset);
 /* The open file and the place in it for an operation on a file of a mailbox. -1: errno says why not; PLACE_DONE: there is
  * nothing to do. */
 int mailbox_place(struct files *f, const struct operation *op, uint64_t *at);
+
+/* apply_rescue.c */
+int rescue_begin(const struct files *f, struct str path); /* the file at path is about to be replaced; -1: it is not ours */
+void rescue_keep(struct files *f, int fd, struct str path); /* it was; gives up its lock */
+void rescue_drop(struct files *f, int fd);                  /* it was not */
+void rescue_rename(struct files *f, struct str from, struct str to);
+void rescues_free(struct files *f);
 
 #endif

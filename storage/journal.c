@@ -329,6 +329,7 @@ static void journal_close(struct journal *j)
 	timer_stop(w->timers, &j->sync.timer);
 	timer_stop(w->timers, &j->application.again);
 	timer_stop(w->timers, &j->application.unpark);
+	timer_stop(w->timers, &j->application.rescue);
 }
 
 static void free_list(struct entry_list *l)

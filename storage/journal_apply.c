@@ -68,6 +68,7 @@ static void application_work(struct job *job)
 			break;
 		list_add(&a->done, list_take(&a->entries));
 	}
+	a->rescuing = files_rescue(a->files);
 	files_take_changed(a->files, &a->changed);
 }
 
@@ -161,6 +162,14 @@ static void note_applied(struct journal *j, const struct entry *e)
 		checkpoint_unfile(j, e);
 }
 
+static void rescue(void *user)
+{
+	struct journal *j = user;
+
+	j->application.rescue_due = true;
+	application_start(j);
+}
+
 static void application_done(struct job *job)
 {
 	struct journal *j = (struct journal *)((char *)job - offsetof(struct journal, application.job));
@@ -182,6 +191,8 @@ static void application_done(struct job *job)
 		timer_start(j->w->timers, &a->again, AGAIN_MS, again, j);
 	else
 		application_start(j);
+	if (a->rescuing && !a->running && !timer_runs(&a->rescue))
+		timer_start(j->w->timers, &a->rescue, PARKED_MS, rescue, j);
 	tell_changed(j);
 	while ((e = list_take(&done))) {
 		if (e->adopted)
@@ -201,12 +212,12 @@ void application_start(struct journal *j)
 	bool retry = a->retry_due && j->parked.first;
 	uint64_t bytes = 0;
 
-	if (a->running || j->closing || (!j->to_apply.first && !retry) || timer_runs(&a->again))
+	if (a->running || j->closing || (!j->to_apply.first && !retry && !a->rescue_due) || timer_runs(&a->again))
 		return;
 	if (retry)
 		list_move(&a->entries, &j->parked);
 	a->retry = retry;
-	a->retry_due = false;
+	a->retry_due = a->rescue_due = false;
 	while (j->to_apply.first && (!bytes || bytes < APPLY_BYTES_MAX)) {
 		struct entry *e = list_take(&j->to_apply);
 

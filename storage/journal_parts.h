@@ -80,9 +80,11 @@ struct application { /* a job of the files lane */
 	struct marks *held; /* mailboxes for which entries are parked */
 	bool retry;         /* those that were parked before are tried again */
 	bool retry_due;     /* the loop's: next time */
+	bool rescuing;      /* the lane wants to be called again in a moment ... */
+	bool rescue_due;    /* ... and that has come */
 	struct buf changed; /* mailboxes in which other programs wrote */
 	enum err e;
-	struct timer again, unpark;
+	struct timer again, unpark, rescue;
 };
 
 struct spool { /* to be unlinked when a checkpoint has passed its entry */

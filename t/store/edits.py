@@ -4,16 +4,20 @@ A session has the mailbox selected all the time and must see each change, as new
 messages that are still there keep their UIDs, and no UID is two messages.
 """
 
+import collections
+import contextlib
 import mailbox
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import threading
+import time
 
 import tap
 import terminal
-from mail import SENDER, done, flags_of, imap_session, literals, numbered, send
+from mail import done, fetch_all, flags_of, imap_session, literals, numbered, send
 from postern import Failed, Server, wait_until
 
 tap.need("mutt", "formail", "procmail", "tmux")
@@ -106,8 +110,18 @@ def test_appended(server):
 
 
 def locked(path):
-    box = mailbox.mbox(path)
-    box.lock()
+    """Python's own way to a locked mbox: by fcntl and by a dot lock. It does not wait for them by itself."""
+    end = time.monotonic() + LIMIT_S
+    while True:
+        box = mailbox.mbox(path)
+        with contextlib.suppress(mailbox.ExternalClashError, FileExistsError):
+            box.lock()
+            if os.path.samestat(os.fstat(box._file.fileno()), os.stat(path)):
+                break  # it is still the file of that name
+            box.unlock()
+        box.close()
+        assert time.monotonic() < end, "it stays locked"
+        time.sleep(0.002)
 
     class Lock:
         def __enter__(self):
@@ -239,6 +253,73 @@ def test_locked(server):
                         for name in os.listdir(f"{server.store}/journal/{slot}") if name.startswith("aside")]
 
 
+def test_load(server):
+    """Deliveries, appends by MDAs and a program that writes the file anew, all at once: each message is there once."""
+    account, texts = "test0006", numbered(range(400))
+    box = Watched(server, account, numbered([1000]))
+
+    def deliver(part):
+        for text in part:
+            send(server, [account], [text])
+
+    def mda(part):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(f"{folder}/rc", "w") as rc:
+                rc.write(f"DEFAULT={folder}/elsewhere\nLOGFILE={folder}/log\n:0:\n{box.mbox}\n")
+            for text in part:
+                subprocess.run(["procmail", "-f", "mda@example.test", "-m", f"{folder}/rc"], input=text.replace(b"\r\n", b"\n"), check=True)
+            assert not os.path.exists(f"{folder}/elsewhere"), open(f"{folder}/log").read()
+
+    def program(part):
+        for text in part:
+            with locked(box.mbox) as other:
+                other.add(text.replace(b"\r\n", b"\n"))
+                other.flush()
+
+    def editor(rounds):
+        """Marks messages as read in place, under the lock, without making the file another one."""
+        for _ in range(rounds):
+            with locked(box.mbox), open(box.mbox, "r+b") as file:
+                content = file.read()
+                file.seek(0)
+                file.write(re.sub(rb"(?m)^(X-UID: \d*[05]\n)(?!Status)", rb"\1Status: RO\n", content))
+                file.truncate()
+            time.sleep(0.3)
+
+    with tap.test("with MDAs, an editor and deliveries at once no message is lost and none comes twice"):
+        jobs = [(deliver, texts[:150]), (deliver, texts[150:250]), (mda, texts[250:320]), (program, texts[320:]),
+                (editor, 10)]
+        failed = []
+
+        def run(what, with_what):
+            try:
+                what(with_what)
+            except Exception as why:  # told below
+                failed.append(why)
+        threads = [threading.Thread(target=run, args=job) for job in jobs]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            box.look()
+            time.sleep(0.1)
+        assert not failed, failed
+        wait_until(lambda: len(box.look()) == 401, LIMIT_S, "all messages")
+        found = collections.Counter(re.search(rb"Subject: (.*)\r\n", text)[1].decode() for text in fetched(server, account))
+        assert found == collections.Counter([f"number {place}" for place in [*range(400), 1000]]), found
+    with tap.test("nor after kill -9, with another index"):
+        server.kill()
+        shutil.rmtree(f"{server.store}/index")
+        server.start()
+        again = collections.Counter(re.search(rb"Subject: (.*)\r\n", text)[1].decode() for text in fetched(server, account))
+        assert again == found
+        box.imap = imap_session(server, account)
+        assert {uid: subject for subject, (uid, _) in box.look().items()}.items() <= box.ever.items()
+
+
+def fetched(server, account):
+    return [text for _, _, text in fetch_all(server, account)]
+
+
 def main():
     with Server(users=8, set=['sending.retry {"1s"}']) as server:
         test_appended(server)
@@ -246,6 +327,7 @@ def main():
         test_mutt(server)
         test_restored(server)
         test_locked(server)
+        test_load(server)
     tap.done()
 
 
