@@ -3,9 +3,9 @@
  * replaced or removed by an operation is closed first, one that somebody else unlinked is noticed by its link count.
  * For each file system ever touched one descriptor stays open from before the first write on: syncfs tells a
  * descriptor only of errors that happened since it was opened. */
-#include "storage/apply_parts.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/apply_parts.h"
 #include "storage/operation.h"
 #include "storage/path.h"
 #include <assert.h>
@@ -156,8 +156,8 @@ static bool is_current(const struct files *f, const struct open_file *o, bool na
 
 	if (fstat(o->fd, st) < 0 || !st->st_nlink)
 		return false;
-	return !named || (fstatat(f->directory, o->path, &now, 0) == 0 && now.st_ino == st->st_ino &&
-				 now.st_dev == st->st_dev);
+	return !named ||
+	       (fstatat(f->directory, o->path, &now, 0) == 0 && now.st_ino == st->st_ino && now.st_dev == st->st_dev);
 }
 
 int files_open(struct files *f, struct str path, unsigned how, struct stat *st)

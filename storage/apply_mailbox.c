@@ -459,7 +459,8 @@ enum err files_give_up(struct files *f, struct str operations)
 			else if (unlinkat(f->directory, text_of(op.path, text), 0) < 0 && errno != ENOENT)
 				e = err_errno("unlink %s", text);
 			else
-				e = sync_path(f, str_cut(op.path, 0, (size_t)(str_rfind(op.path, '/') + 1)), O_DIRECTORY);
+				e = sync_path(
+					f, str_cut(op.path, 0, (size_t)(str_rfind(op.path, '/') + 1)), O_DIRECTORY);
 		}
 	}
 	return e;

@@ -55,14 +55,14 @@ struct files {
 	time_t failed_at;
 
 	_Atomic bool lock; /* mailboxes are locked while they are written to */
-	bool all_again; /* all entries were applied before */
-	bool again; /* the entry may have been applied before, or a part of it */
+	bool all_again;    /* all entries were applied before */
+	bool again;        /* the entry may have been applied before, or a part of it */
 	struct touched touched[TOUCHED_MAX];
 	size_t touched_count;
-	struct known *known; /* by hash; one may have taken another's place */
+	struct known *known;    /* by hash; one may have taken another's place */
 	struct rescue *rescues; /* files just replaced */
 	uint64_t settled_id;    /* of the entry being applied */
-	struct buf changed;  /* ids, of mailboxes in which others were found to have written */
+	struct buf changed;     /* ids, of mailboxes in which others were found to have written */
 };
 
 /* apply.c */
@@ -82,7 +82,8 @@ int file_write_at(int fd, struct str bytes, uint64_t offset);
 int mailbox_place(struct files *f, const struct operation *op, uint64_t *at);
 
 /* apply_rescue.c */
-int rescue_begin(const struct files *f, struct str path); /* the file at path is about to be replaced; -1: it is not ours */
+int rescue_begin(
+	const struct files *f, struct str path); /* the file at path is about to be replaced; -1: it is not ours */
 void rescue_keep(struct files *f, int fd, struct str path); /* it was; gives up its lock */
 void rescue_drop(struct files *f, int fd);                  /* it was not */
 void rescue_rename(struct files *f, struct str from, struct str to);

@@ -2,11 +2,11 @@
  * What is written gathers in `out` and leaves in large pieces; only the text of a large message goes from file to file
  * by itself. Every message is looked at before it is copied: a file that is not what its owner thinks is left alone. */
 #include "storage/generation.h"
-#include "storage/apply.h"
-#include "storage/print.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/apply.h"
 #include "storage/directories.h"
+#include "storage/print.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -329,7 +329,7 @@ static struct str line_that_stays(struct lines_out *l)
 		l->left = str_cut(l->left, line.len, l->left.len);
 		if (!folded)
 			l->leaving = form_field_of(line, true, &value) != FORM_OTHER ||
-				     (l->lengths && print_is_length(line));
+			             (l->lengths && print_is_length(line));
 		if (!l->leaving)
 			return line;
 		l->lines++;

@@ -25,6 +25,7 @@
 #define HEAD_MAX     4096 /* bytes in which the state file's first line is looked for */
 #define MISSING_TOLD 10   /* messages that are gone, one by one */
 #define AGAIN_MS     100
+#define AWAY_TRIES   20  /* of finding it again */
 #define TRIES_MAX    100 /* of reading it while another program has it locked; then it is read as it is */
 
 COUNTER(rebuilds, "store.rebuilds", "mailboxes read again from their files alone");
@@ -45,6 +46,7 @@ struct load {
 	uint64_t head_id;         /* that the state file begins with; 0: none */
 	struct mailbox_known old; /* what was known */
 	bool has_old, renewed;
+	bool away;       /* the mbox is not there; whoever moved it may put it back at once */
 	bool remembered; /* the index knew of UIDs that the files say nothing of */
 	struct files *files;
 	struct timer again;
@@ -175,7 +177,8 @@ static void load_end(struct load *l, bool scanned, bool whole)
 		quota_changed_elsewhere(m);
 	}
 	m->untidy = (whole && !l->scan.has_head && m->state_end) || l->scan.untidy;
-	if (skips || l->remembered || (scanned && (l->scan.lacks || (l->scan.gone && !l->renewed) || (whole && !l->scan.has_head))))
+	if (skips || l->remembered ||
+		(scanned && (l->scan.lacks || (l->scan.gone && !l->renewed) || (whole && !l->scan.has_head))))
 		complete(m, l, skips);
 	load_free(l);
 	compact_if_due(m);
@@ -529,10 +532,10 @@ static void files_work(struct job *job)
 	struct load *l = container_of(job, struct load, job);
 	struct mailbox_scan *s = &l->scan;
 	uint64_t mbox, state;
-	bool any = file_size(s, ".mbox", &mbox, &l->e), same;
+	bool there = file_size(s, ".mbox", &mbox, &l->e), same;
 
-	any |= file_size(s, ".state", &state, &l->e);
-	if (!any && !l->e)
+	l->away = !there && l->reread && l->record.messages && l->tries < AWAY_TRIES;
+	if (!file_size(s, ".state", &state, &l->e) && !there && !l->e)
 		l->e = ERR_ABSENT;
 	l->old.stateless = !state;
 	l->old.restored = !files_look(l);
@@ -546,7 +549,7 @@ static void files_work(struct job *job)
 	if (!l->grown && (same || !state))
 		log_warn("store", NULL,
 			"a file is shorter than the index knew it account=%s mailbox=\"%s\" mbox=%llu of=%llu "
-		        "state=%llu of=%llu",
+			"state=%llu of=%llu",
 			l->address, l->name, (unsigned long long)mbox, (unsigned long long)s->r.mbox_end,
 			(unsigned long long)state, (unsigned long long)s->r.state_end);
 }
@@ -561,7 +564,11 @@ static void files_done(struct job *job)
 	}
 	if (!l->reread && l->head_id && l->head_id != l->record.head.id)
 		l->known = false; /* what the index knows is another mailbox of that name */
-	if (l->e || l->current)
+	if (l->away && l->e != ERR_AGAIN && !l->m->st->stop) {
+		l->e = OK;
+		l->tries++;
+		load_again(l);
+	} else if (l->e || l->current)
 		load_end(l, false, false);
 	else if (l->grown && l->has_old)
 		scan_whole(l);

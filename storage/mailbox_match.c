@@ -158,7 +158,7 @@ static void unknown(struct matching *g)
 	for (size_t i = 0; i < g->count; i++) {
 		struct message *m = &g->m[i];
 		bool ours = m->uid && m->uid != UINT32_MAX && m->clock && m->uid > last &&
-			    !mailbox_known_message(known, m->uid) && (m->uid < known->uidnext || known->behind);
+		            !mailbox_known_message(known, m->uid) && (m->uid < known->uidnext || known->behind);
 
 		if (g->kept[i])
 			last = m->uid > last ? m->uid : last;

@@ -54,7 +54,8 @@ struct mbox_base { /* X-IMAPbase, in the first message of a file */
 	uint64_t id; /* the mailbox's, in X-Postern of the first message, as are the next two */
 	uint32_t generation;
 	uint32_t version; /* of the form of the file: 0 where nothing is said, which is the first */
-	uint64_t folder;  /* where the first message begins if this stands in a place of its own, as UW programs have it */
+	uint64_t
+		folder; /* where the first message begins if this stands in a place of its own, as UW programs have it */
 };
 #define MBOX_VERSION 1
 

@@ -30,7 +30,7 @@ struct operation { /* what a kind has no use for is zero; spans are of the bytes
 	struct name name;
 };
 
-struct stamp { /* which file, and as of when: other programs that write to a file leave another stamp */
+struct stamp {          /* which file, and as of when: other programs that write to a file leave another stamp */
 	uint64_t inode; /* 0: there is none */
 	uint64_t size;
 	uint64_t mtime_ns;

@@ -197,6 +197,11 @@ def test_restored(server):
         expected["number 3"] = (rb"\Flagged",)
         box.becomes(expected)
         wait_until(lambda: os.path.exists(box.state), LIMIT_S, "another state file")
+    with tap.test("its mbox moved away and back at once, nothing changes"):
+        os.rename(box.mbox, box.mbox + ".away")
+        time.sleep(1.2)
+        os.rename(box.mbox + ".away", box.mbox)
+        box.becomes(expected)
     with tap.test("its mbox removed, it is empty; mail goes on"):
         os.unlink(box.mbox)
         box.becomes({})
