@@ -253,7 +253,7 @@ static void on_applied(void *user, enum err e)
 	(void)e;
 	f->applied = true;
 	if (!f->at)
-		applied_step(f);
+		chore_start(f->q->w->chores, &f->chore, applied_step, f);
 }
 
 /* --- writing --------------------------------------------------------------------------------------------------------- */
