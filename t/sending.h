@@ -224,7 +224,7 @@ static void session_fails(void *user)
 		o = (struct outcome){ .kind = OUTCOME_DEFERRED,
 			.status = STR("4.4.5"),
 			.reply = STR("as many connections as may be"),
-			.remote = str_of(t->host->remote) };
+			.crowded = str_of(t->host->address) };
 	sending_unreachable(t->ss, &o);
 	session_over(t);
 }

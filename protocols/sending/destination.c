@@ -435,18 +435,7 @@ void destination_failed(struct queue_destination *d, const struct outcome *o)
 		leave_alone(d);
 }
 
-/* Our own limit of an address was in the way, which its transport tells by this status (RFC 3463, 3.5), the address in
- * brackets. That is nobody's fault: it goes on when a connection to there is over. */
-static bool is_crowded(const struct outcome *o, struct str *address)
-{
-	ptrdiff_t open = str_rfind(o->remote, '['), close = str_rfind(o->remote, ']');
-
-	if (!str_eq(o->status, STR("4.4.5")) || outcome_is_reply(o->reply) || open < 0 || close < open)
-		return false;
-	*address = str_cut(o->remote, (size_t)open + 1, (size_t)close);
-	return true;
-}
-
+/* Our own limit of an address was in the way: that is nobody's fault, and it goes on when a connection to there is over. */
 static void wait_in_crowd(struct queue_destination *d, struct str address)
 {
 	if (d->allowed > 1 && d->session_count > 1)
@@ -461,10 +450,8 @@ static void wait_in_crowd(struct queue_destination *d, struct str address)
 /* Another session that did get ready speaks for it. */
 void destination_unreachable(struct queue_destination *d, const struct outcome *o)
 {
-	struct str address;
-
-	if (is_crowded(o, &address)) {
-		wait_in_crowd(d, address);
+	if (o->crowded.len) {
+		wait_in_crowd(d, o->crowded);
 		return;
 	}
 	destination_remember(d, o);

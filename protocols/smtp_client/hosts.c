@@ -52,7 +52,8 @@ static void unreachable(struct client *c)
 		.status = buf_str(&c->trouble.status),
 		.reply = buf_str(&c->trouble.reply),
 		.remote = buf_str(&c->trouble.remote),
-		.diagnostic_type = c->trouble.theirs ? STR("smtp") : STR("x-postern") };
+		.diagnostic_type = c->trouble.theirs ? STR("smtp") : STR("x-postern"),
+		.crowded = buf_str(&c->trouble.crowded) };
 
 	if (c->ask) {
 		ask_unreachable(c);
@@ -206,6 +207,8 @@ static void connect_to(struct client *c)
 	buf_clear(&c->remote);
 	buf_printf(&c->remote, STR_FMT " [%s]", STR_ARG(name), text);
 	if (!sending_may_connect(c->worker, str_of(text))) {
+		if (!buf_len(&c->trouble.crowded))
+			buf_add_str(&c->trouble.crowded, str_of(text));
 		client_trouble(c, OUTCOME_DEFERRED, "4.4.5", NULL, "as many connections to %s as may be", text);
 		client_later(c, client_next);
 		return;

@@ -78,6 +78,7 @@ struct client { /* made by transport.open, ended by client_over or transport.end
 		bool there, theirs;
 		enum outcome_kind kind;
 		struct buf status, reply, remote;
+		struct buf crowded; /* the first address that had no place for us */
 	} trouble;
 
 	/* hello.c and auth.c */

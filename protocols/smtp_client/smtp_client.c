@@ -168,6 +168,7 @@ void client_end(struct client *c)
 	buf_free(&c->trouble.status);
 	buf_free(&c->trouble.reply);
 	buf_free(&c->trouble.remote);
+	buf_free(&c->trouble.crowded);
 	conf_unref(c->snapshot);
 	free(c);
 }
