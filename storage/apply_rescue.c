@@ -1,15 +1,19 @@
 /* apply_rescue.c - an mbox that was replaced by its next generation may be written to all the same: by a program that had it
  * open and waited for its lock. For a while it is looked at, and what it has grown by goes to the end of the file that
- * has its name now, as that program meant it. */
+ * has its name now, as that program meant it. Its room on the disk is given back only then: at once, as good as, where
+ * there is little. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/apply_parts.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
-#define RESCUE_S    60
-#define RESCUES_MAX 64
-#define PIECE       (64u << 10)
+#define RESCUE_S     60
+#define RESCUE_LOW_S 2 /* who waited for our lock has it by then */
+#define LOW_BYTES    (256u << 20)
+#define RESCUES_MAX  64
+#define PIECE        (64u << 10)
 
 struct rescue {
 	struct rescue *next;
@@ -128,6 +132,14 @@ static void rescue_look(struct files *f, struct rescue *r)
 	buf_free(&operations);
 }
 
+static bool is_over(const struct rescue *r, time_t now)
+{
+	struct statvfs st;
+	bool low = !fstatvfs(r->fd, &st) && (uint64_t)st.f_bavail * st.f_frsize < LOW_BYTES + r->size;
+
+	return now >= r->until - (low ? RESCUE_S - RESCUE_LOW_S : 0);
+}
+
 bool files_rescue(struct files *f)
 {
 	time_t now = now_s();
@@ -135,7 +147,7 @@ bool files_rescue(struct files *f)
 
 	while ((r = *at)) {
 		rescue_look(f, r);
-		if (now < r->until) {
+		if (!is_over(r, now)) {
 			at = &r->next;
 			continue;
 		}
