@@ -76,7 +76,8 @@ unit: units  ## build and run the unit tests alone
 
 crash: deps-check  ## N times (1,000) kill the server under load, and cut its power; look for all that was acknowledged
 	@$(MAKE) $(PARALLEL) all disk
-	BUILD=$(BUILD) KILLS=$(or $(N),1000) TEST_LIMIT=0 prove -v -e t/run $(wildcard t/crash/*.py) | t/crash/table
+	BUILD=$(BUILD) SEED=$(or $(SEED),random) KILLS=$(or $(N),1000) \
+		TEST_LIMIT=0 prove -v -e t/run $(wildcard t/crash/*.py) | t/crash/table
 
 bench: deps-run  ## run a benchmark: B=name, PEER=another server to compare with
 	@$(MAKE) $(PARALLEL) all $(BUILD)/bench/load $(BUILD)/bench/sink $(BUILD)/bench/queue_fill

@@ -30,9 +30,10 @@ import time
 import tap
 from mail import SENDER, done, literals
 from postern import PASSWORD, Server, wait_until
+from seed import seed
 
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 ACCOUNTS = 3  # of a round
 SENDERS = 2
 ENOUGH = 40  # messages acknowledged before a copy begins

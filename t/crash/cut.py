@@ -37,9 +37,10 @@ from cut_loads import (LOST, Away, Names, Orders, Out, Tree, names_missing, orde
 from ledger import ERRORS, disk, make_message, told
 from mail import SENDER, done
 from postern import PASSWORD, Failed, Server
+from seed import seed
 
 CUTS = int(os.environ.get("CUTS") or os.environ.get("KILLS") or "12")
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 DURABILITY = os.environ.get("DURABILITY") or "full"
 LOST_S = 2  # relaxed: a second, and as much again for a busy machine
 LOAD_S = 6  # of changes for each recording
@@ -161,7 +162,7 @@ def check(server, expected, far, stuck):
             wrong += tree_missing(server, account, allowed)
             if not new_uid(server, account, expected.given.get(account, {})):
                 wrong.append((f"{account}: a UID was given twice", collections.Counter(uid_changes=1)))
-    wrong += names_missing(server, expected.states.get("names", [{}]), random)
+    wrong += names_missing(server, expected.states.get("names", [{}]), random.Random(SEED))
     wrong += orders_missing(server, expected.states.get("orders", [{}]), stuck)
     wrong += out_missing(server, expected.states.get("out", [{}]), far, stuck, expected.taken)
     wrong += [(line, LOST) for line in amiss(server)]

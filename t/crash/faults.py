@@ -22,10 +22,11 @@ import tap
 from faulty import MAKING, OPEN, READ, rule, start_on
 from ledger import ERRORS, Client, Wrong, difference, fits, found, tally, told
 from postern import Failed, Server, wait_until
+from seed import seed
 
 SECONDS = float(os.environ.get("SECONDS", "0.4"))
 MORE = int(os.environ.get("FAULTS") or int(os.environ.get("KILLS", "20")) // 10)
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 ACCOUNTS = 3
 WARM_S = 2  # of changes before the first: the journals have their segments then
 HIT_S = 5  # a fault lasts until it is met, or so long

@@ -20,12 +20,13 @@ import tap
 from ledger import ERRORS, Client, difference, fits, found, is_refusal, tally, told
 from mail import SENDER, done, imap_session
 from postern import Server, wait_until
+from seed import seed
 
 SIZE = 64 << 20
 RESERVE = 6 << 20
 SETTINGS = ["journal.segment 1M", "journal.size 8M", "journal.checkpoint 300ms", f"journal.reserve {RESERVE}",
             "store.compact_share 10", "store.shards 4", 'sending.retry {"1s"}']
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 CLIENTS = 2
 FILLED = "test0002"  # gets the mail that fills the disk
 LARGE = b"Subject: large\r\n\r\n" + (b"x" * 98 + b"\r\n") * 4000

@@ -36,10 +36,11 @@ import tap
 from ledger import ERRORS, Client, Wrong, difference, fits, found, tally, told
 from mail import SENDER, done, flags_of, literals
 from postern import PASSWORD, Failed, Server, is_gone, wait_until
+from seed import seed
 
 KILLS = int(os.environ.get("KILLS", "30"))
 WORKERS = int(os.environ.get("WORKERS", "2"))
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 ROUND = 50  # kills before all is counted and new accounts are taken
 USERS = 4  # of a round, that senders send to
 SENDERS, READERS, CLIENTS, OPERATORS = 2, 1, 4, 1

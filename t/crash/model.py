@@ -26,9 +26,10 @@ import tap
 from ledger import ERRORS, Client, Wrong, copy_of, difference, fits, found, make_message
 from mail import SENDER, done
 from postern import PASSWORD, Failed, Server, is_gone, wait_until
+from seed import seed
 
 STEPS = int(os.environ.get("STEPS", "60"))
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 LOOK = 20
 ACCOUNTS_MAX = 4
 WAIT_S = 120
@@ -99,7 +100,7 @@ class Model:
         self.kills += 1
         if what == "worker":
             with contextlib.suppress(ProcessLookupError, IndexError):
-                os.kill(random.choice(self.server.workers()), signal.SIGKILL)
+                os.kill(self.chance.choice(self.server.workers()), signal.SIGKILL)
         else:
             self.server.kill()
 

@@ -15,10 +15,11 @@ import time
 import tap
 from mail import SENDER, done, imap_session, send, texts
 from postern import Server, wait_until
+from seed import seed
 
 SECONDS = float(os.environ.get("SECONDS", "6"))
 WORKERS = int(os.environ.get("WORKERS", "2"))
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 SENDERS = 6
 ACCOUNTS = [f"test{number:04}" for number in range(6)]
 SIZES = (100, 1000, 20_000, 200_000, 250_000, 600_000, 3_000_000)

@@ -175,7 +175,7 @@ def main():
         for at, what in recording.notes:
             name, _, is_kept = promises(server, stuck)[what["acknowledged"]]
             with tap.test(f"after a power cut there is what was acknowledged: {name}"):
-                leave(server, recording, at, random, share=0)
+                leave(server, recording, at, random.Random(name), share=0)
                 server.start()
                 try:
                     assert is_kept(), server.tail()

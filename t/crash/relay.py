@@ -26,11 +26,12 @@ from kill import kill_something
 from ledger import told
 from mail import fetch_all
 from postern import Failed, Server
+from seed import seed
 from sending import Far, submission, until
 
 KILLS = int(os.environ.get("KILLS", "12"))
 WORKERS = int(os.environ.get("WORKERS", "2"))
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 ROUND = 50  # kills before all is counted
 SENDERS = 4
 PAUSE_S = (0.1, 0.6)

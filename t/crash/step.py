@@ -22,9 +22,10 @@ from faulty import AFTER, BEFORE, CHANGING, rule, start, start_on
 from kill import Operator
 from ledger import ERRORS, Client, Wrong, difference, fits, found, is_refusal, tally, told
 from postern import Server, is_gone, wait_until
+from seed import seed
 
 STEPS = int(os.environ.get("STEPS") or int(os.environ.get("KILLS", "40")) // 2)
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 NEVER = 0xFFFFFFFF  # calls
 MESSAGES = 4  # in the mailbox that changes
 BACK_S = 60

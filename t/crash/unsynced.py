@@ -23,9 +23,10 @@ from cut import leave, recorded
 from faulty import Disk, rule
 from ledger import ERRORS, MAIL_S, Client, Wrong, difference, fits_but_new, found, tally, told
 from postern import Server, wait_until
+from seed import seed
 
 CUTS = int(os.environ.get("CUTS") or os.environ.get("KILLS") or "12")
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 30))
+SEED = seed()
 LOAD_S = 6  # of changes for each recording
 CUTS_EACH = 50  # of one recording
 ACCOUNTS = 3

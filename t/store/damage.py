@@ -14,10 +14,11 @@ import shutil
 import tap
 from mail import done, fetch_all, flags_of, imap_session, numbered, send
 from postern import Server, wait_until
+from seed import seed
 
 MESSAGES = 12
 WAIT_S = 120
-SEED = int(os.environ.get("SEED", "1"))
+SEED = seed()
 
 
 class Victim:

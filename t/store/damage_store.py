@@ -16,9 +16,10 @@ import tap
 from damage import Victim, flip, noise, read, write_at
 from mail import done, fetch_all, imap_session, numbered, send
 from postern import PASSWORD, Server, wait_until
+from seed import seed
 
 WAIT_S = 120
-SEED = int(os.environ.get("SEED", "1"))
+SEED = seed()
 
 
 def uids(server, account, mailbox="INBOX"):
