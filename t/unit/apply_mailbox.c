@@ -195,9 +195,16 @@ static void test_replaced(void)
 	replace(&b);
 	if (write(fd, OTHER, strlen(OTHER)) != (ssize_t)strlen(OTHER))
 		abort();
+	ok(files_rescue(files) && file_is(BOX, NEXT), "what a program is writing to the old one is waited for");
 	ok(files_rescue(files) && file_is(BOX, NEXT OTHER) && changed(),
-		"what a program wrote to the old one, which it had open, goes to the new one");
-	ok(files_rescue(files) && file_is(BOX, NEXT OTHER), "once");
+		"what it wrote there, as it had it open, goes to the new one");
+	ok(files_rescue(files) && files_rescue(files) && file_is(BOX, NEXT OTHER), "once");
+	if (pwrite(fd, "x", 1, 0) != 1 || write(fd, OTHER OTHER, strlen(OTHER OTHER)) < 0)
+		abort();
+	files_rescue(files);
+	files_rescue(files);
+	ok(file_is(BOX, NEXT OTHER), "what it wrote anew goes nowhere");
+	ok(file_exists(BOX ".damaged.1"), "but is kept");
 	close(fd);
 	buf_free(&b);
 }
