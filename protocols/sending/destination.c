@@ -105,7 +105,7 @@ static enum round round_needed(const struct queue_destination *d)
 		return ROUND_NONE;
 	if (d->idle)
 		return ROUND_IDLE;
-	if (d->session_count < d->allowed)
+	if (d->session_count < d->allowed && (d->local || d->session_count < d->policy->sessions))
 		return (enum round)(ROUND_GOOD + d->standing);
 	return ROUND_NONE;
 }
