@@ -49,7 +49,7 @@ void smtp_trusted_offers(struct smtp *s)
 	struct date last = date_of((worker_wall_ms(s->worker) + conf->hold_max_ms) / 1000, 0);
 	unsigned may = smtp_auth_required(s) ? SMTP_MAY_HOLD | SMTP_MAY_URGE : smtp_may(s);
 
-	if (may & SMTP_MAY_HOLD)
+	if (may & SMTP_MAY_HOLD && conf->hold_max_ms)
 		smtp_reply(s, "250-FUTURERELEASE %lld %04d-%02d-%02dT%02d:%02d:%02dZ",
 			(long long)conf->hold_max_ms / 1000, last.year, last.month, last.day, last.hour, last.minute,
 			last.second);
