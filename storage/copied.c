@@ -3,7 +3,9 @@
 #include "core/buf.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/form.h"
 #include "storage/mbox.h"
+#include "storage/path.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +19,7 @@
 #define SKIP       "journal/skip"
 #define LINE_MAX   200
 #define TAIL_PIECE (64u << 10)
+#define ASIDES_MAX 10000 /* pieces that are kept beside a file */
 
 /* --- lines of text -------------------------------------------------------------------------------------------------- */
 
@@ -181,9 +184,9 @@ static DIR *directory_open(int at, const char *name)
 	return d;
 }
 
-static bool is_state_file(const char *name)
+static bool ends_in(const char *name, struct str suffix)
 {
-	struct str file = str_of(name), suffix = STR(".state");
+	struct str file = str_of(name);
 
 	return file.len > suffix.len && str_eq(str_cut(file, file.len - suffix.len, file.len), suffix);
 }
@@ -202,7 +205,7 @@ bool store_has_mailboxes(int directory)
 		if (entry && entry->d_name[0] == '.')
 			continue;
 		if (entry && depth == 2)
-			found = is_state_file(entry->d_name);
+			found = ends_in(entry->d_name, STR(".state"));
 		else if (entry && (levels[depth + 1] = directory_open(dirfd(levels[depth]), entry->d_name)))
 			depth++;
 		if (entry && !found)
@@ -241,27 +244,207 @@ static enum err find_last(int fd, uint64_t size, struct str mark, size_t keep, u
 	return e;
 }
 
-enum err copied_tail_mend(int fd, bool is_mbox, uint64_t *cut)
+enum last_is {
+	LAST_OTHERS,   /* whole as it is */
+	LAST_OURS,     /* it bears our X-Postern */
+	LAST_PREFIX,   /* cut off before its own header began: there is no text of a message */
+	LAST_POSTMARK, /* cut off in its postmark, or no postmark but text of the message before */
+};
+
+/* A line that is cut off may be of our prefix. */
+static bool may_be_ours(struct str part)
 {
+	struct str value;
+
+	return !part.len || part.p[0] == ' ' || part.p[0] == '\t' || form_field_of(part, false, &value) != FORM_OTHER;
+}
+
+/* Whose the message is that begins so, the last of its file. uid: what its X-UID says, or 0. */
+static enum last_is last_look(struct str head, uint32_t *uid)
+{
+	ptrdiff_t lf = str_find(head, '\n');
+	struct str sender, line, value;
+	enum form_field field;
+	int64_t date;
+
+	*uid = 0;
+	if (lf < 0)
+		return str_starts(head, STR("From ")) ? LAST_POSTMARK : LAST_OTHERS;
+	if (!mbox_postmark(str_cut(head, 0, (size_t)lf), &sender, &date))
+		return LAST_OTHERS;
+	for (;;) {
+		head = str_cut(head, (size_t)lf + 1, head.len);
+		if ((lf = str_find(head, '\n')) < 0)
+			return may_be_ours(head) ? LAST_PREFIX : LAST_OTHERS;
+		line = str_cut(head, 0, (size_t)lf + 1);
+		if (line.p[0] == ' ' || line.p[0] == '\t')
+			continue;
+		field = form_field_of(line, true, &value);
+		if (field == FORM_POSTERN)
+			return LAST_OURS;
+		if (field == FORM_OTHER)
+			return LAST_OTHERS;
+		if (field == FORM_UID)
+			str_u32(str_trim(value), uid);
+	}
+}
+
+/* The last message of what lies before `end`. */
+static enum err last_read(int fd, uint64_t at, uint64_t end, enum last_is *is, uint32_t *uid)
+{
+	size_t want = end - at < MBOX_PREFIX_MAX ? (size_t)(end - at) : MBOX_PREFIX_MAX;
+	struct buf head = { 0 };
+	ssize_t n = pread(fd, buf_room(&head, want), want, (off_t)at);
+	enum err e = n < 0 ? err_errno("read the last message") : OK;
+
+	buf_added(&head, n > 0 ? (size_t)n : 0);
+	*is = last_look(buf_str(&head), uid);
+	buf_free(&head);
+	return e;
+}
+
+/* Where the file ends within the word that a postmark begins with, or 0. */
+static enum err last_word(int fd, uint64_t size, uint64_t *at)
+{
+	static const char mark[] = "\n\nFrom";
+	char last[sizeof(mark) - 1];
+	size_t have = size < sizeof(last) ? (size_t)size : sizeof(last);
+
+	*at = 0;
+	if (pread(fd, last, have, (off_t)(size - have)) < 0)
+		return err_errno("read the end of a file");
+	for (size_t len = 3; len <= have; len++)
+		if (!memcmp(last + have - len, mark, len))
+			*at = size - len + 2;
+	return OK;
+}
+
+/* From where the last message of an mbox is to go: `size` where it is to stay. Ours end in an empty line, and a line that
+ * begins like a postmark is quoted in them: what follows one of ours is a postmark. */
+static enum err last_message(int fd, uint64_t size, uint64_t *end, uint32_t *uid)
+{
+	enum last_is is = LAST_OTHERS;
+	uint64_t at, before;
+	uint32_t other;
+	enum err e = last_word(fd, size, &at);
+
+	*end = size;
+	if (!e && at)
+		is = LAST_POSTMARK;
+	else if (!e && !(e = find_last(fd, size, STR("\n\nFrom "), 2, &at)))
+		e = last_read(fd, at, size, &is, uid);
+	if (!e && is == LAST_POSTMARK && at) {
+		e = find_last(fd, at + sizeof("From") - 1, STR("\n\nFrom "), 2, &before);
+		if (!e)
+			e = last_read(fd, before, at, &is, &other);
+	}
+	if (!e && is != LAST_OTHERS)
+		*end = at;
+	return e;
+}
+
+/* What is cut off stays beside the file. */
+static enum err keep_aside(int directory, const char *path, int fd, uint64_t from, struct buf *aside)
+{
+	char *piece = mem_alloc(TAIL_PIECE), *slash;
+	ssize_t n = 1;
+	int to = -1;
+	enum err e = OK;
+
+	for (unsigned i = 1; i <= ASIDES_MAX && to < 0; i++) {
+		buf_clear(aside);
+		buf_printf(aside, "%s.damaged.%x", path, i);
+		buf_add_char(aside, '\0');
+		to = openat(directory, buf_data(aside), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (to < 0 && errno != EEXIST)
+			break;
+	}
+	while (to >= 0 && n > 0) {
+		n = pread(fd, piece, TAIL_PIECE, (off_t)from);
+		if (n > 0 && write(to, piece, (size_t)n) != n)
+			n = -1;
+		from += n > 0 ? (uint64_t)n : 0;
+	}
+	if (to < 0 || n < 0 || fsync(to) < 0)
+		e = err_errno("keep the end of %s", path);
+	if (to >= 0)
+		close(to);
+	free(piece);
+	piece = str_dup(str_of(path));
+	if ((slash = strrchr(piece, '/')))
+		*slash = '\0';
+	if (!e)
+		e = synced(directory, slash ? piece : ".");
+	free(piece);
+	return e;
+}
+
+/* "domains/<domain>/<account>/<mailbox>.mbox" in names. */
+static void log_cut(const char *path, uint64_t bytes, uint32_t uid, const struct buf *aside)
+{
+	struct str parts[4], left = str_of(path);
+	struct buf account = { 0 }, mailbox = { 0 };
+	bool named = true;
+
+	for (unsigned i = 0; i < 4 && named; i++) {
+		ptrdiff_t end = i < 3 ? str_find(left, '/') : str_rfind(left, '.');
+
+		named = end >= 0;
+		parts[i] = str_cut(left, 0, named ? (size_t)end : 0);
+		left = str_cut(left, named ? (size_t)end + 1 : 0, left.len);
+	}
+	named = named && !path_file_to_name(&account, parts[2]);
+	buf_add_char(&account, '@');
+	named = named && !path_file_to_domain(&account, parts[1]) && !stem_to_name(&mailbox, parts[3]);
+	if (named)
+		log_warn("store", NULL,
+			"cut off what is not whole account=" STR_FMT " mailbox=\"" STR_FMT
+			"\" uid=%u bytes=%llu path=%s aside=%s",
+			STR_ARG(buf_str(&account)), STR_ARG(buf_str(&mailbox)), uid, (unsigned long long)bytes, path,
+			buf_data(aside));
+	else
+		log_warn("store", NULL, "cut off what is not whole uid=%u bytes=%llu path=%s aside=%s", uid,
+			(unsigned long long)bytes, path, buf_data(aside));
+	buf_free(&account);
+	buf_free(&mailbox);
+}
+
+enum err copied_tail_mend(int directory, const char *path, uint64_t *cut)
+{
+	bool is_mbox = ends_in(path, STR(".mbox"));
 	size_t whole = is_mbox ? 2 : 1; /* line ends */
 	char last[2] = { '\n', '\n' };
-	uint64_t size, end;
+	struct buf aside = { 0 };
+	uint64_t size = 0, end;
+	uint32_t uid = 0;
 	struct stat st;
-	enum err e;
+	enum err e = OK;
+	int fd = openat(directory, path, O_RDWR | O_CLOEXEC);
 
 	*cut = 0;
+	if (fd < 0)
+		return errno == ENOENT ? OK : err_errno("open %s", path);
 	if (fstat(fd, &st) < 0)
-		return err_errno("look at the end of a file");
-	size = (uint64_t)st.st_size;
-	if (!size || (size >= whole && pread(fd, last, whole, (off_t)(size - whole)) < 0))
-		return size ? err_errno("read the end of a file") : OK;
-	if (size >= whole && last[0] == '\n' && last[whole - 1] == '\n')
-		return OK;
-	e = is_mbox ? find_last(fd, size, STR("\n\nFrom "), 2, &end) : find_last(fd, size, STR("\n"), 1, &end);
-	if (!e && ftruncate(fd, (off_t)end) < 0)
+		e = err_errno("look at the end of a file");
+	else
+		size = (uint64_t)st.st_size;
+	if (!e && size >= whole && pread(fd, last, whole, (off_t)(size - whole)) < 0)
+		e = err_errno("read the end of a file");
+	if (e || !size || (size >= whole && last[0] == '\n' && last[whole - 1] == '\n')) {
+		close(fd);
+		return e;
+	}
+	e = is_mbox ? last_message(fd, size, &end, &uid) : find_last(fd, size, STR("\n"), 1, &end);
+	if (!e && end < size)
+		e = keep_aside(directory, path, fd, end, &aside);
+	if (!e && end < size && ftruncate(fd, (off_t)end) < 0)
 		e = err_errno("cut the end of a file");
-	if (!e)
+	if (!e && end < size) {
 		*cut = size - end;
+		log_cut(path, *cut, uid, &aside);
+	}
+	close(fd);
+	buf_free(&aside);
 	return e;
 }
 
@@ -269,18 +452,10 @@ enum err copied_mbox_mend(int directory, const char *stem, uint64_t *cut)
 {
 	struct buf path = { 0 };
 	enum err e;
-	int fd;
 
-	*cut = 0;
 	buf_printf(&path, "%s.mbox", stem);
 	buf_add_char(&path, '\0');
-	fd = openat(directory, buf_data(&path), O_RDWR | O_CLOEXEC);
-	e = fd < 0 ? err_errno("open %s.mbox", stem) : copied_tail_mend(fd, true, cut);
-	if (!e && *cut)
-		log_warn("store", NULL, "cut off a message that is not whole path=%s.mbox bytes=%llu", stem,
-			(unsigned long long)*cut);
-	if (fd >= 0)
-		close(fd);
+	e = copied_tail_mend(directory, buf_data(&path), cut);
 	buf_free(&path);
 	return e;
 }

@@ -33,10 +33,11 @@ enum err skip_read(int directory, uint64_t *clock); /* 0: nobody has to */
 /* Does the store have mailboxes that were ours once? For one that has no journal at all. */
 bool store_has_mailboxes(int directory);
 
-/* The files of a copy may end anywhere. Cut off the mbox of this stem: a last message that is not whole. cut: how many
- * bytes that was. */
+/* The files of a copy may end anywhere. Cut off the mbox of this stem: a last message of ours that is not whole. What is
+ * cut stays beside it as <file>.damaged.<n>, and is logged. A message of others that lacks its empty line is whole. cut:
+ * how many bytes that was. */
 enum err copied_mbox_mend(int directory, const char *stem, uint64_t *cut);
-/* The same of an open file, which is a state file or an mbox. */
-enum err copied_tail_mend(int fd, bool is_mbox, uint64_t *cut);
+/* The same of a file by its path, which is a state file, whose last line that is, or an mbox. */
+enum err copied_tail_mend(int directory, const char *path, uint64_t *cut);
 
 #endif

@@ -251,13 +251,8 @@ static enum err tail_mend(const struct fits *f, struct str path, uint64_t *size)
 {
 	path_text text;
 	uint64_t cut = 0;
-	int fd = openat(f->store, text_of(path, text), O_RDWR | O_CLOEXEC);
-	enum err e;
+	enum err e = copied_tail_mend(f->store, text_of(path, text), &cut);
 
-	if (fd < 0)
-		return errno == ENOENT ? OK : err_errno("open %s", text);
-	e = copied_tail_mend(fd, ends_in(path, ".mbox"), &cut);
-	close(fd);
 	*size -= cut;
 	return e;
 }

@@ -248,18 +248,3 @@ enum err message_copy(
 	buf_free(&source);
 	return n < 0 ? backup_failed(why, "copy a message to", path) : OK;
 }
-
-enum err stem_to_name(struct buf *name, struct str stem)
-{
-	ptrdiff_t slash;
-
-	for (;;) {
-		slash = str_find(stem, '/');
-		if (path_file_to_name(name, str_cut(stem, 0, slash < 0 ? stem.len : (size_t)slash)))
-			return ERR_MISTAKE;
-		if (slash < 0)
-			return mailbox_name_check(buf_str(name));
-		buf_add_char(name, '/');
-		stem = str_cut(stem, (size_t)slash + 1, stem.len);
-	}
-}

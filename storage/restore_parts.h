@@ -41,9 +41,6 @@ enum err message_pick(const struct staged *s, int from, uint32_t uid, struct pic
 enum err message_copy(
 	const struct staged *s, int from, const struct picked *p, int store, const char *path, struct buf *why);
 
-/* The mailbox of a stem of files. ERR_MISTAKE: of none. */
-enum err stem_to_name(struct buf *name, struct str stem);
-
 /* --- store_restore.c: asking. Where it lies is a path in the store, durable with its name. ---------------------------- */
 
 struct call *store_restore_account(

@@ -328,6 +328,10 @@ def test_torn(server):
         with copied, tap.test("a message of which a copy has only the beginning is none; its UID goes to no other"):
             validity, messages = read_all(copied, account)["INBOX"]
             assert (validity, messages) == (before[0], {uid: n for uid, n in before[1].items() if n != "torn-2"})
+            with open(mbox + ".damaged.1", "rb") as file:
+                assert b"X-Load-Id: torn-2" in file.read(), "what was cut off is kept"
+            told = f'account={copied.address(account)} mailbox="INBOX" uid=3'
+            assert told in copied.log(), [line for line in copied.log().splitlines() if "cut off" in line]
             deliver_new(copied, [account], "torn-new")
             messages = read_all(copied, account)["INBOX"][1]
             assert len(messages) == 4 and min(sorted(messages)[2:]) > SKIPPED, messages
@@ -342,6 +346,18 @@ def test_torn(server):
             copied.restart()
             deliver_new(copied, [account], "torn-once")
             assert max(read_all(copied, account)["INBOX"][1]) < 2 * SKIPPED, "it skips once"
+        shutil.rmtree(os.path.join(folder, "store"))
+        shutil.copytree(server.store, os.path.join(folder, "store"))
+        subprocess.run(["chown", "-R", "--reference", server.store, folder], check=True)
+        copied = server_of_copy(folder, server)
+        with open(copied.mailbox_file(account), "ab") as file:
+            file.write(b"From me@there.test Mon Nov 23 15:00:00 2026\nSubject: x\n\nimportant\n")
+        with copied, tap.test("what another program wrote to a copy without an empty line behind it stays"):
+            with imaplib.IMAP4(copied.host, copied.ports["imap"], timeout=WAIT_S) as imap:
+                imap.login(copied.address(account), PASSWORD)
+                done(imap.select("INBOX"))
+                texts = [text for _, text in literals(done(imap.uid("FETCH", "1:*", "(BODY.PEEK[])")))]
+            assert len(texts) == 4 and texts[3] == b"Subject: x\r\n\r\nimportant\r\n", texts[3:]
         server.start()
         with tap.test("the original skips nothing"):
             deliver_new(server, [account], "torn-old")

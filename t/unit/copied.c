@@ -104,6 +104,42 @@ static void test_short(void)
 	ok(mbox_is(message(1, "one"), message(2, "two"), message(3, "three")), "one that ends anywhere is completed");
 }
 
+/* What is in the mbox is one of ours, then this: is it cut off there? */
+static bool is_cut(const char *tail)
+{
+	char whole[1000];
+	uint64_t cut = 0;
+
+	snprintf(whole, sizeof(whole), "%s%s", message(1, "one"), tail);
+	unlinkat(worker.directory, MBOX ".damaged.1", 0);
+	file_make(MBOX, whole);
+	ok(copied_mbox_mend(worker.directory, STEM, &cut) == OK && file_is(MBOX, cut ? message(1, "one") : whole) &&
+			cut == (cut ? strlen(tail) : 0) && (!cut || file_is(MBOX ".damaged.1", tail)) &&
+			file_exists(MBOX ".damaged.1") == (cut > 0),
+		"what is cut off is kept beside the file, and nothing else is touched");
+	return cut;
+}
+
+static void test_tails(void)
+{
+	char two[400];
+
+	fresh_store();
+	ok(!is_cut("From a@b.test Mon Nov 23 15:00:00 2026\nSubject: x\n\nimportant\n"),
+		"a message of another program that lacks its empty line is whole");
+	ok(!is_cut("From a@b.test Mon Nov 23 15:00:00 2026\nSubject: x\n\nimportant"), "and without its last line end");
+	ok(!is_cut("From a@b.test Mon Nov 23 15:00:00 2026\nX-UID: 2\nStatus: RO\nSubject: x\n\nFrom him\n\nFrom me"),
+		"whatever stands in it");
+	ok(!is_cut("From a@b.test Mon Nov 23 15:00:00 2026\nSubject: x\n\nyours\n\nFr"), "and at its end");
+	ok(!is_cut(""), "one of ours that is whole stays");
+	for (size_t n = strlen(message(2, "two")) - 1; n; n--) {
+		snprintf(two, sizeof(two), "%.*s", (int)n, message(2, "two"));
+		if (n >= 5 && two[n - 1] == '\n' && two[n - 2] == '\n')
+			continue; /* what is cut behind an empty line cannot be told */
+		ok(is_cut(two), "one of ours that is not goes, wherever it is cut");
+	}
+}
+
 static void test_gap(void)
 {
 	char torn[400];
@@ -267,6 +303,7 @@ int main(void)
 	worker_begin();
 	store_begin();
 	test_short();
+	test_tails();
 	test_gap();
 	test_generations();
 	test_moves();
