@@ -83,6 +83,7 @@ __attribute__((unused)) static bool saw(const char *text)
 enum habit {
 	GOOD,
 	DEAD,    /* nobody answers, which takes half a minute to find out */
+	SILENT,  /* it is there, and never greets */
 	GONE,    /* its domain takes no mail */
 	DEFERS,  /* each recipient, with 450 */
 	BUSY,    /* the same with 421 */
@@ -129,6 +130,7 @@ struct transport_session {
 
 #define CONNECT_MS 20
 #define DEAD_MS    30000
+#define SILENT_MS  300000
 #define IDLE_MS    60000
 
 static void fake_end(struct transport_session *t)
@@ -246,12 +248,12 @@ static struct transport_session *fake_open(
 	connected += t->connected;
 	if (connected > connected_max)
 		connected_max = connected;
-	bad = (h->address && !t->connected) || h->habit == DEAD || h->habit == GONE ||
+	bad = (h->address && !t->connected) || h->habit == DEAD || h->habit == SILENT || h->habit == GONE ||
 	      (h->most_open && h->open > h->most_open);
 	if (!bad && h->open > h->open_max)
 		h->open_max = h->open;
-	timer_start(
-		w.timers, &t->timer, h->habit == DEAD ? DEAD_MS : CONNECT_MS, bad ? session_fails : session_ready, t);
+	timer_start(w.timers, &t->timer, h->habit == SILENT ? SILENT_MS : h->habit == DEAD ? DEAD_MS : CONNECT_MS,
+		bad ? session_fails : session_ready, t);
 	return t;
 }
 

@@ -95,6 +95,11 @@ static bool are_more_due(const struct queue_destination *d, uint32_t than)
 
 /* --- rounds ------------------------------------------------------------------------------------------------------- */
 
+uint32_t destination_bears(const struct queue_destination *d)
+{
+	return d->local || d->allowed < d->policy->sessions ? d->allowed : d->policy->sessions;
+}
+
 static enum round round_needed(const struct queue_destination *d)
 {
 	if (!d->due_count || timer_runs(&d->timer) || d->sending->stopping)
@@ -105,7 +110,7 @@ static enum round round_needed(const struct queue_destination *d)
 		return ROUND_NONE;
 	if (d->idle)
 		return ROUND_IDLE;
-	if (d->session_count < d->allowed && (d->local || d->session_count < d->policy->sessions))
+	if (d->session_count < destination_bears(d))
 		return (enum round)(ROUND_GOOD + d->standing);
 	return ROUND_NONE;
 }

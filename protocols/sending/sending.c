@@ -451,6 +451,7 @@ static void stop_now(struct sending *s)
 	timer_stop(w->timers, &s->calendar_timer);
 	timer_stop(w->timers, &s->pump_timer);
 	timer_stop(w->timers, &s->sweep_timer);
+	timer_stop(w->timers, &s->way_timer);
 	timer_stop(w->timers, &s->stop_timer);
 	chore_stop(w->chores, &s->calendar_chore);
 	chore_stop(w->chores, &s->telling_chore);

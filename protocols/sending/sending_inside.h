@@ -17,7 +17,9 @@
  * destination is good when it took a message lately, new when it never did, doubtful when it was left alone or takes longer
  * than SLOW_MS. Doubtful ones have at most a quarter of the sessions, new and doubtful ones three quarters: so whatever hangs or
  * crawls, the good ones have a quarter, and the new ones get their chance. While others wait and all are taken, a session of
- * a good one ends after YIELD_MESSAGES, another after one. */
+ * a good one ends after YIELD_MESSAGES, another after one. While new ones wait for a session that they may not have, those
+ * that have not got ready within SILENT_MS are ended, as if nobody had answered: but for a quarter of doubtful ones, where
+ * who is slow to greet is waited for when he is tried again. */
 #ifndef PROTOCOLS_SENDING_INSIDE_H
 #define PROTOCOLS_SENDING_INSIDE_H
 
@@ -132,7 +134,7 @@ struct queue_destination {
 
 	struct sending_sessions sessions;
 	uint32_t session_count, opening, idle, woken;
-	uint32_t allowed;   /* sessions that it bears, as far as we know */
+	uint32_t allowed;   /* sessions that it bears, as far as we know, whatever it may have (destination_bears) */
 	uint32_t ceiling;   /* more were too many when they were tried last; 0: not known */
 	uint32_t successes; /* transactions since `allowed` changed, at the ceiling */
 	uint32_t failures;  /* transactions failed by the host, in a row */
@@ -191,6 +193,8 @@ bool is_due(const struct queue_item *item);
 void due_add(struct queue_destination *d, struct queue_item *item);
 void due_remove(struct queue_destination *d, struct queue_item *item); /* not in it is fine */
 struct queue_item *due_first(const struct queue_destination *d);
+
+uint32_t destination_bears(const struct queue_destination *d); /* sessions, no more than it may have by its policy */
 
 /* What is learned of it. */
 void destination_ready(struct queue_destination *d); /* a session is */
@@ -323,7 +327,7 @@ struct sending {
 	struct policy *policies; /* the first is of no title */
 	size_t policy_count;
 	struct calendar calendar;
-	struct timer calendar_timer, pump_timer, sweep_timer;
+	struct timer calendar_timer, pump_timer, sweep_timer, way_timer;
 	struct chore calendar_chore, telling_chore, pump_chore;
 	unsigned come;       /* items whose time has come, since they were told of */
 	uint32_t generation; /* of the configuration */

@@ -12,6 +12,9 @@
 #define PUMP_OPENINGS  4     /* sessions opened in a turn: names to be asked for, sockets, maybe a failure at once */
 #define PUMP_AGAIN_MS  1000  /* while the worker is overloaded */
 #define LAG_US         50000 /* of the loop: beyond it no session is opened */
+#define SILENT_MS      5000  /* to get ready, while destinations never tried wait for a session */
+#define WAY_MS         1000  /* from one look at who is silent to the next, while they wait */
+#define WAY_STEP       64    /* sessions ended at a look */
 #define ELSEWHERE_MS   1000  /* all sessions to a destination are other workers': it is looked at again */
 
 COUNTER(sessions_opened, "sending.sessions", "sessions opened to send mail");
@@ -149,6 +152,11 @@ static bool are_waiting(const struct sending *s, enum standing standing)
 	return !TAILQ_EMPTY(&s->rounds[ROUND_GOOD + standing]);
 }
 
+static uint32_t doubtful_most(const struct sending *s)
+{
+	return ((uint32_t)s->conf->sessions + 3) / 4;
+}
+
 /* Whether one more session may be a destination's that stands so. */
 static bool may_have(const struct sending *s, enum standing standing)
 {
@@ -156,7 +164,7 @@ static bool may_have(const struct sending *s, enum standing standing)
 
 	switch (standing) {
 	case STANDING_DOUBTFUL:
-		if (doubtful >= (all + 3) / 4)
+		if (doubtful >= doubtful_most(s))
 			return false;
 		/* fallthrough */
 	case STANDING_NEW:
@@ -189,7 +197,7 @@ static bool is_spent(const struct sending_session *ss)
 	const struct queue_destination *d = ss->destination;
 	const struct sending *s = d->sending;
 
-	return s->stopping || s->w->stopping || ss->hop != d->hop || d->session_count > d->allowed ||
+	return s->stopping || s->w->stopping || ss->hop != d->hop || d->session_count > destination_bears(d) ||
 	       ss->messages >= (uint64_t)s->conf->messages_per_session || shall_yield(ss);
 }
 
@@ -361,6 +369,56 @@ static struct queue_destination *whose_turn(struct sending *s, bool open)
 	return NULL;
 }
 
+/* --- room for those never tried ------------------------------------------------------------------------------------ */
+
+static bool is_way_blocked(const struct sending *s)
+{
+	return are_waiting(s, STANDING_NEW) &&
+	       (!may_have(s, STANDING_NEW) || s->session_count >= (uint64_t)s->conf->sessions);
+}
+
+static bool is_in_the_way(const struct sending *s, const struct sending_session *ss)
+{
+	enum standing standing = ss->destination->standing;
+
+	if (ss->state != SESSION_OPENING || sending_now_ms(s) - ss->since_ms < SILENT_MS)
+		return false;
+	return standing == STANDING_NEW ||
+	       (standing == STANDING_DOUBTFUL && s->standing_count[standing] > doubtful_most(s));
+}
+
+static void give_up_silent(struct sending_session *ss)
+{
+	struct outcome silent = { .kind = OUTCOME_DEFERRED,
+		.status = STR("4.4.2"),
+		.reply = STR("nobody was ready within 5 seconds, while others waited"),
+		.diagnostic_type = STR("x-postern") };
+
+	destination_unreachable(ss->destination, &silent);
+	session_end_ours(ss);
+}
+
+/* The sessions stand in the order in which they were opened: those silent longest go first. */
+static void make_way(void *user)
+{
+	struct sending *s = user;
+	struct sending_session *next;
+	unsigned ended = 0;
+
+	if (!is_way_blocked(s))
+		return;
+	for (struct sending_session *ss = TAILQ_FIRST(&s->sessions); ss && ended < WAY_STEP; ss = next) {
+		next = TAILQ_NEXT(ss, all);
+		if (!is_in_the_way(s, ss))
+			continue;
+		give_up_silent(ss);
+		ended++;
+	}
+	sending_pump(s); /* which has us look again while it is needed */
+}
+
+/* --- the pump itself ----------------------------------------------------------------------------------------------- */
+
 static bool are_any_waiting(const struct sending *s)
 {
 	return are_waiting(s, STANDING_GOOD) || are_waiting(s, STANDING_NEW) || are_waiting(s, STANDING_DOUBTFUL);
@@ -392,6 +450,8 @@ static void pump(void *user)
 		sending_pump(s);
 	else if ((!may_open || s->opened >= PUMP_OPENINGS) && are_any_waiting(s))
 		timer_start(s->w->timers, &s->pump_timer, may_open ? 0 : PUMP_AGAIN_MS, pump_again, s);
+	if (is_way_blocked(s) && !timer_runs(&s->way_timer) && !s->w->stopping)
+		timer_start(s->w->timers, &s->way_timer, WAY_MS, make_way, s);
 }
 
 void sending_pump(struct sending *s)

@@ -332,6 +332,56 @@ static void test_workers(void)
 	workers = 1;
 }
 
+static void test_one_session(void)
+{
+	static const char *const values[] = { "sending", "destination_sessions", "1", NULL };
+	struct host *h;
+
+	begin(values);
+	h = host_add("mx.test", GOOD, 1000);
+	for (unsigned i = 0; i < 5; i++)
+		post("a@mx.test");
+	run_until(20);
+	ok(h->open_max == 1 && queue.closed == 5, "where one session is allowed there is one from the start");
+	h->habit = DEAD;
+	run_until(200);
+	for (unsigned i = 0; i < 5; i++)
+		post("a@mx.test");
+	run_until(400);
+	h->habit = GOOD;
+	run_until(1000);
+	ok(h->open_max == 1 && queue.closed == 10, "and after the host was left alone");
+	end();
+}
+
+/* Hosts that accept and never greet have all the sessions that they may have when one comes that was never tried. */
+static void test_silent(void)
+{
+	static const char *const values[] = { "sending", "sessions", "40", NULL };
+	static char names[60][16];
+	char to[24] = "a@";
+	struct host *h;
+
+	begin(values);
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(names[i], sizeof(names[i]), "s%u.test", i);
+		host_add(names[i], SILENT, 0);
+		memcpy(to + 2, names[i], sizeof(names[i]));
+		post(to);
+	}
+	h = host_add("mx.test", GOOD, 100);
+	run_until(1);
+	post("a@mx.test");
+	run_until(15);
+	ok(h->recipients == 1, "who was never tried gets a session within seconds, however many are silent");
+	run_until(3600);
+	for (unsigned i = 1; i <= 60; i++)
+		hosts[i].habit = GOOD;
+	run_until(12 * 3600);
+	ok(queue.closed == 61, "and those are not forgotten");
+	end();
+}
+
 static void test_overload(void)
 {
 	begin(NULL);
@@ -381,6 +431,8 @@ int main(void)
 	test_addresses();
 	test_crowd();
 	test_workers();
+	test_one_session();
+	test_silent();
 	test_overload();
 	test_stop();
 	return done();
