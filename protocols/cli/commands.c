@@ -40,9 +40,9 @@ const struct command cli_commands[] = {
 		"list [--json] [--limit N] [WHICH]\n"
 		"show [--json] ID\n"
 		"stats [--json] [--destination DESTINATION]\n"
-		"retry [WHICH]\n"
-		"hold|release|delete|bounce WHICH|--all\n"
-		"move HOST:PORT WHICH|--all",
+		"retry [--json] [WHICH]\n"
+		"hold|release|delete|bounce [--json] WHICH|--all\n"
+		"move [--json] HOST:PORT WHICH|--all",
 		"Shows what waits to leave and steers it. WHICH is any number of ids, or of --to ADDRESS|DOMAIN, "
 		"--from ADDRESS|DOMAIN (<> for reports), --older TIME, --destination DESTINATION as stats shows it, "
 		"and --held, which must all fit. retry tries now, hold keeps until release, delete removes without a "

@@ -316,7 +316,9 @@ static int order(struct asked *a, const char *conf_path)
 	struct ordered o = { 0 };
 	int status = client_each(conf_path, json_incref(a->request), take_ordered, &o);
 
-	if (!status) {
+	if (!status && a->json) {
+		printf("{\"order\":\"%s\",\"items\":%lld}\n", a->what, (long long)o.items);
+	} else if (!status) {
 		queue_print_count(o.items, "recipient", "recipients");
 		putchar('\n');
 	}

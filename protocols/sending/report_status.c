@@ -7,6 +7,7 @@
 #include "storage/route/alias_program.h"
 #include "storage/token.h"
 #include "storage/utf8.h"
+#include <arpa/inet.h>
 
 #define SHORT_REPLY 80 /* bytes */
 
@@ -188,6 +189,23 @@ static void add_diagnostic(const struct report *r, const struct outcome *o, bool
 	buf_free(&value);
 }
 
+/* A domain, or an address as mail names it (RFC 5321, 4.1.3). */
+static void add_host(struct str host, struct buf *out)
+{
+	unsigned char bytes[16];
+	struct arena a = { 0 };
+	const char *text = arena_dup(&a, host);
+
+	buf_add_str(out, STR("dns; "));
+	if (inet_pton(AF_INET, text, bytes) == 1)
+		buf_printf(out, "[%s]", text);
+	else if (inet_pton(AF_INET6, text, bytes) == 1)
+		buf_printf(out, "[IPv6:%s]", text);
+	else
+		buf_add_str(out, host);
+	arena_free(&a);
+}
+
 static void add_recipient(
 	const struct report *r, const struct report_recipient *rr, int64_t now_s, bool international, struct buf *out)
 {
@@ -202,7 +220,7 @@ static void add_recipient(
 		STR_ARG(report_code(r->action, o)));
 	remote = str_word(&remote); /* its name; the address behind it is no part of the field */
 	if (remote.len) {
-		buf_printf(&value, "dns; " STR_FMT, STR_ARG(remote));
+		add_host(remote, &value);
 		report_field_whole("Remote-MTA", buf_str(&value), true, out);
 	}
 	if (o->reply.len)

@@ -29,6 +29,11 @@ def stats(server, *which):
     return json.loads(server.command("queue", "stats", "--json", *which))
 
 
+def ordered(server, *words):
+    """What the order tells, a line for each request that it makes."""
+    return [json.loads(line) for line in server.command("queue", *words, "--json").splitlines()]
+
+
 def deferred(server, addresses, times=1):
     """Once these were tried in vain so often."""
     def told():
@@ -92,6 +97,14 @@ def lists(server):
 
 
 def orders(server, sink):
+    with tap.test("orders concern what is old enough, and tell it as JSON when asked"):
+        first, second = (m["id"] for m in listed(server))
+        assert ordered(server, "hold", "--older", "1h") == [{"order": "hold", "items": 0}]
+        assert ordered(server, "hold", "--older", "0s") == [{"order": "hold", "items": 3}] and stats(server)["held"] == 3
+        assert ordered(server, "release", "--older", "1h", "--all") == [{"order": "release", "items": 0}]
+        assert [o["items"] for o in ordered(server, "release", first, second)] in ([1, 2], [2, 1])
+        deferred(server, ["a@far.test", "b@far.test", "c@other.test"], 2)
+        assert stats(server)["held"] == 0
     with tap.test("what is held waits until it is released"):
         assert server.command("queue", "hold", "--to", "b@far.test") == "1 recipient\n"
         assert open_recipients(server, "--held") == {"b@far.test": "held"}
@@ -100,7 +113,7 @@ def orders(server, sink):
         wait_until(lambda: open_recipients(server, "--held") == {"b@far.test": "held"}, WAIT_S, "held after a restart")
         assert server.command("queue", "release", "--held") == "1 recipient\n"
         assert open_recipients(server, "--held") == {}
-        deferred(server, ["b@far.test"], 2)
+        deferred(server, ["b@far.test"], 3)
     with tap.test("what is tried at once is sent if it can be"):
         sink.mend()
         assert server.command("queue", "retry", "--to", "other.test") == "1 recipient\n"

@@ -215,6 +215,13 @@ static void test_kinds(void)
 			!has(part(2), "Remote-MTA") && !has(part(2), "Will-Retry-Until") &&
 			has(part(1), "was delivered"),
 		"a delivery here has no other side");
+	one.outcome = (struct outcome){ .kind = OUTCOME_REFUSED, .remote = STR("127.0.1.3 [127.0.1.3]") };
+	write_report();
+	ok(has(part(2), "Remote-MTA: dns; [127.0.1.3]\n"), "a host without a name is an address literal");
+	one.outcome.remote = STR("2001:db8::1 [2001:db8::1]");
+	write_report();
+	ok(has(part(2), "Remote-MTA: dns; [IPv6:2001:db8::1]\n"), "of IPv6, too (RFC 5321, 4.1.3)");
+	one.outcome = (struct outcome){ .kind = OUTCOME_DELIVERED };
 	report.action = REPORT_RELAYED;
 	write_report();
 	ok(has(part(2), "Action: relayed\nStatus: 2.0.0\n") && has(part(1), "handed on"),
