@@ -313,6 +313,14 @@ static const char *give_up(struct parcel *p, size_t i)
 	return "expired";
 }
 
+/* By-mode N: the time that the sender set is over, and he was not told of that (RFC 2852, 4). */
+static bool is_late(const struct parcel *p, const struct queue_item *item)
+{
+	const struct queue_message *m = item->message;
+
+	return m->by == BY_NOTIFY && m->by_s <= p->since_s && item->warned_s < m->by_s;
+}
+
 static void tell_warning(struct parcel *p)
 {
 	struct telling *t = telling_new(p, REPORT_DELAYED);
@@ -322,6 +330,8 @@ static void tell_warning(struct parcel *p)
 	t->report.until_s = schedule_expires_s(policy, p->transaction.recipients[0].item);
 	for (size_t i = 0; i < p->transaction.count; i++) {
 		last_words(p, i);
+		if (is_late(p, p->transaction.recipients[i].item))
+			p->outcomes[i].status = STR("4.4.7");
 		telling_add(t, i, true);
 	}
 	telling_send(t, warned);
@@ -410,13 +420,14 @@ static void end_well(struct parcel *p, size_t i, struct telling *delivered, stru
 {
 	struct queue_item *item = p->transaction.recipients[i].item;
 	const struct queue_recipient *r = p->transaction.recipients[i].recipient;
+	const struct queue_envelope *e = &p->copy->envelope;
 	enum outcome_kind kind = p->outcomes[i].kind;
 	struct telling *t = kind == OUTCOME_DELIVERED ? delivered : relayed;
 
 	log_fate(p, i, kind == OUTCOME_DELIVERED ? "delivered" : kind == OUTCOME_RELAYED ? "relayed" : "passed", 0);
 	counter_add(&sent, 1);
 	item->destination->sent++;
-	if (kind != OUTCOME_PASSED && report_is_wanted(t->report.action, &p->copy->envelope, r->notify))
+	if ((kind != OUTCOME_PASSED || e->by_trace) && report_is_wanted(t->report.action, e, r->notify))
 		telling_add(t, i, false);
 	change(p->sending, item, FATE_ENDED, &p->outcomes[i]);
 }

@@ -16,10 +16,11 @@ bool report_is_wanted(enum report_action action, const struct queue_envelope *e,
 	switch (action) {
 	case REPORT_FAILED:
 		return !notify || notify & NOTIFY_FAILURE;
-	case REPORT_DELAYED:
-		return !notify || notify & NOTIFY_DELAY;
-	case REPORT_DELIVERED:
+	case REPORT_DELAYED: /* by-mode N asks for it, too (RFC 2852, 4) */
+		return !notify || notify & NOTIFY_DELAY || e->by == BY_NOTIFY;
 	case REPORT_RELAYED:
+		return notify & NOTIFY_SUCCESS || e->by_trace;
+	case REPORT_DELIVERED:
 	case REPORT_EXPANDED:
 		return notify & NOTIFY_SUCCESS;
 	}

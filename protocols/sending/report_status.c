@@ -170,6 +170,8 @@ static void add_message(const struct queue_envelope *e, struct str hostname, str
 	if (e->envid.len && smtp_xtext(e->envid, &value))
 		report_field_whole("Original-Envelope-Id", buf_str(&value), true, out);
 	add_date("Arrival-Date", e->arrived_s, out);
+	if (e->by != BY_NONE)
+		add_date("Deliver-By-Date", e->by_s, out); /* RFC 2852, 5 */
 	buf_free(&value);
 }
 

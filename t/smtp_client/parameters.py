@@ -6,8 +6,8 @@ import email.policy
 import re
 
 import tap
-from postern import Server
-from sending import logged, put_off, reports, submit, text, until
+from postern import Server, wait_until
+from sending import WAIT_S, logged, put_off, reports, submit, text, until
 from smtp_sink import OFFERED, Sink
 
 MIME = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
@@ -111,6 +111,21 @@ with Server(users=1, set=list(routes())) as server:
             submit(server, ["a@timely.test"], text("by"), mail=[f"BY=600;{by}"])
             left, _, mode = taken("timely").parameters["BY"].partition(";")
             assert 500 < int(left) <= 600 and mode == by, (left, mode)
+    with tap.test("who asks for a trace is told of each host that has it, whatever that speaks (RFC 2852, 4)"):
+        submit(server, ["trace@bare.test", "quiet@bare.test"], text("by"), mail=["BY=600;NT"])
+        submit(server, ["trace@timely.test"], text("by"), mail=["BY=600;NT"])
+        submit(server, ["never@bare.test"], text("by"), mail=["BY=600;NT"], rcpt=["NOTIFY=NEVER"])
+        outcome(server, "never@bare.test")
+        told = {}
+        wait_until(lambda: told.update((a, r) for r in reports(server) for a in r.actions) or
+                   {"trace@bare.test", "trace@timely.test"} <= set(told), WAIT_S, "the reports")
+        for address in ("trace@bare.test", "quiet@bare.test", "trace@timely.test"):
+            report = told[address]
+            assert report.actions[address] == "relayed" and report.of(address)["Status"].startswith("2."), report.actions
+            assert report.about["Deliver-By-Date"], report.about
+        assert "never@bare.test" not in told
+        for name in ("bare", "timely"):
+            SINKS[name].transactions.clear()
     with tap.test("what waited on the way is of the time that is left"):
         SINKS["timely"].fault("rcpt", "450 4.2.1 later", times=1)
         submit(server, ["late@timely.test"], text("by"), mail=["BY=3600;N"])

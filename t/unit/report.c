@@ -33,6 +33,8 @@ static const struct {
 
 static void test_wishes(void)
 {
+	struct queue_envelope by = { .sender = STR("a@b.test") };
+
 	for (size_t i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
 		struct queue_envelope e = { .sender = str_of(wishes[i].sender) };
 		unsigned n = wishes[i].notify;
@@ -44,6 +46,13 @@ static void test_wishes(void)
 				report_is_wanted(REPORT_EXPANDED, &e, n) == wishes[i].expanded,
 			"%s", wishes[i].what);
 	}
+	by.by = BY_NOTIFY;
+	ok(report_is_wanted(REPORT_DELAYED, &by, NOTIFY_FAILURE) && !report_is_wanted(REPORT_DELAYED, &by, NOTIFY_NEVER),
+		"by-mode N wants to hear of a delay, too, but for NEVER (RFC 2852, 4)");
+	by.by_trace = true;
+	ok(report_is_wanted(REPORT_RELAYED, &by, NOTIFY_FAILURE) && !report_is_wanted(REPORT_RELAYED, &by, NOTIFY_NEVER) &&
+			!report_is_wanted(REPORT_DELIVERED, &by, 0),
+		"a trace is of hosts that have it");
 }
 
 /* --- reports, taken apart ------------------------------------------------------------------------------------------ */
@@ -224,7 +233,8 @@ static void test_kinds(void)
 	one.outcome = (struct outcome){ .kind = OUTCOME_DELIVERED };
 	report.action = REPORT_RELAYED;
 	write_report();
-	ok(has(part(2), "Action: relayed\nStatus: 2.0.0\n") && has(part(1), "handed on"),
+	ok(has(part(2), "Action: relayed\nStatus: 2.0.0\n") && has(part(1), "handed on") &&
+			!has(part(2), "Deliver-By-Date"),
 		"who does not tell of deliveries");
 	report.action = REPORT_EXPANDED;
 	write_report();

@@ -122,8 +122,8 @@ static void test_deliver_by(void)
 	m->by_s = start_s + 1000;
 	put(m);
 	run_until(6 * DAY);
-	ok(saw("delayed 1 4.2.2 1000, delayed 1 4.2.2 14400, failed 1 4.4.7 432000"),
-		"by-mode N: its sender is told, and it is tried on");
+	ok(saw("delayed 1 4.4.7 1000, delayed 1 4.2.2 14400, failed 1 4.4.7 432000"),
+		"by-mode N: its sender is told that its time is over, and it is tried on");
 	end();
 }
 
