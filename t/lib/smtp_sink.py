@@ -202,10 +202,11 @@ class Sink:
     def run(self, listener):
         while True:
             try:
-                sock, _ = listener.accept()
+                sock, peer = listener.accept()
             except OSError:
                 return
             session = Session(self, sock, len(self.sessions))
+            session.peer = peer
             session.thread = threading.Thread(target=session.run, daemon=True)
             session.thread.start()
             self.note(self.sessions, session)
