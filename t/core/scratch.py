@@ -7,8 +7,11 @@ import subprocess
 import tempfile
 
 import tap
+from dns_server import DnsServer
 from mail import send, texts
 from postern import PASSWORD, PORTS, TOP, Server, is_gone
+from sending import submit, text
+from smtp_sink import Sink
 
 TEXT = b"Subject: kept\r\n\r\nkept\r\n"
 
@@ -92,11 +95,36 @@ def check_strict(folder):
     run("stop", folder)
 
 
+def check_elsewhere(folder):
+    """Names and mail for others: by --dns and --smarthost, kept and given anew."""
+    with DnsServer("far 300 A 192.0.2.1\n") as dns, Sink() as first, Sink() as second:
+        with tap.test("--dns says who is asked for names"):
+            run("start", folder, "--base-port", "0", "--users", "2", "--dns", dns.address, "--smarthost", first.place)
+            server = Server(folder)
+            assert "192.0.2.1" in server.command("resolve", "far.example.test", "A") and dns.asked("far", "A")
+        with tap.test("--smarthost says where mail for others goes"):
+            submit(server, ["a@elsewhere.test"], text("first"))
+            assert first.wait(1)[0].taken == ["a@elsewhere.test"]
+        with tap.test("both are kept, and what is given again holds from then on"):
+            run("stop", folder)
+            run("start", folder)
+            submit(server, ["b@elsewhere.test"], text("kept"))
+            assert first.wait(2)[1].taken == ["b@elsewhere.test"]
+            asked = len(dns.queries)
+            assert "192.0.2.1" in server.command("resolve", "far.example.test", "A") and len(dns.queries) > asked
+            run("stop", folder)
+            run("start", folder, "--smarthost", second.place)
+            submit(server, ["c@elsewhere.test"], text("second"))
+            assert second.wait(1)[0].taken == ["c@elsewhere.test"] and len(first.messages) == 2
+        run("stop", folder)
+
+
 with tempfile.TemporaryDirectory() as top:
     os.chmod(top, 0o755)
     try:
         check_again(f"{top}/one", check_start(f"{top}/one"))
         check_strict(f"{top}/two")
+        check_elsewhere(f"{top}/three")
     finally:
         for name in os.listdir(top):
             Server(f"{top}/{name}").kill()

@@ -121,12 +121,13 @@ def replies(server, far):
 
 
 def main():
-    far = {name: Far(name, lax=True, without=without) for name, without in
+    far = {name: Far(name, lax=True, lmtp=name.startswith("lmtp"), without=without) for name, without in
            (("data", ("CHUNKING", "BINARYMIME")), ("chunks", ()),
             ("seven", ("CHUNKING", "BINARYMIME", "8BITMIME", "SMTPUTF8")),
-            ("all", ()), ("refusing", ()), ("back", ("CHUNKING",)), ("words", ()))}
+            ("all", ()), ("refusing", ()), ("lmtp", ("CHUNKING", "BINARYMIME")), ("lmtpchunks", ()), ("back", ("CHUNKING",)), ("words", ()))}
     roads = {"onbydata": (far["data"], "smtp", by_data), "onbybdat": (far["chunks"], "smtp", by_bdat),
-             "onbylmtp": (far["seven"], "lmtp", by_data), "onbychunks": (far["all"], "lmtp", by_bdat)}
+             "onbylmtp": (far["seven"], "lmtp", by_data), "onbychunks": (far["all"], "lmtp", by_bdat),
+             "tolmtp": (far["lmtp"], "lmtp", by_data), "tolmtpbychunks": (far["lmtpchunks"], "smtp", by_bdat)}
     settings = [setting for each in far.values() for setting in each.settings()]
     with Server(users=len(WORDS), set=[*settings, "smtp.errors_max 1000", 'relay.networks {"127.0.0.0/8"}']) as server:
         for name, (each, _, _) in roads.items():
