@@ -248,6 +248,7 @@ static enum next cannot_read(struct imap *s, struct fetch *f)
 		log_error("imap", conn_id(s->conn), "message cannot be read account=%s uid=%u", s->account->address,
 			now.uid);
 	f->missed = true;
+	f->unreadable |= f->wire.unreadable;
 	wire_close(&f->wire);
 	if (f->phase != LOAD)
 		return imap_section_fail(s, f) ? DONE : CLOSE;
@@ -306,7 +307,7 @@ static enum next fetch_run(struct imap *s)
 {
 	struct fetch *f = s->fetch;
 	enum next next = DONE;
-	bool missed, unknown;
+	bool missed, unreadable, unknown;
 
 	f->turn_bytes = 0;
 	while (next == DONE && f->phase != LAST)
@@ -314,8 +315,11 @@ static enum next fetch_run(struct imap *s)
 	if (next != DONE)
 		return next;
 	missed = f->missed;
+	unreadable = f->unreadable;
 	unknown = f->unknown;
 	imap_fetch_drop(s);
+	if (unreadable)
+		return imap_no(s, "[UNAVAILABLE] some of the messages cannot be read");
 	if (missed)
 		return imap_no(s, "[EXPUNGEISSUED] some of the messages are gone");
 	if (unknown)

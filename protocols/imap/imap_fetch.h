@@ -57,9 +57,10 @@ struct fetch {              /* FETCH under way */
 	size_t range, item; /* where in them we are */
 	uint32_t seq;
 	enum fetch_phase phase;
-	bool told_seen; /* the message became \\Seen by this */
-	bool missed;    /* a message could not be read */
-	bool unknown;   /* a part's transfer encoding was not known */
+	bool told_seen;  /* the message became \\Seen by this */
+	bool missed;     /* a message could not be read */
+	bool unreadable; /* one may be read another time */
+	bool unknown;    /* a part's transfer encoding was not known */
 	struct message message;
 	struct wire wire;
 	struct buf piece;     /* wire bytes on their way */

@@ -82,14 +82,22 @@ def fill_by_mail(server):
     raise AssertionError("mail is taken without end")
 
 
-def fill_to_the_last_byte(server):
+def fill_until(server, left):
+    """Somebody else's file takes all room but so many bytes."""
     path = os.path.join(server.store, "filler")
-    with open(path, "wb", buffering=0) as file:
+    with open(path, "ab", buffering=0) as file:
         for piece in (1 << 20, 4096, 1):
             with contextlib.suppress(OSError):
-                while True:
+                while free(server) >= left + piece:
                     file.write(b"f" * piece)
     return path
+
+
+def is_short(server, client):
+    """Whether mail and APPEND are refused where less than the reserve is left. The server may not have seen yet that it is
+    so, and what its journal gives back makes room once more: then once more."""
+    fill_until(server, RESERVE // 2)
+    return not any(try_all(client, {"mail": client.deliver, "APPEND": lambda: client.append("INBOX")}).values())
 
 
 def try_all(client, changes):
@@ -107,9 +115,9 @@ def try_all(client, changes):
 
 
 def changes_of(client):
-    return {"mail": client.deliver, "APPEND": lambda: client.append("INBOX"), "COPY": lambda: client.copy("INBOX", "COPY"),
-            "STORE": lambda: client.store("INBOX"), "mark": lambda: client.mark("box"),
-            "EXPUNGE": lambda: client.expunge("box"), "POP3": client.pop, "DELETE": lambda: client.delete("box")}
+    return {"COPY": lambda: client.copy("INBOX", "COPY"), "STORE": lambda: client.store("INBOX"),
+            "mark": lambda: client.mark("box"), "EXPUNGE": lambda: client.expunge("box"), "POP3": client.pop,
+            "DELETE": lambda: client.delete("box")}
 
 
 def main():
@@ -127,12 +135,12 @@ def main():
             tap.note(f"{count} messages taken, then {code} {text.decode()}; {free(server) >> 10} KiB free")
             assert code == 452 and text.startswith(b"4.3.1"), (code, text)
         with tap.test("what needs room is refused and not made, flags and deletes are made"):
+            wait_until(lambda: is_short(server, clients[0]), WELL_S, "mail and APPEND that are refused")
             made = try_all(clients[0], changes_of(clients[0]))
             tap.note(made)
-            assert not made["mail"] and not made["APPEND"], made
             assert all(made[name] for name in ("STORE", "mark", "EXPUNGE", "POP3", "DELETE")), made
         with tap.test("to the last byte: what is refused was not made, what is answered was"):
-            filler = fill_to_the_last_byte(server)
+            filler = fill_until(server, 0)
             assert free(server) == 0
             end, client, before = time.monotonic() + SECONDS, clients[1], clients[1].changes
             while time.monotonic() < end:
@@ -153,9 +161,9 @@ def main():
             server.command("settle", server.address(FILLED))
             wait_until(lambda: free(server) > room * 3 // 4, WELL_S, "the room of what was expunged")
             wait_until(lambda: send(server, FILLED, LARGE)[0] == 250, WELL_S, "mail that is taken again")
-            more, code, _ = fill_by_mail(server)
-            tap.note(f"{more + 1} more messages, then {code}")
-            assert more >= count // 2
+            more = []
+            wait_until(lambda: more.append(fill_by_mail(server)[0]) or sum(more) >= count // 2, WELL_S, "as much mail again")
+            tap.note(f"{more} more messages")
         with tap.test("after kill -9 every account is what its client knows"):
             server.kill()
             server.start()

@@ -159,6 +159,8 @@ def promises(server, stuck):
          lambda: not command_lists(server, "domain", "second.test")),
         ("an order to hold", lambda: order(server, stuck, "hold", "away", "held"),
          lambda: waiting(server, stuck).get("away") == "held"),
+        ("an order to release", lambda: order(server, stuck, "release", "away", "waits"),
+         lambda: waiting(server, stuck).get("away") == "waits"),
         ("an order to delete", lambda: order(server, stuck, "delete", "away", None),
          lambda: waiting(server, stuck) == {}),
     ]
