@@ -35,7 +35,8 @@ struct account_look {
 	struct account_settings settings;
 	enum err settings_e;
 	struct buf halves;
-	struct buf gone; /* mailboxes that only the index has: packed names and ids */
+	struct buf gone; /* mailboxes that only the index seems to have: packed names and ids */
+	bool leads;      /* no mailbox is made, renamed or deleted meanwhile */
 };
 
 static void visit_add(struct walk *w, const char *path)
@@ -303,6 +304,7 @@ static void account_end(struct task *t, enum err e)
 	}
 	tree_free(&a->tree);
 	buf_free(&a->halves);
+	buf_free(&a->gone);
 	found_end(t, e, &a->look.found);
 }
 
@@ -311,14 +313,9 @@ static void account_end(struct task *t, enum err e)
 static void on_known(void *user, struct str mailbox, const struct mailbox_record *r)
 {
 	struct account_look *a = user;
-	struct problem p = { .mailbox = mailbox,
-		.text = STR("the index knows a mailbox whose files are missing"),
-		.repair = STR("it is forgotten"),
-		.mend = a->look.task == CHECK_REPAIR ? MEND_DONE : MEND_CAN };
 
 	if (tree_find(&a->tree, mailbox))
 		return;
-	found_add(&a->look.found, &p);
 	pack_str(&a->gone, mailbox);
 	pack_u64(&a->gone, r->head.id);
 }
@@ -326,17 +323,84 @@ static void on_known(void *user, struct str mailbox, const struct mailbox_record
 static enum err index_work(struct task *t)
 {
 	struct account_look *a = t->op;
-	struct unpack u;
 
-	index_mailboxes_work(t->st->index, t->h->shard, t->address, on_known, a);
-	u = unpack_of(buf_str(&a->gone));
-	while (a->look.task == CHECK_REPAIR && u.left.len) {
+	buf_clear(&a->gone);
+	return index_mailboxes_work(t->st->index, t->h->shard, t->address, on_known, a);
+}
+
+static enum err forget_work(struct task *t)
+{
+	const struct account_look *a = t->op;
+	struct unpack u = unpack_of(buf_str(&a->gone));
+
+	while (u.left.len) {
 		struct str name = unpack_str(&u);
 
 		index_remove_work(t->st->index, t->h->shard, t->address, name, unpack_u64(&u));
 	}
-	buf_free(&a->gone);
 	return OK;
+}
+
+/* What is told: of those that the index has, the ones that the account, which t leads, has not. */
+static void tell_gone(struct task *t, struct account_look *a)
+{
+	struct problem p = { .text = STR("the index knows a mailbox whose files are missing"),
+		.repair = STR("it is forgotten"),
+		.mend = a->look.task == CHECK_REPAIR ? MEND_DONE : MEND_CAN };
+	struct unpack u = unpack_of(buf_str(&a->gone));
+	struct buf sure = { 0 };
+
+	while (u.left.len) {
+		uint64_t id;
+
+		p.mailbox = unpack_str(&u);
+		id = unpack_u64(&u);
+		if (tree_find(&t->h->tree, p.mailbox))
+			continue;
+		found_add(&a->look.found, &p);
+		pack_str(&sure, p.mailbox);
+		pack_u64(&sure, id);
+	}
+	buf_free(&a->gone);
+	a->gone = sure;
+}
+
+static void index_read(struct task *t, enum err e);
+
+static void gone_lead(struct task *t, enum err e)
+{
+	if (e)
+		account_end(t, e);
+	else
+		task_in_lane(t, t->st->w->index, index_work, index_read);
+}
+
+static void gone_account(struct task *t, enum err e)
+{
+	if (e)
+		account_end(t, e);
+	else
+		holding_lead(t, gone_lead);
+}
+
+/* A mailbox may have been deleted or renamed between the two looks, at the files and at the index: so what seems to be
+ * missing is looked for again by one who leads the account. An index that cannot be read tells nothing. */
+static void index_read(struct task *t, enum err e)
+{
+	struct account_look *a = t->op;
+
+	if (e || !buf_len(&a->gone)) {
+		account_end(t, OK);
+	} else if (!a->leads) {
+		a->leads = true;
+		holding_ask(t->h, t, gone_account);
+	} else {
+		tell_gone(t, a);
+		if (a->look.task == CHECK_REPAIR && buf_len(&a->gone))
+			task_in_lane(t, t->st->w->index, forget_work, account_end);
+		else
+			account_end(t, OK);
+	}
 }
 
 static void account_read_done(struct task *t, enum err e)
@@ -346,7 +410,7 @@ static void account_read_done(struct task *t, enum err e)
 	if (e || a->settings_e)
 		account_end(t, e);
 	else
-		task_in_lane(t, t->st->w->index, index_work, account_end);
+		task_in_lane(t, t->st->w->index, index_work, index_read);
 }
 
 void look_account(struct task *t)

@@ -6,12 +6,18 @@ What is wrong is told with account, mailbox, UID and file; --repair mends it, th
 import glob
 import json
 import os
+import random
+import threading
 
 import tap
+from ledger import ERRORS, Client, difference, fits
+from ledger import found as there
 from mail import append, create, done, fetch_all, flags_of, imap_session, numbered, send
 from postern import Server
+from seed import seed
 
 MAILBOX = "Archive/2026"
+ROUNDS = 8  # of looking all over beside changes
 
 
 def found(server, *words, fails=True):
@@ -32,6 +38,47 @@ def edit(path, old, new):
         assert bytes_.count(old) == 1, (path, old)
         file.seek(bytes_.index(old))
         file.write(new)
+
+
+class Changes(threading.Thread):
+    """A client that changes its account until it is told to stop; nothing that it asks for may be refused."""
+
+    def __init__(self, client):
+        super().__init__()
+        self.client, self.stopping, self.why = client, threading.Event(), None
+        self.start()
+
+    def run(self):
+        try:
+            while not self.stopping.is_set():
+                self.client.change_something()
+        except ERRORS as why:  # told by the test that waits for this thread
+            self.why = why
+
+    def end(self):
+        self.stopping.set()
+        self.join()
+        assert not self.why, f"{self.client.account}: {self.why!r}"
+
+
+def beside_load():
+    """Mailboxes come, go, change their names and are written anew while they are looked over."""
+    with Server(users=2, workers=2, set=["journal.checkpoint 300ms", "store.compact_share 10"]) as server:
+        clients = [Client(server, number, random.Random(f"{seed()} {number}")) for number in range(2)]
+        threads = [Changes(client) for client in clients]
+        with tap.test("nothing is wrong with mailboxes that change meanwhile, and nothing is mended"):
+            for _ in range(ROUNDS):
+                for words in (["--all"], ["--all", "--repair"]):
+                    problems, last = found(server, *words, fails=False)
+                    assert not problems and not last["problems"], problems
+                server.command("index", "rebuild", "--all")
+        with tap.test("and each client has what it was told"):
+            for thread in threads:
+                thread.end()
+            tap.note(f"{sum(client.changes for client in clients)} changes")
+            for client in clients:
+                state = there(server, client.account)
+                assert fits(state, client.state), list(difference(state, client.state))
 
 
 def main():
@@ -138,6 +185,7 @@ def main():
             send(server, ["test0002"], numbered([9]))
             (uid, _, _), = contents(server, "test0002")
             assert uid > 3, "a UID was given twice"
+    beside_load()
     tap.done()
 
 
