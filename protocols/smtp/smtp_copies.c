@@ -37,18 +37,32 @@ static void ask_next(struct smtp *s)
 	s->waiting = route_find(s->worker, &q, copy_routed, s);
 }
 
+/* All whom the message is for: as they were named, and whom that reaches, here or elsewhere. */
+static size_t addressed(struct smtp *s, struct str **out)
+{
+	struct str *to = arena_alloc(&s->transaction, (s->recipient_count + s->target_count) * sizeof(*to));
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->recipient_count; i++)
+		to[count++] = s->recipients[i].address;
+	for (size_t i = 0; i < s->target_count; i++)
+		if (s->targets[i].kind == ROUTE_LOCAL || s->targets[i].kind == ROUTE_REMOTE)
+			to[count++] = s->targets[i].address;
+	*out = to;
+	return count;
+}
+
 void smtp_copies(struct smtp *s)
 {
-	struct str *named;
+	struct str *to;
+	size_t count;
 
 	if (!conf_titles(s->snapshot, &copy_settings)) {
 		smtp_message_copied(s);
 		return;
 	}
-	named = arena_alloc(&s->transaction, s->recipient_count * sizeof(*named));
-	for (size_t i = 0; i < s->recipient_count; i++)
-		named[i] = s->recipients[i].address;
-	s->copy_count = copies_find(s->snapshot, &s->transaction, s->sender, named, s->recipient_count, &s->copies);
+	count = addressed(s, &to);
+	s->copy_count = copies_find(s->snapshot, &s->transaction, s->sender, to, count, &s->copies);
 	s->copies_asked = 0;
 	ask_next(s);
 }
