@@ -185,15 +185,17 @@ enum err generation_new(struct generation **out, int directory, struct str stem,
 	g->count = count;
 	g->new = mem_copy(messages, count * sizeof(*messages));
 	e = open_file(g, &g->from, ".mbox", O_RDONLY);
+	if (e == ERR_ABSENT && !count) /* somebody removed it: the next one is empty */
+		e = OK;
 	if (!e)
 		e = keep_damaged(g);
 	if (!e && open_file(g, &g->to, ".mbox", O_WRONLY | O_CREAT | O_TRUNC))
 		e = ERR_AGAIN;
-	if (!e && fstat(g->from, &st) < 0)
+	if (!e && g->from >= 0 && fstat(g->from, &st) < 0)
 		e = err_errno("stat mbox stem=%s", g->stem);
 	if (e)
 		generation_free(g);
-	else
+	else if (g->from >= 0)
 		g->stamp = stamp_of(&st);
 	*out = e ? NULL : g;
 	return e;

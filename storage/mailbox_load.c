@@ -364,7 +364,7 @@ static void whole_done(struct job *job)
 	else if (!is_same_mailbox(l)) {
 		l->known = l->has_old = false;
 		scan_whole(l);
-	} else if (l->scan.renew && l->scan.mbox_size)
+	} else if (l->scan.renew)
 		mailbox_renew(l->m, &l->scan, renewed, l);
 	else
 		whole_read(l);

@@ -8,7 +8,10 @@
  * What came before a move that was done, at the path it took away or replaced, is void. Marks hold sequences counted
  * from 1, so that 0 is none.
  * In a copy all that is a guess: each operation is compared with the files (fit.h), and of what is settled only writes
- * to mailboxes are done again. */
+ * to mailboxes are done again.
+ *
+ * A message that another program took out of an mbox looks as one that a power cut took: until the mailbox was read again
+ * and its next generation settled what came before, replay writes it once more. No mail is lost for that. */
 #include "storage/replay.h"
 #include "core/log.h"
 #include "core/mem.h"

@@ -43,9 +43,26 @@ def test_rewritten(server):
             assert kept.read().endswith(b"and more\n\n")
 
 
+def test_emptied(server):
+    for account, empty, how in (("test0001", lambda path: os.truncate(path, 0), "truncated to nothing"),
+                                ("test0002", os.unlink, "removed")):
+        box = Watched(server, account, numbered(range(3)))
+        with tap.test(f"an mbox {how}, the server killed: what was in it stays deleted"):
+            empty(box.mbox)
+            box.becomes({})
+            after_kill(server, box)
+            box.becomes({})
+        with tap.test("mail goes on"):
+            send(server, [account], numbered([5]))
+            box.becomes(numbers(5))
+            after_kill(server, box)
+            box.becomes(numbers(5))
+
+
 def main():
     with Server(users=8, set=['sending.retry {"1s"}']) as server:
         test_rewritten(server)
+        test_emptied(server)
     tap.done()
 
 
