@@ -165,11 +165,13 @@ static int file_open(const struct mailbox_scan *s, const char *suffix, uint64_t 
 	buf_add_char(&path, '\0');
 	*size = 0;
 	*e = OK;
-	fd = openat(s->directory, buf_data(&path), O_RDONLY | O_CLOEXEC);
+	fd = openat(s->directory, buf_data(&path), O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* it may be a pipe */
 	if (fd < 0)
 		*e = errno == ENOENT || errno == ENOTDIR ? ERR_ABSENT : err_errno("open %s", buf_data(&path));
 	else if (fstat(fd, &st) < 0)
 		*e = err_errno("stat %s", buf_data(&path));
+	else if (!S_ISREG(st.st_mode))
+		*e = ERR_NEVER;
 	else
 		*size = (uint64_t)st.st_size < max ? (uint64_t)st.st_size : max;
 	buf_free(&path);

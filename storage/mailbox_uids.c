@@ -35,6 +35,8 @@ static void longest_run(struct numbering *n)
 			else
 				high = middle;
 		}
+		if (low < runs && n->m[last[low]].uid == uid) /* of two that bear the same the first keeps it */
+			continue;
 		before[i] = low ? last[low - 1] : 0;
 		last[low] = i;
 		runs += low == runs;
