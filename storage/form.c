@@ -320,16 +320,20 @@ size_t form_decode(struct str stored, bool *at_line_start, bool last, struct buf
 	while (left.len) {
 		const char *lf;
 		size_t text;
+		bool cr; /* the text ends in one, which belongs to the LF */
 
 		if (*at_line_start && left.p[0] == '>' && !unquote(&left, last, out))
 			break;
 		lf = memchr(left.p, '\n', left.len);
 		text = lf ? (size_t)(lf - left.p) : left.len;
-		buf_add(out, left.p, text);
+		cr = text && left.p[text - 1] == '\r' && (lf || !last);
+		buf_add(out, left.p, text - cr);
 		if (lf)
 			buf_add(out, "\r\n", 2);
-		*at_line_start = lf != NULL;
-		left = str_cut(left, text + (lf ? 1 : 0), left.len);
+		*at_line_start = lf || (*at_line_start && text == cr);
+		left = str_cut(left, lf ? text + 1 : text - cr, left.len);
+		if (!lf)
+			break;
 	}
 	return stored.len - left.len;
 }

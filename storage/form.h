@@ -3,7 +3,8 @@
  * one '>' more (mboxrd), and header fields of the mailbox's own (X-UID, Status, X-Status, X-Keywords, X-IMAPbase,
  * X-IMAP, X-Postern) are not there: a message that arrives bearing them has them removed, folded lines included.
  * Encoding takes bytes in any pieces; the result does not depend on how they were cut. A message that does not end
- * in a line end is given one. Decoding gives exactly what came, but for those two. */
+ * in a line end is given one. Decoding gives exactly what came, but for those two; an LF that has its CR already, which only
+ * files of other programs have, is left as it is. */
 #ifndef STORAGE_FORM_H
 #define STORAGE_FORM_H
 
@@ -35,7 +36,7 @@ enum err form_end(struct form *f, struct buf *out); /* the size is final then */
 void form_free(struct form *f);
 
 /* Decoding. `at_line_start` starts true and is carried between pieces; a piece may end anywhere but the caller keeps back
- * what form_decode did not take (part of ">From " at its end, never more than 5 bytes): it answers how many bytes it took.
+ * what form_decode did not take (part of ">From " or a CR at its end, never more than 5 bytes): it answers how many bytes it took.
  * last: nothing follows, take all. */
 size_t form_decode(struct str stored, bool *at_line_start, bool last, struct buf *out);
 

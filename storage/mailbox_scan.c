@@ -134,12 +134,14 @@ static void end_look(struct mailbox_scan *s)
 	char last[2] = "\n\n";
 	struct message *m = s->count ? &s->messages[s->count - 1] : NULL;
 
+	if (s->r.mbox_end + 1 == s->mbox_size) /* an empty line of CRLF */
+		s->r.mbox_end = s->mbox_size;
 	if (s->r.mbox_end <= s->mbox_size || pread(s->mbox, last, 2, (off_t)s->mbox_size - 2) != 2)
 		return;
 	s->lacks = last[1] == '\n' ? 1 : 2;
 	if (s->lacks == 2 && m) {
 		m->stored++;
-		m->wire += 2;
+		m->wire += last[1] == '\r' ? 1 : 2;
 	}
 	s->r.mbox_end += s->lacks == 2;
 }

@@ -22,7 +22,8 @@ struct mbox_scan {
 	uint64_t at;       /* where the line begins that is being read */
 	uint64_t cut;      /* bytes of it that came in earlier pieces */
 	struct buf head;   /* the first of these, a run of '>' at their start as one */
-	bool after_blank;  /* the line before is empty, or there is none */
+	bool ends_in_cr;   /* what came of it last */
+	unsigned blank;    /* bytes of the line before if it is empty; 1: there is none */
 	bool in_message;   /* false before the first postmark */
 	bool in_header;    /* of the message; its prefix is a part of that */
 	bool in_prefix;    /* all lines since the postmark are of the prefix */
@@ -42,7 +43,11 @@ struct mbox_scan {
 	bool other_uid;         /* there is one in the prefix that is not the message's */
 	uint32_t last_uid;
 	struct print print;
-	bool strays;          /* fields of the mailbox stand behind the prefix */
+	bool strays;    /* fields of the mailbox stand behind the prefix */
+	bool ours;      /* it has our X-Postern: all of its text that needs it is quoted */
+	uint64_t maybe; /* bytes of the line before if it may be a postmark, though no empty line is before it */
+	bool maybe_crlf;
+	int64_t maybe_date;
 	uint64_t hole;        /* bytes of NUL at the start of the line that is being read */
 	uint64_t passed_over; /* bytes that are of no message */
 	uint64_t passed_at;   /* where the first of them are */
@@ -56,7 +61,7 @@ struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struc
 	s->ev = ev;
 	s->user = user;
 	s->at = offset;
-	s->after_blank = true;
+	s->blank = 1;
 	s->may_be_first = offset == 0;
 	return s;
 }
@@ -168,6 +173,7 @@ static void read_field(struct mbox_scan *s, enum form_field field, struct str va
 		read_base(s, value, folded);
 		break;
 	case FORM_POSTERN:
+		s->ours |= s->in_prefix;
 		read_postern(s, value);
 		break;
 	default:
@@ -175,14 +181,21 @@ static void read_field(struct mbox_scan *s, enum form_field field, struct str va
 	}
 }
 
-/* A line of the header of `len` bytes; line has the first of them. True: it is one of the prefix. */
-static bool header_line(struct mbox_scan *s, struct str line, uint64_t len, bool torn)
+/* Bytes of a line that is empty, 0: it is not. */
+static unsigned blank_line(struct str line)
+{
+	return line.p[0] == '\n' ? 1 : str_eq(line, STR("\r\n")) ? 2 : 0;
+}
+
+/* A line of the header of `len` bytes; line has the first of them. True: it is one of the prefix. `ends`: whether it
+ * ends in an LF alone, which is two bytes on the wire. */
+static bool header_line(struct mbox_scan *s, struct str line, uint64_t len, bool torn, bool ends)
 {
 	struct str value;
 	enum form_field field;
 	bool folded = line.p[0] == ' ' || line.p[0] == '\t';
 
-	if (line.p[0] == '\n') {
+	if (blank_line(line)) {
 		s->in_header = s->in_prefix = false;
 		s->header_end = s->at + len;
 		return false;
@@ -198,7 +211,7 @@ static bool header_line(struct mbox_scan *s, struct str line, uint64_t len, bool
 		return false;
 	}
 	s->message_at = s->at + len;
-	s->prefix_lines++;
+	s->prefix_lines += ends;
 	s->in_prefix = field != FORM_POSTERN;
 	s->field = field == FORM_POSTERN ? FORM_OTHER : field;
 	return true;
@@ -207,8 +220,7 @@ static bool header_line(struct mbox_scan *s, struct str line, uint64_t len, bool
 /* Tells the message that ends at s->at. */
 static void finish(struct mbox_scan *s)
 {
-	uint64_t tail = s->after_blank ? 1 : 0; /* the empty line is no part of the message */
-	uint64_t end = s->at - tail;
+	uint64_t end = s->at - s->blank; /* the empty line is no part of the message */
 	uint64_t stored, wire, header;
 
 	if (s->other_uid) {
@@ -216,7 +228,7 @@ static void finish(struct mbox_scan *s)
 		s->lines += s->prefix_lines;
 	}
 	stored = end - s->message_at;
-	wire = stored + s->lines - tail - s->quotes;
+	wire = stored + s->lines - (s->blank == 1) - s->quotes;
 	header = (s->in_header || s->header_end > end ? end : s->header_end) - s->message_at;
 	if (stored > UINT32_MAX || wire > UINT32_MAX) {
 		s->failed = ERR_NEVER;
@@ -231,7 +243,7 @@ static void finish(struct mbox_scan *s)
 	if (s->m.uid)
 		s->last_uid = s->m.uid;
 	if (s->folder)
-		s->base.folder = s->m.offset + s->m.prefix + stored + sizeof(MBOX_TAIL) - 1;
+		s->base.folder = s->m.offset + s->m.prefix + stored + (s->blank ? s->blank : 1);
 	if (s->has_base && s->may_be_first)
 		s->ev->on_base(s->user, &s->base, s->k);
 	if (!s->folder)
@@ -246,9 +258,10 @@ static void begin(struct mbox_scan *s, uint64_t len, int64_t date)
 	s->in_message = s->in_header = s->in_prefix = true;
 	s->field = FORM_OTHER;
 	s->lines = s->quotes = s->prefix_lines = 0;
-	s->own_uid = s->other_uid = s->strays = false;
+	s->own_uid = s->other_uid = s->strays = s->ours = false;
 	s->print = (struct print){ 0 };
-	s->after_blank = false;
+	s->blank = 0;
+	s->at += len;
 }
 
 /* Whether a line is one that mboxrd quotes: decoding takes a '>' of it away. */
@@ -285,32 +298,66 @@ static bool pass_hole(struct mbox_scan *s, struct str rest, uint64_t hole)
 	return true;
 }
 
-/* A line of `len` bytes, LF included unless `torn`; line has all of them or the first. */
-static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool torn)
+/* "Name: ..." */
+static bool is_field(struct str line)
 {
-	bool counts = true, quoted = is_quoted(line);
+	size_t len = 0;
+
+	while (len < line.len && line.p[len] > ' ' && line.p[len] < 0x7f && line.p[len] != ':')
+		len++;
+	return len && str_starts(str_cut(line, len, line.len), STR(": "));
+}
+
+/* Some programs write a message right behind one that lacks its empty line: a postmark there begins one if nothing is
+ * odd about it and a header field follows. In what we wrote it cannot stand: it would be quoted. */
+static bool may_begin(const struct mbox_scan *s, struct str line, struct str *sender, int64_t *date)
+{
+	return s->in_message && !s->in_header && !s->ours && mbox_postmark(line, sender, date) && sender->len &&
+	       str_find(*sender, ' ') < 0;
+}
+
+/* The line before was a postmark indeed. */
+static void begin_before(struct mbox_scan *s)
+{
+	s->at -= s->maybe;
+	s->lines -= !s->maybe_crlf;
+	finish(s);
+	begin(s, s->maybe, s->maybe_date);
+}
+
+/* A line of `len` bytes, LF included unless `torn`; line has all of them or the first. crlf: it ends so. */
+static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool torn, bool crlf)
+{
+	bool counts = true, quoted = is_quoted(line), ends = !torn && !crlf;
 	struct str sender;
 	int64_t date;
 
 	if (line.len > LINE_LOOK_MAX) /* the same as of a line that came in pieces */
 		line.len = LINE_LOOK_MAX;
-	if (s->after_blank && !torn && mbox_postmark(line, &sender, &date)) {
+	if (s->maybe && is_field(line))
+		begin_before(s);
+	s->maybe = 0;
+	if (s->blank && !torn && mbox_postmark(line, &sender, &date)) {
 		if (s->in_message)
 			finish(s);
 		begin(s, len, date);
-		s->at += len;
 		return;
 	}
 	if (!s->in_message) {
-		s->after_blank = line.p[0] == '\n';
+		s->blank = blank_line(line);
 		pass_over(s, len);
 		return;
 	}
+	if (!s->blank && !torn && may_begin(s, line, &sender, &date)) {
+		s->maybe = len;
+		s->maybe_crlf = crlf;
+		s->maybe_date = date;
+	}
 	if (s->in_header)
-		counts = !header_line(s, line, len, torn);
-	s->lines += counts && !torn;
+		counts = !header_line(s, line, len, torn, ends);
+	s->lines += counts && ends;
 	s->quotes += quoted;
-	s->after_blank = line.p[0] == '\n';
+	s->blank = blank_line(line);
 	s->at += len;
 }
 
@@ -339,16 +386,16 @@ static void keep(struct mbox_scan *s, struct str part)
 }
 
 /* The line that came in pieces is whole. */
-static void take_pieces(struct mbox_scan *s)
+static void take_pieces(struct mbox_scan *s, bool crlf)
 {
 	struct str line = buf_str(&s->head);
 	uint64_t len = s->cut;
 
-	if (s->hole && s->after_blank && pass_hole(s, str_cut(line, 1, line.len), s->hole)) {
+	if (s->hole && s->blank && pass_hole(s, str_cut(line, 1, line.len), s->hole)) {
 		line = str_cut(line, 1, line.len);
 		len -= s->hole;
 	}
-	take_line(s, line, len, false);
+	take_line(s, line, len, false, crlf);
 	s->cut = s->hole = 0;
 	buf_clear(&s->head);
 }
@@ -360,9 +407,9 @@ static void take_nul(struct mbox_scan *s, struct str line)
 
 	while (line.p[hole] == '\0')
 		hole++;
-	if (s->after_blank && pass_hole(s, str_cut(line, hole, line.len), hole))
+	if (s->blank && pass_hole(s, str_cut(line, hole, line.len), hole))
 		line = str_cut(line, hole, line.len);
-	take_line(s, line, line.len, false);
+	take_line(s, line, line.len, false, line.len > 1 && line.p[line.len - 2] == '\r');
 }
 
 enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes)
@@ -371,19 +418,22 @@ enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes)
 		const char *lf = memchr(bytes.p, '\n', bytes.len);
 		size_t len = lf ? (size_t)(lf - bytes.p) + 1 : bytes.len;
 		char first = bytes.p[0];
+		bool crlf = lf && (len > 1 ? lf[-1] == '\r' : s->ends_in_cr);
 
 		if (!lf || s->cut) {
 			keep(s, str_cut(bytes, 0, len));
 			if (lf)
-				take_pieces(s);
+				take_pieces(s, crlf);
+			s->ends_in_cr = bytes.p[len - 1] == '\r';
 		} else if (first == '\0') {
 			take_nul(s, str_cut(bytes, 0, len));
-		} else if (s->in_message && !s->in_header && first != 'F' && first != '>') { /* most lines by far */
-			s->lines++;
-			s->after_blank = len == 1;
+		} else if (s->in_message && !s->in_header && first != 'F' && first != '>' &&
+			   !s->maybe) { /* most lines by far */
+			s->lines += !crlf;
+			s->blank = len == 1u + crlf ? (unsigned)len : 0;
 			s->at += len;
 		} else {
-			take_line(s, str_cut(bytes, 0, len), len, false);
+			take_line(s, str_cut(bytes, 0, len), len, false, crlf);
 		}
 		bytes = str_cut(bytes, len, bytes.len);
 	}
@@ -393,7 +443,7 @@ enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes)
 enum err mbox_scan_end(struct mbox_scan *s)
 {
 	if (!s->failed && s->cut)
-		take_line(s, buf_str(&s->head), s->cut, true);
+		take_line(s, buf_str(&s->head), s->cut, true, false);
 	s->cut = s->hole = 0;
 	if (!s->failed && s->in_message)
 		finish(s);

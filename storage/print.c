@@ -46,7 +46,7 @@ uint64_t print_of(struct str header)
 {
 	struct print p = { 0 };
 
-	while (header.len && header.p[0] != '\n') {
+	while (header.len && header.p[0] != '\n' && !str_starts(header, STR("\r\n"))) {
 		ptrdiff_t lf = str_find(header, '\n');
 		size_t len = lf < 0 ? header.len : (size_t)lf + 1;
 

@@ -73,6 +73,11 @@ static int is_expected(int fd, const struct look *l, int flags)
 
 	if (n < 0)
 		return -1;
+	if (l->expected.p[1] == 'F' && n > 1 &&
+		bytes[0] == 'F') /* others' messages may have no empty line behind them, */
+		return memcmp(bytes, "From ", (size_t)n < 5 ? (size_t)n : 5) == 0;
+	if (n > 1 && bytes[0] == '\r') /* or lines that end in CRLF */
+		return bytes[1] == '\n' && (n < 3 || memcmp(bytes + 2, "From ", (size_t)n - 2) == 0);
 	if (l->expected.p[1] == 'F' && n > 1 && bytes[0] == '\n' && bytes[1] == '\0')
 		return 1;                                    /* what was behind it is lost: a hole */
 	return memcmp(bytes, l->expected.p, (size_t)n) == 0; /* the file may end there */

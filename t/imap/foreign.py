@@ -127,6 +127,42 @@ Subject: the last lacks its line end
 
 no end"""
 
+# Windows programs end lines in CRLF, and some programs write no empty line before a postmark.
+CRLF = b"""\
+From bob@elsewhere.test Mon Jan  5 10:00:00 2026
+Subject: first
+Status: RO
+
+one
+>From here
+From bob@elsewhere.test Mon Jan  5 10:00:01 2026
+Subject: second
+
+From bob@elsewhere.test Mon Jan  5 10:00:01 2026
+two
+
+From bob@elsewhere.test Mon Jan  5 10:00:02 2026
+Subject: third
+
+three
+
+""".replace(b"10:00:01 2026\ntwo", b"10:00:01\ntwo").replace(b"\n", b"\r\n")
+SAME = b"""\
+From bob@elsewhere.test Mon Jan  5 10:00:00 2026
+X-IMAPbase: 1700000003 0000000005
+X-UID: 5
+Subject: the first keeps it
+
+a
+
+From bob@elsewhere.test Mon Jan  5 10:00:01 2026
+X-UID: 5
+Subject: the other gets a new one
+
+b
+
+"""
+
 FILES = [
     ("Dovecot", DOVECOT, 1700000001, 31, [
         (21, {r"\Seen", "work"}, "read and kept", b"two lines\r\nof\r\n"),
@@ -142,6 +178,13 @@ FILES = [
     ("CommuniGate", COMMUNIGATE, None, 3, [
         (1, set(), "angle brackets", b"a\r\n"),
         (2, set(), "nobody", b"b\r\n")]),
+    ("CRLF", CRLF, None, 4, [
+        (1, {r"\Seen"}, "first", b"one\r\nFrom here\r\n"),
+        (2, set(), "second", b"From bob@elsewhere.test Mon Jan  5 10:00:01\r\ntwo\r\n"),
+        (3, set(), "third", b"three\r\n")]),
+    ("Twice", SAME, 1700000003, 7, [
+        (5, set(), "the first keeps it", b"a\r\n"),
+        (6, set(), "the other gets a new one", b"b\r\n")]),
     ("plain", PLAIN, None, 4, [
         (1, set(), "a name of several words, no seconds",
          b"From the start of a line it is text\r\nFrom here\r\n>From there\r\n"),
@@ -184,6 +227,8 @@ def taken_over(server, account):
                 status = done(imap.status(name, "(UIDNEXT UIDVALIDITY)"))[0].decode()
                 assert f"UIDNEXT {uidnext}" in status, status
                 assert validity is None or f"UIDVALIDITY {validity}" in status, status
+                for part in done(imap.fetch("1:*", "(RFC822.SIZE BODY.PEEK[])")):
+                    assert part == b")" or b"RFC822.SIZE %d " % len(part[1]) in part[0], part
         with tap.test(f"{name}: its file was not rewritten"):
             assert content(path).startswith(data), content(path)
         with tap.test(f"{name}: what is added and changed is kept beside it, also over kill -9"):
