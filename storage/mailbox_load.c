@@ -471,6 +471,10 @@ static bool file_size(const struct mailbox_scan *s, const char *suffix, uint64_t
 	failed = fstatat(s->directory, buf_data(&path), &st, 0);
 	if (failed && errno != ENOENT && errno != ENOTDIR)
 		*e = err_errno("stat %s", buf_data(&path));
+	if (!failed && !S_ISREG(st.st_mode)) {
+		log_error("store", NULL, "no file can be read there path=%s", buf_data(&path));
+		*e = ERR_NEVER;
+	}
 	buf_free(&path);
 	*size = failed ? 0 : (uint64_t)st.st_size;
 	return !failed;

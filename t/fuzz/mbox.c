@@ -57,11 +57,11 @@ static void check(struct str file, const struct found *f)
 		assert(form_decode(text, &at_line_start, true, &wire) == text.len && buf_len(&wire) == m->wire);
 		given.uid = m->uid ? m->uid : 12345;
 		assert(mbox_is_message(str_cut(file, m->offset, file.len), &given));
-		end = m->offset + m->prefix + m->stored + 1;
+		end = m->offset + m->prefix + m->stored; /* an empty line may follow */
 		uid = m->uid ? m->uid : uid;
 		buf_free(&wire);
 	}
-	assert(!f->count || end == file.len || end == file.len + 1);
+	assert(!f->count || file.len - end <= 2);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
