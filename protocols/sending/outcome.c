@@ -146,6 +146,8 @@ static struct telling *telling_new(struct parcel *p, enum report_action action)
 	p->tellings = t;
 	t->report.action = action;
 	t->report.copy = p->copy;
+	t->report.per_sender = p->destination->policy->reports_per_sender;
+	t->report.domain = p->destination->policy->title;
 	return t;
 }
 

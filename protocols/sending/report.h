@@ -43,6 +43,9 @@ struct report {
 	size_t count;
 	int64_t until_s;   /* REPORT_DELAYED: it will be tried until then */
 	uint32_t warned_s; /* the same: as of when the items show that they were told of */
+	/* Reports an hour to one address, if mail to this domain has a number of its own; 0: as `sending` says. */
+	int64_t per_sender;
+	const char *domain;
 };
 
 /* Whether the sender wants to know this of this recipient. */

@@ -109,12 +109,14 @@ static void too_many(void *user, enum err e, struct str answer)
 }
 
 /* Whether this sender was told of so much already, by all workers in an hour, that he wants no more of it. */
-static bool is_over_limit(struct worker *w, struct str sender)
+static bool is_over_limit(struct worker *w, const struct report *r)
 {
 	const struct sending_conf *conf = conf_section(w->conf, &sending_settings);
+	int64_t most = r->per_sender ? r->per_sender : conf->reports_per_sender;
 	int64_t now_ms = timers_now_ms(w->timers);
 	struct arena memory = { 0 };
-	char *name = arena_dup(&memory, sender);
+	char *name = arena_printf(&memory, STR_FMT "%s%s", STR_ARG(r->copy->envelope.sender),
+		r->per_sender ? " " : "", r->per_sender ? r->domain : "");
 	struct tally *t;
 	uint64_t key;
 	bool over;
@@ -123,8 +125,7 @@ static bool is_over_limit(struct worker *w, struct str sender)
 		*c = ascii_lower(*c);
 	key = tally_key(w->shm, 'r', str_of(name));
 	arena_free(&memory);
-	over = conf->reports_per_sender &&
-	       tally_rate(w->shm, key, TALLY_SENT, now_ms, HOUR_MS) >= (uint64_t)conf->reports_per_sender;
+	over = most && tally_rate(w->shm, key, TALLY_SENT, now_ms, HOUR_MS) >= (uint64_t)most;
 	if (!over && (t = tally_of(w->shm, w->slot, key, now_ms)))
 		tally_add(t, TALLY_SENT, now_ms, HOUR_MS);
 	return over;
@@ -290,7 +291,7 @@ struct call *report_send(struct worker *w, const struct report *r, store_done *d
 	choose(g, r);
 	if (!g->report.count)
 		g->step = call_later(w, nobody_asked, g);
-	else if (is_over_limit(w, sender_of(g)))
+	else if (is_over_limit(w, r))
 		g->step = call_later(w, too_many, g);
 	else
 		g->step = route_find(w, &question, found, g);

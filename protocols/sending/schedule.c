@@ -26,6 +26,7 @@ void policy_read(
 	p->expire_null_s = seconds(own->expire_null_ms, all->expire_null_ms);
 	p->sessions = (uint32_t)(own->sessions ? own->sessions : all->destination_sessions);
 	p->rate = own->rate ? own->rate : all->destination_rate;
+	p->reports_per_sender = own->reports_per_sender;
 }
 
 uint32_t schedule_retry_s(const struct policy *p, unsigned tries)

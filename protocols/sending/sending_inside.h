@@ -37,7 +37,7 @@
 
 struct destination_conf {
 	struct setting_list retry, warn;
-	int64_t expire_ms, expire_null_ms, sessions, rate;
+	int64_t expire_ms, expire_null_ms, sessions, rate, reports_per_sender;
 };
 
 struct times { /* seconds */
@@ -55,6 +55,7 @@ struct policy {      /* what holds for a destination: the section `sending`, wit
 	uint32_t expire_s, expire_null_s;
 	uint32_t sessions;
 	int64_t rate;
+	int64_t reports_per_sender; /* of a destination's own; 0: all count together */
 };
 
 void policy_read(

@@ -2,8 +2,8 @@
  *   copy "archive" { recipients = { "*@example.test" }, to = { "archive@example.test" } }
  *   copy "watched" { senders = { "mallory@example.test" }, to = { "boss@example.test" } }
  * A section fits a message if its sender is among `senders` and one of its recipients among `recipients`; a list that is
- * not given fits any. Recipients are both as they were named and whom that
- * reaches: accounts and addresses elsewhere, behind +detail, aliases, groups and catch-all. */
+ * not given fits any. Recipients are both as they were named and whom that reaches: accounts and addresses elsewhere, behind
+ * +detail, aliases, groups and catch-all. */
 #ifndef STORAGE_ROUTE_COPIES_H
 #define STORAGE_ROUTE_COPIES_H
 

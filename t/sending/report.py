@@ -93,11 +93,19 @@ def at_most(server):
         wait_until(lambda: not waiting(server), WAIT_S, "an empty queue")
         assert len(reports(server, "test0002", 3)) == 3
         assert server.log().count("no report action=failed to=<test0002@example.test> reason=\"too many in an hour\"") == 2
+    with tap.test("a domain has a number of its own, which is counted by itself"):
+        for n in range(3):
+            submit(server, ["a@strict.test"], text(f"strict {n}", sender="test0002@example.test"), account="test0002")
+        wait_until(lambda: len(waiting(server)) == 3, WAIT_S, "mail in the queue")
+        bounce(server)
+        wait_until(lambda: not waiting(server), WAIT_S, "an empty queue")
+        assert sum("a@strict.test" in report.actions for report in reports(server, "test0002", 4)) == 1
+        assert server.log().count("to=<test0002@example.test> reason=\"too many in an hour\"") == 4
     with tap.test("the next hour is another, and other senders' are not concerned"):
         server.clock("+2h")
         submit(server, ["a@far.test"], text("later", sender="test0002@example.test"), account="test0002")
         bounce(server)
-        assert len(reports(server, "test0002", 4)) == 4
+        assert len(reports(server, "test0002", 5)) == 5
 
 
 def international(server):
@@ -155,7 +163,7 @@ def delayed(server, sink):
 def main():
     with Sink() as sink:
         route = [f"route.hostile.to smtp:[{sink.host}]:{sink.port}", 'route.hostile.recipients {"*@hostile.test"}']
-        with Server(users=6, workers=2, smarthost=NOBODY, set=["sending.reports_per_sender 3", *route]) as server:
+        with Server(users=6, workers=2, smarthost=NOBODY, set=["sending.reports_per_sender 3", "destination.strict.test.reports_per_sender 1", *route]) as server:
             for part in (failed, as_asked, never_twice, at_most, international, nobody):
                 part(server)
             for part in (hostile, delayed):
