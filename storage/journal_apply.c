@@ -191,7 +191,7 @@ static void application_done(struct job *job)
 		timer_start(j->w->timers, &a->again, AGAIN_MS, again, j);
 	else
 		application_start(j);
-	if (a->rescuing && !a->running && !timer_runs(&a->rescue))
+	if (!a->running && a->rescuing && !timer_runs(&a->rescue))
 		timer_start(j->w->timers, &a->rescue, PARKED_MS, rescue, j);
 	tell_changed(j);
 	while ((e = list_take(&done))) {

@@ -14,9 +14,12 @@ static void wait_work(struct job *job)
 	pthread_mutex_unlock(&gate);
 }
 
+static bool in_lane; /* the job is: it may not be added again */
+
 static void wait_done(struct job *job)
 {
 	(void)job;
+	in_lane = false;
 }
 
 static struct job waiting = { wait_work, wait_done, NULL };
@@ -24,6 +27,9 @@ static struct job waiting = { wait_work, wait_done, NULL };
 /* From now on no sync comes to its turn. */
 static void syncs_stop(void)
 {
+	while (in_lane)
+		turn();
+	in_lane = true;
 	pthread_mutex_lock(&gate);
 	lane_add(worker.sync, &waiting);
 }
