@@ -28,7 +28,7 @@ struct backup {
 	char *directory;
 	backup_done *done;
 	void *user;
-	bool all, running, gone; /* gone: nobody waits for it any more */
+	bool all, copies, running, gone; /* gone: nobody waits for it any more */
 	unsigned slot;           /* the next worker to be asked */
 	struct call *call;
 	struct backup_total total;
@@ -266,7 +266,7 @@ static void next_account(struct backup *b)
 
 		buf_clear(&b->place);
 		buf_add_str(&b->place, address);
-		b->call = store_backup(b->w, address, str_of(b->directory), account_kept, b);
+		b->call = store_backup(b->w, address, str_of(b->directory), b->copies, account_kept, b);
 	} else if (b->all && !b->ended) {
 		in_lane(b, names_work, names_read);
 	} else {
@@ -293,7 +293,8 @@ static void worker_kept(void *user, enum err e, const struct backup_total *t, st
 static void next_worker(struct backup *b)
 {
 	if (b->all && b->slot < b->w->workers)
-		b->call = store_backup_worker(b->w, b->slot++, str_of(b->directory), worker_kept, b);
+		b->call = store_backup_worker(
+			b->w, b->slot++, str_of(b->directory), b->copies, worker_kept, b);
 	else
 		next_account(b);
 }
@@ -368,7 +369,8 @@ static void begin_work(struct backup *b)
 	}
 }
 
-struct backup *backup_new(struct worker *w, struct str directory, struct str account, backup_done *done, void *user)
+struct backup *backup_new(
+	struct worker *w, struct str directory, struct str account, bool copies, backup_done *done, void *user)
 {
 	struct backup *b = mem_new(struct backup);
 
@@ -377,6 +379,7 @@ struct backup *backup_new(struct worker *w, struct str directory, struct str acc
 	b->done = done;
 	b->user = user;
 	b->all = !account.len;
+	b->copies = copies;
 	b->to = -1;
 	b->began_s = worker_wall_ms(w) / 1000;
 	if (account.len)

@@ -19,6 +19,7 @@ static const char *const small_files[] = { "/account.settings", TREE_FILE };
 
 struct account_backup {
 	struct str directory;
+	bool no_links;
 	int to;
 	struct str *names; /* of mailboxes */
 	size_t count, next;
@@ -137,7 +138,8 @@ static enum err link_work(struct task *t)
 		if (!i)
 			e = parents_make(b->to, path, &b->why);
 		if (!e)
-			e = file_link(t->st->w->directory, b->to, path, &b->lengths[i], &b->copies[i], &b->why);
+			e = file_link(t->st->w->directory, b->to, path, b->no_links, &b->lengths[i], &b->copies[i],
+				&b->why);
 		if (!e)
 			kept(b, b->lengths[i]);
 		else if (e == ERR_ABSENT)
@@ -246,6 +248,7 @@ void backup_handle(struct worker *w, struct request *rq, struct str args)
 	b = task_op(t, struct account_backup);
 	b->to = -1;
 	b->directory = unpack_str(&t->args);
+	b->no_links = unpack_u8(&t->args);
 	if (task_args_end(t))
 		task_account(t, account_known);
 }
@@ -267,21 +270,25 @@ static void backup_tell(struct asked *k, enum err e, struct str answer)
 	k->done.backup(k->user, e, &total, u.bad ? STR_NONE : why);
 }
 
-struct call *store_backup(struct worker *w, struct str address, struct str directory, backup_done *done, void *user)
+struct call *store_backup(
+	struct worker *w, struct str address, struct str directory, bool copies, backup_done *done, void *user)
 {
 	struct asked *k = ask_new(w, ASKER_CONTROL, STR_NONE, address);
 
 	k->done.backup = done;
 	pack_str(&k->args, directory);
+	pack_u8(&k->args, copies);
 	return ask_send_until(k, CALL_BACKUP, DEADLINE_MS, backup_tell, user);
 }
 
-struct call *store_backup_worker(struct worker *w, unsigned slot, struct str directory, backup_done *done, void *user)
+struct call *store_backup_worker(
+	struct worker *w, unsigned slot, struct str directory, bool copies, backup_done *done, void *user)
 {
 	struct asked *k = ask_new(w, ASKER_CONTROL, STR_NONE, STR("@"));
 
 	k->done.backup = done;
 	k->to = slot;
 	pack_str(&k->args, directory);
+	pack_u8(&k->args, copies);
 	return ask_send_until(k, CALL_BACKUP_WORKER, DEADLINE_MS, backup_tell, user);
 }

@@ -116,13 +116,16 @@ static enum err file_open(int directory, const char *path, int *fd, uint64_t *le
 	return OK;
 }
 
-enum err file_link(int from, int to, const char *path, uint64_t *length, struct file_copy *c, struct buf *why)
+enum err file_link(
+	int from, int to, const char *path, bool copies, uint64_t *length, struct file_copy *c, struct buf *why)
 {
 	int fd, failed;
 	enum err e = file_open(from, path, &fd, length, why);
 
 	if (e)
 		return e;
+	if (copies)
+		return file_copy_begin(c, fd, to, path, *length, why);
 	failed = linkat(from, path, to, path, 0);
 	if (failed && errno == EEXIST) /* the same was asked before */
 		failed = unlinkat(to, path, 0) || linkat(from, path, to, path, 0);

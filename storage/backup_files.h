@@ -29,8 +29,10 @@ enum err file_copy_step(struct file_copy *c, bool *done, struct buf *why); /* do
 void file_copy_end(struct file_copy *c);                                   /* at any time; a zeroed one is fine */
 
 /* path of `from` is a link at path of `to`, its first `length` bytes being meant (UINT64_MAX: all; then *length says how
- * many that is). If no link can be made c is begun. ERR_ABSENT: there is no such file. */
-enum err file_link(int from, int to, const char *path, uint64_t *length, struct file_copy *c, struct buf *why);
+ * many that is). If no link can be made, or `copies` says that none is wanted, c is begun. ERR_ABSENT: there is no such
+ * file. */
+enum err file_link(
+	int from, int to, const char *path, bool copies, uint64_t *length, struct file_copy *c, struct buf *why);
 /* The same of a small file, which is copied at once. */
 enum err file_small(int from, int to, const char *path, uint64_t *length, struct buf *why);
 

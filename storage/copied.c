@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -136,6 +137,42 @@ enum err place_note(int directory, unsigned journals)
 		e = line_write(directory, fd, PLACE, line, (size_t)len);
 	}
 	close(fd);
+	return e;
+}
+
+static unsigned journals_there(int journals)
+{
+	DIR *list = fdopendir(fcntl(journals, F_DUPFD_CLOEXEC, 0));
+	const struct dirent *entry;
+	unsigned count = 0;
+	uint32_t slot;
+
+	while (list && (entry = readdir(list)))
+		count += str_u32(str_of(entry->d_name), &slot);
+	if (list)
+		closedir(list);
+	return count;
+}
+
+/* Several workers begin at once: the directory is locked meanwhile. */
+enum err place_raise(int directory)
+{
+	unsigned long long inode, birth;
+	char line[LINE_MAX];
+	unsigned version, noted, count;
+	int all = openat(directory, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum err e = OK;
+
+	if (all < 0 || flock(all, LOCK_EX) < 0 || fsync(all) < 0) {
+		e = err_errno("lock the journals");
+	} else if (!line_read(directory, PLACE, line) &&
+		   sscanf(line, "postern-place %u inode=%llu birth=%llu journals=%u", &version, &inode, &birth,
+			   &noted) == 4 &&
+		   version == 1 && noted < (count = journals_there(all))) {
+		e = place_note(directory, count);
+	}
+	if (all >= 0)
+		close(all);
 	return e;
 }
 

@@ -25,6 +25,8 @@ enum place_is {
 enum err place_look(int directory, unsigned journals, enum place_is *place);
 /* Notes that this is the store, with so many journals. Durable. */
 enum err place_note(int directory, unsigned journals);
+/* A journal was begun: it is noted, too, if others are. Durable. */
+enum err place_raise(int directory);
 
 /* From now on each mailbox skips. Durable. */
 enum err skip_ask(int directory);

@@ -2,6 +2,7 @@
 #include "storage/journal.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/copied.h"
 #include "storage/journal_parts.h"
 #include "storage/marks.h"
 #include "storage/operation.h"
@@ -201,11 +202,12 @@ void journal_checkpoint(struct journal *j)
 static enum err open_directory(int store, unsigned slot, int *dir)
 {
 	char name[32];
+	bool fresh;
 	int all;
 
 	snprintf(name, sizeof(name), "journal/%u", slot);
 	if ((mkdirat(store, "journal", 0700) < 0 && errno != EEXIST) ||
-		(mkdirat(store, name, 0700) < 0 && errno != EEXIST))
+		(!(fresh = !mkdirat(store, name, 0700)) && errno != EEXIST))
 		return err_errno("make %s", name);
 	if ((*dir = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return err_errno("open %s", name);
@@ -218,7 +220,7 @@ static enum err open_directory(int store, unsigned slot, int *dir)
 		return e;
 	}
 	close(all);
-	return OK;
+	return fresh ? place_raise(store) : OK;
 }
 
 /* Takes up an entry that is parked since an earlier life. */

@@ -105,7 +105,7 @@ int backup_run(int argc, char **argv, const char *conf_path)
 	struct telling t = { 0 };
 	const char *account = "", *path = NULL;
 	char *directory;
-	bool good = true;
+	bool good = true, copy = false;
 	int status = EXIT_FAILED;
 
 	if (command_helped(argc, argv))
@@ -113,6 +113,8 @@ int backup_run(int argc, char **argv, const char *conf_path)
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--json"))
 			t.json = true;
+		else if (!strcmp(argv[i], "--copy"))
+			copy = true;
 		else if (!strcmp(argv[i], "--account") && i + 1 < argc)
 			account = argv[++i];
 		else if (!path && argv[i][0] != '-')
@@ -128,7 +130,9 @@ int backup_run(int argc, char **argv, const char *conf_path)
 	if ((directory = realpath(path, NULL))) {
 		t.directory = path;
 		status = ask(conf_path,
-			json_pack("{s:s, s:s, s:s}", "do", "backup", "directory", directory, "name", account), &t);
+			json_pack("{s:s, s:s, s:s, s:b}", "do", "backup", "directory", directory, "name", account,
+				"copy", copy),
+			&t);
 	} else {
 		client_complain("%s: %s", path, strerror(errno));
 	}

@@ -68,12 +68,14 @@ const struct command cli_commands[] = {
 		"Forgets what the index knows of an account's mailboxes, or of all, and makes it anew from their "
 		"files, one mailbox after the other, while the server serves. UIDs stay, sessions go on.",
 		index_run },
-	{ "backup", "[--json] [--account USER@DOMAIN] DIR",
+	{ "backup", "[--json] [--copy] [--account USER@DOMAIN] DIR",
 		"Takes a consistent copy of the store into DIR, which is made, or is empty, while the server goes on: "
 		"all "
 		"that was acknowledged before is in it. Where DIR is on the store's file system, files of mail are "
 		"hard "
-		"links, which take no room; elsewhere they are copies. With --account it is one account's. A backup is "
+		"links, which take no room; elsewhere they are copies, and with --copy everywhere: for where other "
+		"programs (mutt, Pine) write to mailboxes of the store in place, which would change a link too. With "
+		"--account it is one account's. A backup is "
 		"whole when it has a file `manifest`. A server may be started on a copy of DIR (cp -a), not on DIR "
 		"itself.",
 		backup_run },

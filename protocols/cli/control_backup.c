@@ -91,7 +91,8 @@ static void handle_backup(struct control *c)
 	else if (name.len && name_account(&memory, name, &name))
 		control_error(c, ERR_MISTAKE, STR("there can be no account of this name"));
 	else
-		begin(c)->backup = backup_new(c->worker, directory, name, backed_up, c);
+		begin(c)->backup = backup_new(
+			c->worker, directory, name, json_is_true(json_object_get(c->request, "copy")), backed_up, c);
 	arena_free(&memory);
 }
 

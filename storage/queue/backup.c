@@ -18,6 +18,7 @@ struct kept_file {
 
 struct queue_backup {
 	struct str directory;
+	bool copies;
 	int to;
 	struct kept_file *files;
 	size_t count, next;
@@ -73,7 +74,7 @@ static enum err file_work(struct task *t)
 	f = &b->files[b->next++];
 	e = parents_make(b->to, f->path, &b->why);
 	if (!e)
-		e = file_link(t->st->w->directory, b->to, f->path, &f->length, &b->copy, &b->why);
+		e = file_link(t->st->w->directory, b->to, f->path, b->copies, &f->length, &b->copy, &b->why);
 	if (e)
 		return e == ERR_ABSENT ? OK : e; /* all in it is done by now, or it was never written */
 	files_add(&b->list, f->length, str_of(f->path));
@@ -148,6 +149,7 @@ void backup_worker_handle(struct worker *w, struct request *rq, struct str args)
 	b = task_op(t, struct queue_backup);
 	b->to = -1;
 	b->directory = arena_str(&t->memory, unpack_str(&u));
+	b->copies = unpack_u8(&u);
 	for (const struct queue_segment *s = w->queue->segments; s; s = s->next)
 		count++;
 	b->files = mem_alloc((2 * count + 1) * sizeof(*b->files));

@@ -118,6 +118,10 @@ def test_backup(server, at):
         os.mkdir(at("closed"), 0o500)
         assert "Permission denied" in postern(server, "backup", at("closed"), status=1) or os.stat(at("closed")).st_uid
         assert postern(server, "backup", status=2) and postern(server, "backup", "--what", at("x"), status=2)
+    with tap.test("--copy makes no links: nothing that changes the store's files in place reaches it"):
+        postern(server, "backup", "--copy", at("copies"))
+        linked = [name for name in files_below(at("copies")) if os.stat(at("copies", name)).st_nlink > 1]
+        assert not linked and files_below(at("copies")) == files_below(at("whole")), linked
     with tap.test("--json tells it as JSON"):
         told = json.loads(postern(server, "backup", "--json", at("json")).splitlines()[-1])
         assert told["accounts"] >= 3 and told["files"] >= 6 and told["bytes"] > 0, told

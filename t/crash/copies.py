@@ -359,11 +359,28 @@ def test_torn(server):
                 texts = [text for _, text in literals(done(imap.uid("FETCH", "1:*", "(BODY.PEEK[])")))]
             assert len(texts) == 4 and texts[3] == b"Subject: x\r\n\r\nimportant\r\n", texts[3:]
         server.start()
+        test_first_life()
         with tap.test("the original skips nothing"):
             deliver_new(server, [account], "torn-old")
             assert max(read_all(server, account)["INBOX"][1]) < SKIPPED
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_first_life():
+    """A store knows its journals as soon as there are any."""
+    with Server(users=4, workers=2) as server:
+        accounts = [f"test{n:04}" for n in range(4)]
+        deliver_new(server, accounts, "before")
+        there = {account: read_all(server, account)["INBOX"][1] for account in accounts}
+        server.kill()
+        shutil.rmtree(os.path.join(server.store, "journal", "1"))
+        server.start()
+        with tap.test("a journal that is missing is told of after a store's first life, too; every mailbox skips UIDs"):
+            assert "its journal is missing" in server.log()
+            deliver_new(server, accounts, "after")
+            for account in accounts:
+                assert max(read_all(server, account)["INBOX"][1]) > SKIPPED, (account, there[account])
 
 
 def main():
