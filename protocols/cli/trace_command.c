@@ -34,7 +34,7 @@ struct known { /* an id */
 };
 
 struct trace {
-	struct str wanted; /* an id, or an address */
+	struct str wanted; /* an id, or an address or Message-ID */
 	bool is_address, json;
 	const char *file; /* the log; NULL: the configuration's */
 	int64_t since_ms; /* before the end of the log; -1: all */
@@ -114,10 +114,10 @@ static bool is_wanted(const struct trace *t, struct str value)
 	return is;
 }
 
-/* Whether the line is about mail from or to the address. */
+/* Whether the line is about mail from or to the address, or of that Message-ID. */
 static bool concerns(const struct trace *t, const struct log_line *l)
 {
-	static const char *const keys[] = { "from", "to", "as", "account" };
+	static const char *const keys[] = { "from", "to", "as", "account", "message_id" };
 	struct str left = l->fields, key, value;
 
 	if (str_eq(l->component, STR("smtp")) && !session_of(l->id).len)

@@ -208,6 +208,8 @@ static void log_target(const struct smtp *s, const struct smtp_target *t)
 		log_print(&about, " envid=" STR_FMT, STR_ARG(s->mail.envid));
 	if (r->orcpt.len)
 		log_print(&about, " orcpt=" STR_FMT, STR_ARG(r->orcpt));
+	if (buf_len(&s->watch.message_id))
+		log_print(&about, " message_id=<" STR_FMT ">", STR_ARG(buf_str(&s->watch.message_id)));
 	if (t->outcome)
 		log_info("smtp", s->id, "not delivered " STR_FMT " reason=\"%s\"", STR_ARG(buf_str(&about)),
 			err_text(t->outcome));

@@ -26,6 +26,9 @@ static bool end_header_line(struct smtp_watch *w)
 		w->delivered_count++;
 		buf_add_str(&w->delivered, value);
 		buf_add_char(&w->delivered, '\0');
+	} else if (!buf_len(&w->message_id) && field(line, STR("Message-ID"), &value)) {
+		if (value.len > 2 && value.p[0] == '<' && value.p[value.len - 1] == '>')
+			buf_add_str(&w->message_id, str_cut(value, 1, value.len - 1));
 	}
 	return w->in_body;
 }
@@ -109,5 +112,6 @@ bool smtp_watch_delivered(const struct smtp_watch *w, struct str address)
 void smtp_watch_free(struct smtp_watch *w)
 {
 	buf_free(&w->delivered);
+	buf_free(&w->message_id);
 	*w = (struct smtp_watch){ 0 };
 }

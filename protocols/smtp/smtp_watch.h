@@ -1,5 +1,5 @@
 /* smtp_watch.h - what is looked for in a message while it goes by: how many servers had it before (RFC 5321, 6.3), to whom
- * it was delivered already, how long its lines are, whether it is ASCII. The bytes come in any pieces, as they are without
+ * it was delivered already, its Message-ID, how long its lines are, whether it is ASCII. The bytes come in any pieces, as they are without
  * dots; CR, LF and CRLF each end a line. Memory is the beginning of one line and of so many addresses. */
 #ifndef PROTOCOLS_SMTP_WATCH_H
 #define PROTOCOLS_SMTP_WATCH_H
@@ -19,6 +19,7 @@ struct smtp_watch { /* zeroed: at the first byte of the message */
 	bool in_body, cr;
 	struct buf delivered; /* addresses, each with a NUL behind */
 	unsigned delivered_count;
+	struct buf message_id; /* of the first Message-ID field, without <>; "": none on one line */
 };
 
 void smtp_watch_feed(struct smtp_watch *w, struct str piece);

@@ -65,6 +65,9 @@ def relayed(server, sink):
     server.command("queue", "retry", queue)
     sink.wait(1)
     logged(server, r" (relayed|passed|delivered) to=<a@far\.test>")
+    with tap.test("by its Message-ID, with the signs around it and without"):
+        found = trace(server, "<away@example.test>")[0]
+        assert has(found, f"^{queue} handed on for a@far.test to ") and trace(server, "away@example.test")[0] == found
     with tap.test("then handed on, and nothing of it is left"):
         lines, printed = trace(server, "a@far.test")
         assert has(lines, f"^{queue} an operator has it tried at once")
