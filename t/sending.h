@@ -252,7 +252,10 @@ static struct transport_session *fake_open(
 	      (h->most_open && h->open > h->most_open);
 	if (!bad && h->open > h->open_max)
 		h->open_max = h->open;
-	timer_start(w.timers, &t->timer, h->habit == SILENT ? SILENT_MS : h->habit == DEAD ? DEAD_MS : CONNECT_MS,
+	timer_start(w.timers, &t->timer,
+		h->habit == SILENT ? SILENT_MS
+		: h->habit == DEAD ? DEAD_MS
+				   : CONNECT_MS,
 		bad ? session_fails : session_ready, t);
 	return t;
 }

@@ -453,6 +453,7 @@ void parcel_finish(struct parcel *p)
 	const struct outcome *fault = NULL;
 	bool alive = false, untold = false;
 
+	rate_sender_done(p);
 	p->reports++; /* ours, until all are under way */
 	for (size_t i = 0; i < p->transaction.count; i++) {
 		struct transaction_recipient *r = &p->transaction.recipients[i];

@@ -101,6 +101,7 @@ void parcel_free(struct parcel *p)
 	struct queue_destination *d = p->destination;
 	struct sending *s = p->sending;
 
+	rate_sender_done(p);
 	call_cancel(p->opening);
 	chore_stop(s->w->chores, &p->chore);
 	tellings_cancel(p);

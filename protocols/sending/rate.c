@@ -1,4 +1,4 @@
-/* rate.c - how many messages a minute, and how many connections: over all workers (core/tally.h).
+/* rate.c - how many messages a minute, how many at a time, and how many connections: over all workers (core/tally.h).
  * Whose rate is used up is not looked at again and again: what came too early gets a time, each the next place in line, so
  * a thousand messages of one account over its rate are opened once more when it is their turn, not each minute. */
 #include "core/mem.h"
@@ -7,14 +7,19 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define MINUTE_MS     60000
-#define WAIT_MIN_MS   100
-#define LINE_MAX_MS   3600000 /* nobody is told to wait longer at once */
-#define WAITERS_SWEEP 1024    /* from so many on those whose line is empty are forgotten */
+#define MINUTE_MS        60000
+#define WAIT_MIN_MS      100
+#define LINE_MAX_MS      3600000 /* nobody is told to wait longer at once */
+#define UNDER_WAY_MAX_MS 300000  /* nor, until fewer are under way, than this */
+#define STEP_MIN_MS      5       /* between two who wait until fewer are under way */
+#define STEP_MAX_MS      1000
+#define WAITERS_SWEEP    1024 /* from so many on those whose line is empty are forgotten */
 
-struct waiter { /* an account or domain whose rate is used up */
+struct waiter { /* an account or domain whose rate is used up, or that has all under way that it may */
 	struct table_node node;
-	int64_t next_ms; /* the first free place in its line, wall clock */
+	int64_t next_ms;  /* the first free place in its line, wall clock */
+	int64_t since_ms; /* when one under way began or ended last, on the timers' clock */
+	int64_t took_ms;  /* until the last end, from what was before it */
 };
 
 struct address { /* with connections open from here, or somebody who waits for one */
@@ -81,18 +86,26 @@ static void count(const struct sending *s, uint64_t key)
 		tally_add(t, TALLY_SENT, timers_ms(s), MINUTE_MS);
 }
 
-int64_t rate_of_destination(struct queue_destination *d)
+static int64_t wait_ms(int64_t rate)
 {
-	int64_t rate = d->policy->rate, wait_ms;
+	return MINUTE_MS / rate > WAIT_MIN_MS ? MINUTE_MS / rate : WAIT_MIN_MS;
+}
 
-	if (!rate)
-		return 0;
-	if (!is_used_up(d->sending, d->tally_key, rate)) {
-		count(d->sending, d->tally_key);
-		return 0;
-	}
-	wait_ms = MINUTE_MS / rate;
-	return wait_ms > WAIT_MIN_MS ? wait_ms : WAIT_MIN_MS;
+int64_t rate_of_session(const struct sending_session *ss)
+{
+	const struct queue_destination *d = ss->destination;
+	const struct sending *s = d->sending;
+	int64_t rate = d->policy->rate, address_rate = ss->address_key ? s->conf->address_rate : 0;
+
+	if (is_used_up(s, ss->address_key, address_rate))
+		return wait_ms(address_rate);
+	if (is_used_up(s, d->tally_key, rate))
+		return wait_ms(rate);
+	if (address_rate)
+		count(s, ss->address_key);
+	if (rate)
+		count(s, d->tally_key);
+	return 0;
 }
 
 static void waiters_sweep(struct rates *r, int64_t now_ms)
@@ -112,48 +125,131 @@ static void waiters_sweep(struct rates *r, int64_t now_ms)
 	r->waiters = kept;
 }
 
-/* When it is his turn who stands in line for this key from now on. */
-static int64_t stand_in_line(struct rates *r, uint64_t key, int64_t rate)
+static struct waiter *waiter_find(struct rates *r, uint64_t key)
 {
-	int64_t now_ms = sending_now_ms(r->sending), step_ms = MINUTE_MS / rate;
 	struct table_node *n = table_first(&r->waiters, key);
-	struct waiter *waiter = n ? container_of(n, struct waiter, node) : NULL;
-	int64_t at_ms;
 
-	if (!waiter) {
-		if (r->waiters.count >= WAITERS_SWEEP)
-			waiters_sweep(r, now_ms);
-		waiter = mem_new(struct waiter);
-		table_add(&r->waiters, &waiter->node, key);
-	}
-	at_ms = waiter->next_ms > now_ms ? waiter->next_ms : now_ms + step_ms;
-	if (at_ms > now_ms + LINE_MAX_MS)
-		at_ms = now_ms + LINE_MAX_MS;
-	waiter->next_ms = at_ms + step_ms;
-	return at_ms;
+	return n ? container_of(n, struct waiter, node) : NULL;
 }
 
-uint32_t rate_of_sender(struct rates *r, const struct queue_envelope *e)
+static struct waiter *waiter_make(struct rates *r, uint64_t key)
 {
-	struct sending *s = r->sending;
+	struct waiter *waiter = waiter_find(r, key);
+
+	if (waiter)
+		return waiter;
+	if (r->waiters.count >= WAITERS_SWEEP)
+		waiters_sweep(r, sending_now_ms(r->sending));
+	waiter = mem_new(struct waiter);
+	waiter->since_ms = timers_ms(r->sending);
+	table_add(&r->waiters, &waiter->node, key);
+	return waiter;
+}
+
+/* When it is his turn who stands in this line from now on, in seconds since 1970. */
+static uint32_t stand_in_line(const struct rates *r, struct waiter *waiter, int64_t step_ms, int64_t most_ms)
+{
+	int64_t now_ms = sending_now_ms(r->sending);
+	int64_t at_ms = waiter->next_ms > now_ms ? waiter->next_ms : now_ms + step_ms;
+
+	if (at_ms > now_ms + most_ms)
+		at_ms = now_ms + most_ms;
+	waiter->next_ms = at_ms + step_ms;
+	return (uint32_t)((at_ms + 999) / 1000);
+}
+
+/* --- messages of a sender ------------------------------------------------------------------------------------------ */
+
+struct sender_limits { /* of an account, or of a domain */
+	uint64_t key;
+	int64_t rate, sessions; /* 0: none */
+};
+
+static struct sender_limits limits_of(
+	const struct sending *s, char kind, struct str name, int64_t rate, int64_t sessions)
+{
+	if (!name.len || (!rate && !sessions))
+		return (struct sender_limits){ 0 };
+	return (struct sender_limits){ tally_key(s->w->shm, kind, name), rate, sessions };
+}
+
+/* One more is under way, if one more may be: counted first and asked then, so that of workers who do this at once none comes
+ * too many. */
+static bool hold(struct rates *r, struct held *held, const struct sender_limits *limits)
+{
+	const struct worker *w = r->sending->w;
+	struct tally *t = tally_of(w->shm, w->slot, limits->key, timers_ms(r->sending));
+	struct waiter *waiter;
+
+	if (!t)
+		return true;
+	tally_hold(w->shm, w->slot, t, TALLY_SENDINGS, 1);
+	if (tally_open(w->shm, limits->key, TALLY_SENDINGS) > (uint64_t)limits->sessions) {
+		tally_hold(w->shm, w->slot, t, TALLY_SENDINGS, -1);
+		return false;
+	}
+	*held = (struct held){ t, limits->key };
+	waiter = waiter_find(r, limits->key);
+	if (waiter)
+		waiter->since_ms = timers_ms(r->sending);
+	return true;
+}
+
+void rate_sender_done(struct parcel *p)
+{
+	const struct sending *s = p->sending;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct held *held = &p->held[i];
+		struct waiter *waiter = held->tally ? waiter_find(s->rates, held->key) : NULL;
+
+		if (held->tally)
+			tally_hold(s->w->shm, s->w->slot, held->tally, TALLY_SENDINGS, -1);
+		held->tally = NULL;
+		if (!waiter)
+			continue;
+		waiter->took_ms = timers_ms(s) - waiter->since_ms;
+		waiter->since_ms = timers_ms(s);
+	}
+}
+
+/* The line moves as fast as those under way end. */
+static uint32_t wait_for_end(struct rates *r, uint64_t key)
+{
+	struct waiter *waiter = waiter_make(r, key);
+	int64_t step_ms = timers_ms(r->sending) - waiter->since_ms;
+
+	if (step_ms < waiter->took_ms)
+		step_ms = waiter->took_ms;
+	if (step_ms < STEP_MIN_MS)
+		step_ms = STEP_MIN_MS;
+	if (step_ms > STEP_MAX_MS)
+		step_ms = STEP_MAX_MS;
+	return stand_in_line(r, waiter, step_ms, UNDER_WAY_MAX_MS);
+}
+
+uint32_t rate_of_sender(struct parcel *p)
+{
+	const struct sending *s = p->sending;
+	const struct sending_conf *conf = s->conf;
+	const struct queue_envelope *e = &p->copy->envelope;
 	ptrdiff_t at = str_rfind(e->sender, '@');
 	struct str domain = at < 0 ? STR_NONE : str_cut(e->sender, (size_t)at + 1, e->sender.len);
-	int64_t account_rate = e->account.len ? s->conf->account_rate : 0;
-	int64_t domain_rate = domain.len ? s->conf->domain_rate : 0;
-	uint64_t account_key, domain_key;
+	struct sender_limits limits[2] = { limits_of(s, 's', e->account, conf->account_rate, conf->account_sessions),
+		limits_of(s, 'o', domain, conf->domain_rate, conf->domain_sessions) };
 
-	if (!account_rate && !domain_rate)
-		return 0;
-	account_key = tally_key(s->w->shm, 's', e->account);
-	domain_key = tally_key(s->w->shm, 'o', domain);
-	if (is_used_up(s, account_key, account_rate))
-		return (uint32_t)((stand_in_line(r, account_key, account_rate) + 999) / 1000);
-	if (is_used_up(s, domain_key, domain_rate))
-		return (uint32_t)((stand_in_line(r, domain_key, domain_rate) + 999) / 1000);
-	if (account_rate)
-		count(s, account_key);
-	if (domain_rate)
-		count(s, domain_key);
+	for (unsigned i = 0; i < 2; i++)
+		if (is_used_up(s, limits[i].key, limits[i].rate))
+			return stand_in_line(s->rates, waiter_make(s->rates, limits[i].key), MINUTE_MS / limits[i].rate,
+				LINE_MAX_MS);
+	for (unsigned i = 0; i < 2; i++)
+		if (limits[i].sessions && !hold(s->rates, &p->held[i], &limits[i])) {
+			rate_sender_done(p);
+			return wait_for_end(s->rates, limits[i].key);
+		}
+	for (unsigned i = 0; i < 2; i++)
+		if (limits[i].rate)
+			count(s, limits[i].key);
 	return 0;
 }
 
@@ -195,21 +291,38 @@ static void address_settle(struct rates *r, struct address *a)
 	free(a);
 }
 
+/* Counted first and asked then, as under way (hold). */
 bool sending_may_connect(struct worker *w, struct str address)
 {
 	struct sending *s = w->sending;
 	uint64_t key = address_key(w, address);
 	struct address *a;
 
-	if (!s || (s->conf->address_sessions &&
-			  tally_open(w->shm, key, TALLY_SENDINGS) >= (uint64_t)s->conf->address_sessions))
+	if (!s)
 		return false;
 	a = address_make(s->rates, key);
 	if (!a->count++)
 		a->tally = tally_of(w->shm, w->slot, key, timers_ms(s));
 	if (a->tally)
 		tally_hold(w->shm, w->slot, a->tally, TALLY_SENDINGS, 1);
-	return true;
+	if (!s->conf->address_sessions ||
+		tally_open(w->shm, key, TALLY_SENDINGS) <= (uint64_t)s->conf->address_sessions)
+		return true;
+	if (a->tally)
+		tally_hold(w->shm, w->slot, a->tally, TALLY_SENDINGS, -1);
+	a->count--;
+	address_settle(s->rates, a);
+	return false;
+}
+
+void sending_at(struct sending_session *ss, struct str address)
+{
+	const struct sending *s = ss->destination->sending;
+	uint64_t key = address_key(s->w, address);
+
+	if (ss->state == SESSION_BUSY && ss->parcel && ss->address_key != key && s->conf->address_rate)
+		count(s, key); /* what it has goes to this one as well */
+	ss->address_key = key;
 }
 
 void sending_left(struct worker *w, struct str address)

@@ -173,7 +173,8 @@ struct sending_session {
 	struct transport_session *theirs;
 	enum session_state state;
 	struct parcel *parcel;
-	struct tally *tally; /* NULL: there was no room to count it */
+	struct tally *tally;  /* NULL: there was no room to count it */
+	uint64_t address_key; /* of where it is connected, for tallies; 0: nowhere */
 	uint32_t messages;
 	int64_t since_ms; /* of the state */
 };
@@ -243,12 +244,16 @@ struct parcel { /* a message open, with some of its items */
 	struct arena memory;
 	struct transaction transaction; /* its recipients are all of it */
 	struct outcome *outcomes;
-	uint32_t since_s;    /* when it was made */
-	uint32_t generation; /* of the configuration then */
-	bool slow;           /* it took long */
-	bool first;          /* of its session's */
-	unsigned reports;    /* under way */
-	struct chore chore;  /* its sender is about to be told */
+	uint32_t since_s;            /* when it was made */
+	uint32_t generation;         /* of the configuration then */
+	struct held {                /* under way of its account, of its sender's domain (rate.c) */
+		struct tally *tally; /* NULL: it is not counted */
+		uint64_t key;
+	} held[2];
+	bool slow;          /* it took long */
+	bool first;         /* of its session's */
+	unsigned reports;   /* under way */
+	struct chore chore; /* its sender is about to be told */
 	struct telling *tellings;
 };
 
@@ -305,10 +310,11 @@ bool walk_knows(const struct walk *k, const struct queue_destination *d);
 struct rates;
 struct rates *rates_new(struct sending *s);
 void rates_free(struct rates *r);
-/* Ms until one more message may go to the destination; 0: now, and it counts. */
-int64_t rate_of_destination(struct queue_destination *d);
-/* Seconds since 1970 when one more may leave for its sender; 0: now, and it counts. */
-uint32_t rate_of_sender(struct rates *r, const struct queue_envelope *e);
+/* Ms until one more message may go to the session's destination and address; 0: now, and it counts. */
+int64_t rate_of_session(const struct sending_session *ss);
+/* Seconds since 1970 when one more may leave for its sender; 0: now, and it counts, as under way until rate_sender_done. */
+uint32_t rate_of_sender(struct parcel *p);
+void rate_sender_done(struct parcel *p); /* not under way is fine */
 /* An address has as many connections as it may: the destination is woken when one is over (destination_wake). */
 void rate_wait_for_address(struct queue_destination *d, struct str address);
 void rate_wait_no_more(struct queue_destination *d); /* not waiting is fine */

@@ -49,11 +49,32 @@ static void set_state(struct sending_session *ss, enum session_state state)
 	}
 }
 
-static void session_open_to(struct queue_destination *d)
+/* Counted first and asked then, so that of workers who do this at once none comes too many. False: others have all. */
+static bool session_count(const struct queue_destination *d, struct tally **out)
 {
-	struct sending_session *ss = mem_new(struct sending_session);
-	struct sending *s = d->sending;
+	struct worker *w = d->sending->w;
+	struct tally *t = tally_of(w->shm, w->slot, d->tally_key, timers_now_ms(w->timers));
 
+	*out = t;
+	if (!t)
+		return true;
+	tally_hold(w->shm, w->slot, t, TALLY_SENDINGS, 1);
+	if (d->local || w->workers < 2 || tally_open(w->shm, d->tally_key, TALLY_SENDINGS) <= d->policy->sessions)
+		return true;
+	tally_hold(w->shm, w->slot, t, TALLY_SENDINGS, -1);
+	return false;
+}
+
+static bool session_open_to(struct queue_destination *d)
+{
+	struct sending_session *ss;
+	struct sending *s = d->sending;
+	struct tally *tally;
+
+	if (!session_count(d, &tally))
+		return false;
+	ss = mem_new(struct sending_session);
+	ss->tally = tally;
 	ss->destination = d;
 	ss->hop = d->hop;
 	ss->hop->users++;
@@ -66,11 +87,9 @@ static void session_open_to(struct queue_destination *d)
 	d->opening++;
 	s->session_count++;
 	s->standing_count[d->standing]++;
-	ss->tally = tally_of(s->w->shm, s->w->slot, d->tally_key, timers_now_ms(s->w->timers));
-	if (ss->tally)
-		tally_hold(s->w->shm, s->w->slot, ss->tally, TALLY_SENDINGS, 1);
 	counter_add(&sessions_opened, 1);
 	ss->theirs = ss->transport->open(s->w, ss, &ss->hop->hop);
+	return true;
 }
 
 /* What it had waits again. */
@@ -135,7 +154,7 @@ static void prepared(void *user, enum err e, struct queue_copy *copy)
 		destination_consider(d);
 		return;
 	}
-	not_before_s = parcel_is_old(p) ? 0 : rate_of_sender(d->sending->rates, &copy->envelope);
+	not_before_s = parcel_is_old(p) ? 0 : rate_of_sender(p);
 	if (not_before_s || parcel_is_old(p)) {
 		set_state(ss, SESSION_IDLE);
 		parcel_put_back(p, not_before_s);
@@ -208,7 +227,7 @@ static void prepare(struct sending_session *ss)
 	int64_t wait_ms;
 
 	if (d->due_count && !timer_runs(&d->timer) && !d->refusing) {
-		wait_ms = rate_of_destination(d);
+		wait_ms = rate_of_session(ss);
 		if (wait_ms)
 			destination_leave(d, wait_ms);
 		else
@@ -328,10 +347,8 @@ static void serve(struct queue_destination *d)
 		wake_one(d);
 	else if (round == ROUND_REFUSING)
 		refuse_some(d);
-	else if (s->w->workers > 1 && tally_open(s->w->shm, d->tally_key, TALLY_SENDINGS) >= d->policy->sessions)
+	else if (!session_open_to(d))
 		make_do(d);
-	else
-		session_open_to(d);
 	destination_settle(d);
 }
 

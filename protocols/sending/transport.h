@@ -64,5 +64,7 @@ void sending_over(struct sending_session *s); /* the last word of each session; 
 /* Over all workers: may one more connection be made to this address? True: it counts until sending_left. */
 bool sending_may_connect(struct worker *w, struct str address);
 void sending_left(struct worker *w, struct str address);
+/* The session connects there: what it takes from now on, and has, counts as sent to this address. */
+void sending_at(struct sending_session *s, struct str address);
 
 #endif

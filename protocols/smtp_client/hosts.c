@@ -214,6 +214,8 @@ static void connect_to(struct client *c)
 		return;
 	}
 	snprintf(c->address, sizeof(c->address), "%s", text);
+	if (c->sending)
+		sending_at(c->sending, str_of(text));
 	c->conn = conn_connect(c->worker, ip, c->port, source(c, ip_is_v4(ip), &from),
 		client_limit_ms(c, c->conf->connect_ms), &client_events, c);
 	log_info("smtp_client", conn_id(c->conn), "open destination=" STR_FMT " host=" STR_FMT " peer=%s port=%u",
