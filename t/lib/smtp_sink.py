@@ -72,7 +72,8 @@ class Transaction:
         self.sender, self.parameters = sender, parameters
         self.recipients, self.recipient_parameters = [], {}
         self.content, self.chunks = b"", 0  # chunks: by BDAT, so many
-        self.taken, self.replies, self.read, self.at = [], [], False, 0.0
+        self.taken, self.replies, self.read = [], [], False
+        self.began, self.at = time.monotonic(), 0.0  # at MAIL, and at the end of the content
 
     def __repr__(self):
         return (f"<{self.sender} {self.parameters} to {self.recipients} took {self.taken}, {len(self.content)} bytes "
