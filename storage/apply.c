@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/apply_parts.h"
+#include "storage/marks.h"
 #include "storage/operation.h"
 #include "storage/path.h"
 #include <assert.h>
@@ -47,6 +48,7 @@ void files_free(struct files *f)
 		close(f->systems[i].fd);
 	free(f->systems);
 	free(f->known);
+	marks_free(f->found);
 	buf_free(&f->changed);
 	free(f);
 }
