@@ -1,6 +1,7 @@
 /* smtp_watch.h - what is looked for in a message while it goes by: how many servers had it before (RFC 5321, 6.3), to whom
- * it was delivered already, its Message-ID, how long its lines are, whether it is ASCII. The bytes come in any pieces, as they are without
- * dots; CR, LF and CRLF each end a line. Memory is the beginning of one line and of so many addresses. */
+ * it was delivered already, its Message-ID, how long its lines are, whether it is ASCII. The bytes come in any pieces, as
+ * they are without dots; CR, LF and CRLF each end a line. Memory is the beginning of one line, the id and so many
+ * addresses. */
 #ifndef PROTOCOLS_SMTP_WATCH_H
 #define PROTOCOLS_SMTP_WATCH_H
 
