@@ -258,6 +258,7 @@ bool journal_needs(const struct journal *j, struct str spool)
 static void journal_init(struct journal *j)
 {
 	struct worker *w = j->w;
+	bool damaged = false; /* replay was told */
 
 	j->files = files_new(w->directory);
 	j->moved = moved_new();
@@ -270,7 +271,7 @@ static void journal_init(struct journal *j)
 	relaxed_init(j);
 	application_init(j);
 	checkpoint_init(j);
-	parked_each(j->dir, adopt, j); /* one that cannot be read now is tried at the next start */
+	parked_each(j->dir, adopt, j, &damaged); /* one that cannot be read now is tried at the next start */
 	application_retry(j);
 	tick(j);
 }

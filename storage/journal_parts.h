@@ -221,8 +221,10 @@ void filing_free(struct filing *f); /* and those behind it */
 /* In a lane, or in replay: each in a file of its own below dir, synced. */
 enum err filing_write(int dir, const struct filing *f);
 enum err parked_write(int dir, uint64_t sequence, struct str operations);
-/* Those that are there, by sequence, until one call does not answer OK. */
-enum err parked_each(int dir, enum err (*each)(void *user, uint64_t sequence, struct str entry), void *user);
+/* Those that are there, by sequence, until one call does not answer OK. One that is damaged is set aside: *damaged is true
+ * then, else it stays as it was. ERR_NEVER: one is of a later version. */
+enum err parked_each(
+	int dir, enum err (*each)(void *user, uint64_t sequence, struct str entry), void *user, bool *damaged);
 void parked_unlink(int dir, uint64_t sequence);
 
 /* checkpoint.c */

@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "storage/journal_parts.h"
 #include "storage/operation.h"
+#include "storage/saved.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -90,18 +91,9 @@ static void name_of(uint64_t sequence, char name[40])
 enum err parked_write(int dir, uint64_t sequence, struct str operations)
 {
 	char name[40];
-	enum err e = OK;
-	int fd;
 
 	name_of(sequence, name);
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, operations.p, operations.len) != (ssize_t)operations.len || fsync(fd) < 0) {
-		err_errno("save an entry that is parked file=%s", name);
-		e = ERR_AGAIN;
-	}
-	if (fd >= 0)
-		close(fd);
-	return e;
+	return saved_write(dir, name, operations) ? ERR_AGAIN : OK;
 }
 
 enum err filing_write(int dir, const struct filing *f)
@@ -182,17 +174,44 @@ static enum err read_file(int dir, uint64_t sequence, struct buf *out)
 	return e;
 }
 
-enum err parked_each(int dir, enum err (*each)(void *user, uint64_t sequence, struct str entry), void *user)
+/* One that is damaged is left to somebody who looks at it. If a power cut did it, the entry is in the journal still. */
+static enum err set_aside(int dir, uint64_t sequence)
+{
+	char name[40], to[64];
+
+	name_of(sequence, name);
+	snprintf(to, sizeof(to), "%s.damaged", name);
+	log_error("journal", NULL, "an entry that was parked is damaged, it is set aside file=%s aside=%s", name, to);
+	return renameat(dir, name, dir, to) < 0 ? err_errno("set aside %s", name) : OK;
+}
+
+enum err parked_each(
+	int dir, enum err (*each)(void *user, uint64_t sequence, struct str entry), void *user, bool *damaged)
 {
 	uint64_t *sequences = NULL;
-	struct buf entry = { 0 };
+	struct buf file = { 0 };
+	struct str operations;
 	size_t count = 0;
 	enum err e = list(dir, &sequences, &count);
 
-	for (size_t i = 0; !e && i < count; i++)
-		if (!(e = read_file(dir, sequences[i], &entry)))
-			e = each(user, sequences[i], buf_str(&entry));
-	buf_free(&entry);
+	for (size_t i = 0; !e && i < count; i++) {
+		if ((e = read_file(dir, sequences[i], &file)))
+			break;
+		switch (saved_parse(buf_str(&file), &operations)) {
+		case SAVED_WELL:
+			e = each(user, sequences[i], operations);
+			break;
+		case SAVED_DAMAGED:
+			e = set_aside(dir, sequences[i]);
+			*damaged = true;
+			break;
+		default:
+			log_error("journal", NULL, "an entry that was parked is of a later version file=" PARKED "%llu",
+				(unsigned long long)sequences[i]);
+			e = ERR_NEVER;
+		}
+	}
+	buf_free(&file);
 	free(sequences);
 	return e;
 }

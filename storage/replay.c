@@ -22,6 +22,7 @@
 #include "storage/note.h"
 #include "storage/operation.h"
 #include "storage/path.h"
+#include "storage/saved.h"
 #include "storage/scan.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -357,7 +358,7 @@ static enum err passes(struct replay *r, struct scan *s, uint64_t upto)
 	if (!e && r->removes && !(e = scan_each(s, upto, learn_kept, r)))
 		e = scan_each(s, upto, learn_removed, r);
 	if (!e && r->at_start)
-		e = parked_each(r->dir, apply_parked, r);
+		e = parked_each(r->dir, apply_parked, r, &r->set_aside);
 	return e ? e : scan_each(s, upto, apply_again, r);
 }
 
@@ -501,17 +502,10 @@ enum err replay_again(int dir, struct files *f, uint64_t life, uint64_t from, ui
 enum err entry_set_aside(int dir, uint64_t sequence, struct str operations, const char *why)
 {
 	char name[40];
-	enum err e = OK;
-	int fd;
+	enum err e;
 
 	snprintf(name, sizeof(name), "aside.%llu", (unsigned long long)sequence);
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, operations.p, operations.len) != (ssize_t)operations.len || fsync(fd) < 0) {
-		log_error("journal", NULL, "cannot save what is set aside file=%s error=\"%s\"", name, strerror(errno));
-		e = ERR_AGAIN;
-	}
-	if (fd >= 0)
-		close(fd);
+	e = saved_write(dir, name, operations) ? ERR_AGAIN : OK;
 	log_error("journal", NULL, "AN ENTRY IS SET ASIDE file=%s bytes=%zu why=\"%s\"", name, operations.len, why);
 	return e;
 }
