@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #define PIECE_BYTES (1u << 20)
 #define LIST_HEAD   STR("postern-files 1\n")
 #define LIST_END    STR("end\n")
+#define MANIFEST_MAX 300
 #define LIST_MAX    (256u << 20)
 
 enum err backup_failed(struct buf *why, const char *what, const char *path)
@@ -75,7 +77,7 @@ enum err file_copy_step(struct file_copy *c, bool *done, struct buf *why)
 	free(piece);
 	if (n < 0)
 		return backup_failed(why, "copy", c->path);
-	*done = c->at == c->length || !n; /* a file that was cut meanwhile is what it is */
+	*done = c->at == c->length || !n; /* a file that is shorter is what it is */
 	if (*done && fsync(c->to) < 0)
 		return backup_failed(why, "sync", c->path);
 	return OK;
@@ -152,6 +154,36 @@ enum err file_small(int from, int to, const char *path, uint64_t *length, struct
 		e = file_copy_step(&c, &done, why);
 	file_copy_end(&c);
 	return e;
+}
+
+/* --- the manifest ------------------------------------------------------------------------------------------------------ */
+
+/* It says which file it is. */
+enum err manifest_read(int directory, bool *copy)
+{
+	unsigned long long inode = 0;
+	unsigned version = 0;
+	char line[MANIFEST_MAX];
+	struct stat st;
+	int fd = openat(directory, BACKUP_MANIFEST, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	*copy = false;
+	if (fd < 0 && errno == ENOENT)
+		return ERR_ABSENT;
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		n = read(fd, line, sizeof(line) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return err_errno("read " BACKUP_MANIFEST);
+	line[n] = '\0';
+	if (sscanf(line, "postern-backup %u inode=%llu", &version, &inode) != 2 || version != 1 || !strchr(line, '\n')) {
+		log_error("backup", NULL, BACKUP_MANIFEST " is damaged, or of a later version");
+		return ERR_NEVER;
+	}
+	*copy = inode != (unsigned long long)st.st_ino;
+	return OK;
 }
 
 /* --- lists ------------------------------------------------------------------------------------------------------------- */

@@ -36,6 +36,10 @@ enum err file_link(
 /* The same of a small file, which is copied at once. */
 enum err file_small(int from, int to, const char *path, uint64_t *length, struct buf *why);
 
+/* ERR_ABSENT: this directory has none; ERR_NEVER: it is damaged, empty, or of a later version. copy: it is another file than
+ * the backup's own. */
+enum err manifest_read(int directory, bool *copy);
+
 /* Lists of files: "<length> <path>" each. */
 void files_add(struct buf *list, uint64_t length, struct str path);
 bool files_next(struct str *list, uint64_t *length, struct str *path); /* false: that was all, or it is damaged */

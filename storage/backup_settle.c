@@ -106,34 +106,6 @@ static void settle_domain(void *user, struct str domain)
 		s->e = account_each(s->directory, domain, settle_account, s);
 }
 
-/* The manifest says which file it is. */
-static enum err is_copy(int directory, const char *path, bool *copy)
-{
-	unsigned long long inode = 0;
-	unsigned version = 0;
-	char line[300];
-	struct stat st;
-	int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
-
-	*copy = false;
-	if (fd < 0 && errno == ENOENT)
-		return ERR_ABSENT;
-	if (fd >= 0 && fstat(fd, &st) == 0)
-		n = read(fd, line, sizeof(line) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return err_errno("read %s", path);
-	line[n] = '\0';
-	if (sscanf(line, "postern-backup %u inode=%llu", &version, &inode) != 2 || version != 1) {
-		log_error("backup", NULL, "%s is damaged, or of a later version", path);
-		return ERR_NEVER;
-	}
-	*copy = inode != (unsigned long long)st.st_ino;
-	return OK;
-}
-
 enum err backup_settle(int directory)
 {
 	struct settling s = { directory, OK };
@@ -144,7 +116,7 @@ enum err backup_settle(int directory)
 		log_error("backup", NULL, "this directory is a backup that was not finished: no server may run on it");
 		return ERR_NEVER;
 	}
-	if ((e = is_copy(directory, BACKUP_MANIFEST, &copy)))
+	if ((e = manifest_read(directory, &copy)))
 		return e == ERR_ABSENT ? OK : e;
 	if (!copy) {
 		log_error("backup", NULL,

@@ -446,16 +446,49 @@ static void log_cut(const char *path, uint64_t bytes, uint32_t uid, const struct
 	buf_free(&mailbox);
 }
 
+/* From where what is not whole begins, or size. */
+static enum err whole_end(int fd, bool is_mbox, uint64_t size, uint64_t *end, uint32_t *uid)
+{
+	size_t whole = is_mbox ? 2 : 1; /* line ends */
+	char last[2] = { '\n', '\n' };
+
+	*end = size;
+	if (size >= whole && pread(fd, last, whole, (off_t)(size - whole)) < 0)
+		return err_errno("read the end of a file");
+	if (!size || (size >= whole && last[0] == '\n' && last[whole - 1] == '\n'))
+		return OK;
+	return is_mbox ? last_message(fd, size, end, uid) : find_last(fd, size, STR("\n"), 1, end);
+}
+
+enum err copied_whole_end(int directory, const char *stem, uint64_t length, uint64_t *end)
+{
+	struct buf path = { 0 };
+	uint32_t uid;
+	struct stat st;
+	enum err e;
+	int fd;
+
+	buf_printf(&path, "%s.mbox", stem);
+	buf_add_char(&path, '\0');
+	fd = openat(directory, buf_data(&path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		e = err_errno("open %s.mbox", stem);
+	else
+		e = whole_end(fd, true, (uint64_t)st.st_size < length ? (uint64_t)st.st_size : length, end, &uid);
+	if (fd >= 0)
+		close(fd);
+	buf_free(&path);
+	return e;
+}
+
 enum err copied_tail_mend(int directory, const char *path, uint64_t *cut)
 {
 	bool is_mbox = ends_in(path, STR(".mbox"));
-	size_t whole = is_mbox ? 2 : 1; /* line ends */
-	char last[2] = { '\n', '\n' };
 	struct buf aside = { 0 };
-	uint64_t size = 0, end;
+	uint64_t size = 0, end = 0;
 	uint32_t uid = 0;
 	struct stat st;
-	enum err e = OK;
+	enum err e;
 	int fd = openat(directory, path, O_RDWR | O_CLOEXEC);
 
 	*cut = 0;
@@ -464,14 +497,7 @@ enum err copied_tail_mend(int directory, const char *path, uint64_t *cut)
 	if (fstat(fd, &st) < 0)
 		e = err_errno("look at the end of a file");
 	else
-		size = (uint64_t)st.st_size;
-	if (!e && size >= whole && pread(fd, last, whole, (off_t)(size - whole)) < 0)
-		e = err_errno("read the end of a file");
-	if (e || !size || (size >= whole && last[0] == '\n' && last[whole - 1] == '\n')) {
-		close(fd);
-		return e;
-	}
-	e = is_mbox ? last_message(fd, size, &end, &uid) : find_last(fd, size, STR("\n"), 1, &end);
+		e = whole_end(fd, is_mbox, size = (uint64_t)st.st_size, &end, &uid);
 	if (!e && end < size)
 		e = keep_aside(directory, path, fd, end, &aside);
 	if (!e && end < size && ftruncate(fd, (off_t)end) < 0)

@@ -39,7 +39,9 @@ bool store_has_mailboxes(int directory);
  * cut stays beside it as <file>.damaged.<n>, and is logged. A message of others that lacks its empty line is whole. cut:
  * how many bytes that was. */
 enum err copied_mbox_mend(int directory, const char *stem, uint64_t *cut);
-/* The same of a file by its path, which is a state file, whose last line that is, or an mbox. */
+/* The same without cutting: where in its first `length` bytes the part begins that is not whole, or their end. */
+enum err copied_whole_end(int directory, const char *stem, uint64_t length, uint64_t *end);
+/* As copied_mbox_mend, of a file by its path, which is a state file, whose last line that is, or an mbox. */
 enum err copied_tail_mend(int directory, const char *path, uint64_t *cut);
 
 #endif

@@ -34,6 +34,7 @@ struct restore {
 	struct call *call;
 	struct restore_total total;
 	struct buf told, why; /* told: what it is called now */
+	struct buf amiss;     /* what of the backup was not whole */
 	enum err result;
 
 	struct staged *list; /* mailboxes */
@@ -69,6 +70,7 @@ static void free_now(struct restore *r)
 		close(r->from);
 	buf_free(&r->told);
 	buf_free(&r->why);
+	buf_free(&r->amiss);
 	buf_free(&r->spool);
 	buf_free(&r->path);
 	buf_free(&r->others);
@@ -145,8 +147,11 @@ static void clean_work(struct restore *r)
 static void cleaned(struct job *job)
 {
 	struct restore *r = container_of(job, struct restore, job);
-	struct str why = buf_str(&r->why);
+	struct str why = r->result ? buf_str(&r->why) : buf_str(&r->amiss);
 
+	if (!r->result && why.len && !r->gone)
+		log_warn("backup", NULL, "the backup is not whole account=%s reason=\"" STR_FMT "\"", r->account,
+			STR_ARG(why));
 	if (r->result && !r->gone)
 		log_warn("backup", NULL, "not brought back account=%s reason=\"" STR_FMT "\"", r->account,
 			STR_ARG(why.len ? why : str_of(err_text(r->result))));
@@ -261,7 +266,7 @@ static void others_work(struct restore *r)
 {
 	struct str left = buf_str(&r->others), name;
 	struct buf path = { 0 };
-	uint64_t length;
+	uint64_t length, found;
 	int to = openat(r->w->directory, r->staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (to < 0)
@@ -270,7 +275,9 @@ static void others_work(struct restore *r)
 		buf_clear(&path);
 		buf_add_str(&path, name);
 		buf_add_char(&path, '\0');
-		r->e = file_small(r->from, to, buf_data(&path), &length, &r->why);
+		r->e = file_small(r->from, to, buf_data(&path), &found, &r->why);
+		if (!r->e && found < length)
+			amiss_add(&r->amiss, buf_data(&path), "is shorter than it was");
 	}
 	if (to >= 0)
 		close(to);
@@ -283,7 +290,7 @@ static void stage_work(struct restore *r)
 {
 	struct staged *s = &r->list[r->at];
 
-	r->e = staged_step(s, r->from, r->w->directory, r->staging, &r->why);
+	r->e = staged_step(s, r->from, r->w->directory, r->staging, &r->amiss, &r->why);
 }
 
 static void staged(struct restore *r)
@@ -400,11 +407,13 @@ static enum err list_read(struct restore *r)
 static enum err backup_open(struct restore *r)
 {
 	struct buf path = { 0 };
+	bool copy;
 	int fd = open(r->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	enum err e = fd < 0 ? backup_failed(&r->why, "open", r->directory) : OK;
 
-	if (!e && faccessat(fd, BACKUP_MANIFEST, R_OK, 0)) {
-		buf_printf(&r->why, "%s is no backup, or one that was not finished", r->directory);
+	if (!e && (e = manifest_read(fd, &copy))) {
+		buf_printf(&r->why, "%s is no backup, or one that was not finished%s", r->directory,
+			e == ERR_ABSENT ? "" : ", or of a later version: its manifest cannot be read");
 		e = ERR_MISTAKE;
 	}
 	if (!e && !(e = path_account(&path, str_of(r->account)))) {

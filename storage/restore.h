@@ -26,7 +26,8 @@ struct restore_ask {
 struct restore_total {
 	uint64_t mailboxes, messages, bytes;
 };
-/* why: what the asker may be told of an error; name: what was brought back is called so. ERR_EXISTS: that is there. */
+/* why: what the asker may be told of an error; with OK: what of the backup was not whole, so that not all came back, or
+ * empty. name: what was brought back is called so. ERR_EXISTS: that is there. */
 typedef void restore_done(void *user, enum err e, const struct restore_total *t, struct str name, struct str why);
 
 struct restore *restore_new(struct worker *w, const struct restore_ask *ask, restore_done *done, void *user);

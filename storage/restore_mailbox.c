@@ -36,8 +36,39 @@ void staged_free(struct staged *s)
 	free(s->stem);
 }
 
+void amiss_add(struct buf *amiss, const char *file, const char *what)
+{
+	static const char more[] = "; and others";
+
+	if (buf_len(amiss) > AMISS_MAX && str_eq(str_cut(buf_str(amiss), buf_len(amiss) - (sizeof(more) - 1), buf_len(amiss)),
+						  STR("; and others")))
+		return;
+	if (buf_len(amiss) > AMISS_MAX)
+		buf_printf(amiss, "%s", more);
+	else
+		buf_printf(amiss, "%sthe backup's %s %s", buf_len(amiss) ? "; " : "", file, what);
+}
+
+/* It is copied: is it what it was? */
+static enum err copy_check(const struct staged *s, int kind, int store, const char *to, struct buf *amiss)
+{
+	struct buf path = { 0 }, name = { 0 };
+	uint64_t cut = 0;
+	enum err e = OK;
+
+	path_with(&name, "", s->stem, suffixes[kind]);
+	if (s->copy.at < s->lengths[kind])
+		amiss_add(amiss, buf_data(&name), "is shorter than it was");
+	if (kind == FILE_MBOX && !(e = copied_tail_mend(store, path_with(&path, to, s->stem, raw[kind]), &cut)) && cut)
+		amiss_add(amiss, buf_data(&name), "ends in a message that is not whole, which is left out");
+	buf_free(&path);
+	buf_free(&name);
+	return e;
+}
+
 /* A file of it, a piece at a time; `next` follows. */
-static enum err copy_step(struct staged *s, int kind, int from, int store, const char *to, struct buf *why)
+static enum err copy_step(
+	struct staged *s, int kind, int from, int store, const char *to, struct buf *amiss, struct buf *why)
 {
 	struct buf path = { 0 };
 	bool done = !s->has[kind];
@@ -46,7 +77,11 @@ static enum err copy_step(struct staged *s, int kind, int from, int store, const
 
 	if (!done && !s->copy.path) {
 		fd = openat(from, path_with(&path, "", s->stem, suffixes[kind]), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0) {
+		if (fd < 0 && errno == ENOENT) {
+			amiss_add(amiss, buf_data(&path), "is missing");
+			s->has[kind] = false;
+			done = true;
+		} else if (fd < 0) {
 			e = backup_failed(why, "open", buf_data(&path));
 		} else {
 			path_with(&path, to, s->stem, raw[kind]);
@@ -59,6 +94,8 @@ static enum err copy_step(struct staged *s, int kind, int from, int store, const
 	}
 	if (!e && !done)
 		e = file_copy_step(&s->copy, &done, why);
+	if (!e && done && s->copy.path)
+		e = copy_check(s, kind, store, to, amiss);
 	if (done || e)
 		file_copy_end(&s->copy);
 	if (!e && done)
@@ -174,13 +211,13 @@ static enum err head_step(struct staged *s, int store, struct buf *why)
 	return e;
 }
 
-enum err staged_step(struct staged *s, int from, int store, const char *to, struct buf *why)
+enum err staged_step(struct staged *s, int from, int store, const char *to, struct buf *amiss, struct buf *why)
 {
 	switch (s->stage) {
 	case STAGE_MBOX:
-		return copy_step(s, FILE_MBOX, from, store, to, why);
+		return copy_step(s, FILE_MBOX, from, store, to, amiss, why);
 	case STAGE_STATE:
-		return copy_step(s, FILE_STATE, from, store, to, why);
+		return copy_step(s, FILE_STATE, from, store, to, amiss, why);
 	case STAGE_SCAN:
 		return scan_step(s, store, to, why);
 	case STAGE_HEAD:
@@ -199,6 +236,7 @@ enum err message_pick(const struct staged *s, int from, uint32_t uid, struct pic
 		.mbox_max = s->lengths[FILE_MBOX],
 		.state_max = s->lengths[FILE_STATE] };
 	enum err e = mailbox_scan_files(&scan);
+	uint64_t end;
 
 	if (!e)
 		e = ERR_ABSENT;
@@ -208,11 +246,15 @@ enum err message_pick(const struct staged *s, int from, uint32_t uid, struct pic
 			p->words = scan.r.keywords;
 			e = OK;
 		}
+	if (!e)
+		e = copied_whole_end(from, scan.stem, s->lengths[FILE_MBOX], &end);
+	if (!e && p->message.offset >= end)
+		e = ERR_NEVER;
 	if (e) {
 		buf_clear(why);
 		buf_printf(why,
 			e == ERR_ABSENT ? "the backup has no message of UID %u there"
-					: "the backup's mailbox with UID %u cannot be read",
+					: "the backup's mailbox with UID %u cannot be read, or the message is not whole",
 			uid);
 	}
 	mailbox_scan_free(&scan);

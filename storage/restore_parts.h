@@ -27,8 +27,12 @@ struct staged {                       /* a mailbox being made ready; zeroed but 
 	char *path; /* of the scan */
 };
 
-/* One slice. from: the account's directory in the backup; store, to: where it goes, `to` being a path in the store. */
-enum err staged_step(struct staged *s, int from, int store, const char *to, struct buf *why);
+/* One slice. from: the account's directory in the backup; store, to: where it goes, `to` being a path in the store. A file that
+ * is missing, shorter than it was, or ends in a message that is not whole is told of in amiss; what is whole of it goes on. */
+enum err staged_step(struct staged *s, int from, int store, const char *to, struct buf *amiss, struct buf *why);
+/* "<file> <what>", behind what is told already. No more than AMISS_MAX bytes are told. */
+#define AMISS_MAX 4000
+void amiss_add(struct buf *amiss, const char *file, const char *what);
 void staged_free(struct staged *s);
 
 struct picked { /* a message of a backup's mailbox */

@@ -106,7 +106,7 @@ static void restored(void *user, enum err e, const struct restore_total *t, stru
 	if (!e)
 		control_item(c, told_restore(t, name));
 	control_backup_free(c);
-	control_end(c, e, why);
+	control_end(c, e || !why.len ? e : ERR_NEVER, why); /* what was whole came back */
 }
 
 static void handle_restore(struct control *c)

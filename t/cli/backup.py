@@ -272,6 +272,59 @@ def test_started(server, at, before):
             assert len(content(other, "test0000")[2]) == len(inbox[2]) + 1
 
 
+def test_damaged(server, at):
+    """A backup that time, a disk or a transfer spoiled is told of, by name, and what is whole of it comes back."""
+    account = "test0001"
+    address = server.address(account)
+    for n in range(2):
+        deliver(server, account, f"spoiled {n}", 50)
+    postern(server, "backup", "--copy", at("good"))
+    inbox = content(server, account)[2]
+    number = 0
+
+    def spoiled(change, name="INBOX.mbox"):
+        nonlocal number
+        number += 1
+        shutil.copytree(at("good"), at(f"bad{number}"))
+        path = at(f"bad{number}", "domains", server.domain, account, name)
+        change(path)
+        subprocess.run(["chown", "-R", "--reference", server.store, at(f"bad{number}")], check=True)
+        return at(f"bad{number}")
+
+    with tap.test("an mbox that is shorter than it was: what is whole comes back, the rest is told by name"):
+        bad = spoiled(lambda path: os.truncate(path, os.path.getsize(path) - 200))
+        told = postern(server, "restore", "--to", "Cut", bad, address, "INBOX", status=1)
+        assert f"{len(inbox) - 1} messages" in told and "INBOX.mbox is shorter than it was" in told, told
+        assert "message that is not whole" in told, told
+        assert content(server, account, "Cut")[2] == {uid: inbox[uid] for uid in sorted(inbox)[:-1]}
+        told = postern(server, "restore", bad, address, "INBOX", str(max(inbox)), status=1)
+        assert "not whole" in told and len(content(server, account)[2]) == len(inbox), told
+        told = postern(server, "restore", "--to", server.address("cut"), bad, address, status=1)
+        assert "INBOX.mbox is shorter" in told and len(content(server, "cut")[2]) == len(inbox) - 1, told
+    with tap.test("one that ends where a message ends is told of, too, and a state file, and what is missing"):
+        def cut_message(path):
+            with open(path, "rb") as file:
+                os.truncate(path, file.read().rindex(b"\n\nFrom ") + 2)
+
+        told = postern(server, "restore", "--to", "Cut2", spoiled(cut_message), address, "INBOX", status=1)
+        assert "INBOX.mbox is shorter" in told and "not whole, which" not in told, told
+        bad = spoiled(lambda path: os.truncate(path, os.path.getsize(path) - 1), "INBOX.state")
+        assert "INBOX.state is shorter" in postern(server, "restore", "--to", "Cut3", bad, address, "INBOX", status=1)
+        told = postern(server, "restore", "--to", "Cut4", spoiled(os.unlink, "INBOX.state"), address, "INBOX", status=1)
+        assert "INBOX.state is missing" in told and len(content(server, account, "Cut4")[2]) == len(inbox), told
+    with tap.test("a manifest that is empty, cut, of a later version or missing is refused"):
+        for text in ("", "postern-backup 1", "postern-backup 2 inode=1 began=1\n", None):
+            bad = spoiled(lambda path: None)
+            if text is None:
+                os.unlink(os.path.join(bad, "manifest"))
+            else:
+                with open(os.path.join(bad, "manifest"), "w") as file:
+                    file.write(text)
+            told = postern(server, "restore", "--to", "Cut5", bad, address, "INBOX", status=1)
+            assert "is no backup" in told, told
+        assert "Cut5" not in names(server, account)
+
+
 def mounted(path, size):
     """A small file system of its own; None where none can be had."""
     os.mkdir(path)
@@ -357,6 +410,7 @@ def main():
             test_restore(server, at, before)
             test_accounts(server, at, before)
             test_started(server, at, before)
+            test_damaged(server, at)
             test_elsewhere(server, at, before)
             test_interrupted(server, at)
     finally:
