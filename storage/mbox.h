@@ -75,9 +75,10 @@ bool mbox_postmark(struct str line, struct str *sender, int64_t *date);
 /* Reads an mbox from `offset` (0, or the postmark of a message) on, in pieces of any size, in the slow lane. Takes
  * foreign files: mboxes without our headers give messages with uid 0 and clock 0 (the caller gives them), and so does
  * an X-UID that is not above the one before. A UID that is told is to be kept: readers look for it. A message begins at
- * a postmark at the start or behind an empty line; only the last one may lack its MBOX_TAIL, even its last line end
- * (form_decode gives it as it is, m.wire says so). Bytes before the first postmark, and NULs between a message
- * and a postmark, are damage and passed over. */
+ * a postmark at the start or behind an empty line, and behind a message that is not ours without one, if a header field
+ * follows; the last one may lack even its last line end (form_decode gives it as it is, m.wire says so). Lines may end
+ * in CRLF, and are stored so. Bytes before the first postmark, and NULs between a message and a postmark, are damage
+ * and passed over. */
 struct mbox_scan;
 struct mbox_scan_events {
 	/* Told before the first message, if that one has a base. k: the scan's own, with the words of the base in it. */

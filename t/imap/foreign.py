@@ -293,12 +293,41 @@ def told(server, account):
             with imap_session(server, "test0002", name) as imap:
                 assert rows(imap) == [(9, set(), "added", b"q\r\n")], rows(imap)
     with tap.test("written anew, a mailbox is the same to its clients"):
-        with imap_session(server, account, "UW") as imap:
-            before = rows(imap)
+        before = {}
+        for name in "UW", "CRLF":
+            with imap_session(server, account, name) as imap:
+                before[name] = rows(imap)
         server.command("settle", server.address(account))
-        with imap_session(server, account, "UW") as imap:
-            assert rows(imap) == before, rows(imap)
+        for name, was in before.items():
+            with imap_session(server, account, name) as imap:
+                assert rows(imap) == was, rows(imap)
+        server.command("fsck", server.address(account))
         assert b"FOLDER INTERNAL" not in content(server.mailbox_file(account, "UW"))
+
+
+def no_file(server, account):
+    """What lies there is nothing to read."""
+    for kind, make in ("pipe", os.mkfifo), ("folder", os.mkdir):
+        server.stop()
+        path = server.mailbox_file(account, "INBOX")
+        aside = path + ".aside"
+        os.rename(path, aside)
+        make(path)
+        server.start()
+        with tap.test(f"a {kind} in an mbox's place refuses that mailbox, and no other"):
+            with imap_session(server, account, "Odd") as imap:
+                for refused in imap.select("INBOX"), imap.append("INBOX", None, None, b"A: b\r\n\r\nq\r\n"):
+                    assert refused[0] == "NO", refused
+                done(imap.select("Odd"))
+                done(imap.append("Odd", None, None, b"Subject: added\r\n\r\nq\r\n"))
+                assert rows(imap)[-1][2:] == ("added", b"q\r\n")
+            assert any("error store" in line and "INBOX.mbox" in line for line in server.log().splitlines())
+        server.stop()
+        os.unlink(path) if kind == "pipe" else os.rmdir(path)
+        os.rename(aside, path)
+        server.start()
+        with tap.test(f"it is there again when the {kind} is gone"), imap_session(server, account) as imap:
+            assert len(rows(imap)) == 3, rows(imap)
 
 
 def main():
@@ -311,6 +340,7 @@ def main():
         taken_over(server, account)
         told(server, account)
         odd(server, "test0001")
+        no_file(server, "test0001")
     tap.done()
 
 

@@ -189,8 +189,32 @@ static void test_long_run(void)
 	buf_free(&stored);
 }
 
+/* What other programs stored. */
+static void test_crlf(void)
+{
+	static const struct {
+		const char *stored, *shown;
+	} rows[] = {
+		{ "a\r\nb\n\r\n\n", "a\r\nb\r\n\r\n\r\n" },
+		{ "\r\r\n\rb\r\n", "\r\r\n\rb\r\n" },
+		{ "\r>From a\r\n>From b\r", "\r>From a\r\nFrom b\r" },
+		{ ">\r\n>From c\r\n>>\r", ">\r\nFrom c\r\n>>\r" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t piece = 1; piece < 30; piece += piece < 4 ? 1 : 25) {
+			struct buf out = { 0 };
+
+			decode(str_of(rows[i].stored), piece, &out);
+			ok(str_eq(buf_str(&out), str_of(rows[i].shown)), "CRLF is shown as it is: %zu in pieces of %zu",
+				i, piece);
+			buf_free(&out);
+		}
+}
+
 int main(void)
 {
+	test_crlf();
 	test_strict();
 	test_loose();
 	test_mistake_stays();
