@@ -22,10 +22,14 @@ void files_free(struct files *f);       /* NULL is fine */
  * again: the entry may have been applied before, or a part of it. False: another program has one locked; nothing is held. */
 bool files_claim(struct files *f, struct str operations, bool again);
 void files_release(struct files *f);
+/* Another program's lock file appeared while the last entry was applied without one of ours: that program may write back
+ * what it read before, so the entry is to be applied again when it is done. */
+bool files_disturbed(const struct files *f);
 /* From now on entries were all applied: what is not where it was is left alone. */
 void files_write_again(struct files *f, bool again);
-void files_lock_mailboxes(struct files *f, bool lock); /* no, at first */
-bool file_lock(int fd, short type);                    /* F_RDLCK, F_WRLCK, F_UNLCK; false: another program has it */
+/* lock: by fcntl, and others' lock files (dot_lock.h) are heeded; dot_locks: we make such, too. Neither, at first. */
+void files_lock_mailboxes(struct files *f, bool lock, bool dot_locks);
+bool file_lock(int fd, short type); /* F_RDLCK, F_WRLCK, F_UNLCK; false: another program has it */
 /* Looks after files just replaced: true: it should be called again in a moment. */
 bool files_rescue(struct files *f);
 /* Appends the ids (of 8 bytes) of mailboxes in which others were found to have written since the last time. */

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/apply_parts.h"
+#include "storage/dot_lock.h"
 #include "storage/mbox.h"
 #include <errno.h>
 #include <string.h>
@@ -115,9 +116,10 @@ void files_write_again(struct files *f, bool again)
 	f->all_again = again;
 }
 
-void files_lock_mailboxes(struct files *f, bool lock)
+void files_lock_mailboxes(struct files *f, bool lock, bool dot_locks)
 {
 	f->lock = lock;
+	f->dot_locks = dot_locks;
 }
 
 /* Without waiting. Locks of this kind belong to the open file: none is lost when somebody else of this process closes the
@@ -154,6 +156,27 @@ static struct touched *touch(struct files *f, struct str path, uint64_t id, unsi
 	return t;
 }
 
+/* The dot lock comes first: who has it may rename, and only behind it does a path say for certain which file is meant.
+ * One of ours that stands there though nobody of us has the mbox locked was left behind, whoever has its pid by now. */
+static bool claim_dot_lock(struct files *f, struct str path, uint64_t id)
+{
+	enum dot_lock is;
+	struct touched *t;
+
+	for (size_t i = 0; i < f->dot_count; i++)
+		if (str_eq(f->dots[i], path))
+			return true;
+	is = f->dot_locks && f->dot_count < TOUCHED_MAX ? dot_lock_make(f->directory, path)
+	                                                : dot_lock_look(f->directory, path);
+	if (is == DOT_HELD)
+		f->dots[f->dot_count++] = path;
+	else if (is == DOT_FREE && f->watched_count < TOUCHED_MAX)
+		f->watched[f->watched_count++] = path;
+	else if (is == DOT_OURS && (t = touch(f, path, id, OPEN_THERE)) && (t->locked = file_lock(t->fd, F_WRLCK)))
+		dot_lock_drop(f->directory, path); /* the entry is tried again */
+	return is == DOT_HELD || is == DOT_FREE;
+}
+
 bool files_claim(struct files *f, struct str operations, bool again)
 {
 	struct unpack u = unpack_of(operations);
@@ -161,6 +184,7 @@ bool files_claim(struct files *f, struct str operations, bool again)
 	bool free = true;
 
 	f->again = again;
+	f->disturbed = false;
 	while (f->lock && free && operation_next(&u, &op)) {
 		struct touched *t;
 
@@ -168,8 +192,10 @@ bool files_claim(struct files *f, struct str operations, bool again)
 			f->settled_id = op.id;
 		if (op.kind != OP_EXPECT && !operation_of_mbox(&op))
 			continue;
+		if (!(free = claim_dot_lock(f, op.path, op.kind == OP_EXPECT ? 0 : op.id)))
+			break;
 		t = touch(f, op.path, op.kind == OP_EXPECT ? 0 : op.id, OPEN_THERE);
-		if (t && !t->locked) /* one that is not there has no lock */
+		if (t && !t->locked) /* one that is not there has no lock of this kind */
 			free = t->locked = file_lock(t->fd, F_WRLCK);
 	}
 	if (!free)
@@ -192,7 +218,17 @@ void files_release(struct files *f)
 			file_lock(t->fd, F_UNLCK);
 	}
 	f->touched_count = 0;
+	while (f->watched_count)
+		if (dot_lock_look(f->directory, f->watched[--f->watched_count]) != DOT_FREE)
+			f->disturbed = true;
+	while (f->dot_count)
+		dot_lock_drop(f->directory, f->dots[--f->dot_count]);
 	f->again = false;
+}
+
+bool files_disturbed(const struct files *f)
+{
+	return f->disturbed;
 }
 
 /* --- places ------------------------------------------------------------------------------------------------------------- */

@@ -56,10 +56,16 @@ struct files {
 	time_t failed_at;
 
 	_Atomic bool lock; /* mailboxes are locked while they are written to */
-	bool all_again;    /* all entries were applied before */
-	bool again;        /* the entry may have been applied before, or a part of it */
+	_Atomic bool dot_locks;
+	bool all_again; /* all entries were applied before */
+	bool again;     /* the entry may have been applied before, or a part of it */
 	struct touched touched[TOUCHED_MAX];
 	size_t touched_count;
+	struct str dots[TOUCHED_MAX]; /* mboxes whose lock files we made */
+	size_t dot_count;
+	struct str watched[TOUCHED_MAX]; /* mboxes that had none when they were claimed */
+	size_t watched_count;
+	bool disturbed;
 	struct known *known;    /* by hash; one may have taken another's place */
 	struct rescue *rescues; /* files just replaced */
 	struct marks *found;    /* by path and place: which offset was found there, counted from 1 (apply_find.c) */

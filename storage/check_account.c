@@ -112,6 +112,14 @@ static bool is_mailbox_file(struct str name)
 	return false;
 }
 
+/* Which comes and goes: another program has the mailbox, or we. A stale one goes when the mailbox is written to. */
+static bool is_dot_lock(struct str name)
+{
+	struct str stem = str_cut(name, 0, name.len < 5 ? 0 : name.len - 5);
+
+	return ends_in(name, STR(".lock")) && ends_in(stem, STR(".mbox")) && is_mailbox_file(stem);
+}
+
 static void look_name(struct walk *w, const char *path, struct str name, bool is_directory)
 {
 	enum mend mend = MEND_CAN;
@@ -138,6 +146,8 @@ static void look_entry(struct walk *w, const char *directory, const char *name)
 	char path[2 * PATH_BYTES_MAX];
 	struct stat st;
 
+	if (is_dot_lock(str_of(name)))
+		return;
 	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path) ||
 		fstatat(w->directory, path, &st, AT_SYMLINK_NOFOLLOW))
 		return; /* or gone since */

@@ -66,6 +66,11 @@ static void application_work(struct job *job)
 		}
 		if (a->e)
 			break;
+		if (!e->set_aside && files_disturbed(a->files)) {
+			entry_hold(a->held, operations);
+			list_add(&a->parked, list_take(&a->entries));
+			continue;
+		}
 		list_add(&a->done, list_take(&a->entries));
 	}
 	a->rescuing = files_rescue(a->files);

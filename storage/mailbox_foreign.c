@@ -189,7 +189,7 @@ static void look_round(void *user)
 
 void foreign_start(struct store *st)
 {
-	files_lock_mailboxes(journal_files(st->journal), st->settings->lock_mailboxes);
+	files_lock_mailboxes(journal_files(st->journal), st->settings->lock_mailboxes, st->settings->dot_locks);
 	journal_watch(st->journal, on_changed, on_parked, st);
 	timer_start(st->w->timers, &st->look_timer, LOOK_MS, look_round, st);
 }

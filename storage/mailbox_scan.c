@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/apply.h"
+#include "storage/dot_lock.h"
 #include "storage/mailbox.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -311,6 +312,31 @@ void mailbox_scan_sum(struct mailbox_scan *s)
 	r->garbage = r->mbox_end > r->garbage ? r->mbox_end - r->garbage : 0;
 }
 
+/* By another program. What it wrote while the mbox was read shows at the end: there this is asked once more. */
+static bool is_dot_locked(const struct mailbox_scan *s)
+{
+	struct buf path = { 0 };
+	bool is;
+
+	buf_printf(&path, "%s.mbox", s->stem);
+	is = dot_lock_look(s->directory, buf_str(&path)) == DOT_OTHERS;
+	buf_free(&path);
+	return is;
+}
+
+static bool was_disturbed(const struct mailbox_scan *s)
+{
+	struct stamp now;
+	struct stat st;
+
+	if (!s->lock || s->mbox < 0)
+		return false;
+	if (is_dot_locked(s) || fstat(s->mbox, &st) < 0)
+		return true;
+	now = stamp_of(&st);
+	return !stamp_same(&now, &s->stamp);
+}
+
 static enum err begin(struct mailbox_scan *s)
 {
 	static const struct mbox_scan_events events = { on_base, on_message, true };
@@ -333,7 +359,7 @@ static enum err begin(struct mailbox_scan *s)
 	s->at = s->r.mbox_end;
 	if (s->mbox >= 0 && !fstat(s->mbox, &st))
 		s->stamp = stamp_of(&st);
-	if (!e && s->lock && s->mbox >= 0 && !file_lock(s->mbox, F_RDLCK))
+	if (!e && s->lock && s->mbox >= 0 && (is_dot_locked(s) || !file_lock(s->mbox, F_RDLCK)))
 		e = ERR_AGAIN;
 	if (!e && s->mbox_size > s->at)
 		s->reader = mbox_scan_new(s->at, &s->r.keywords, &events, s);
@@ -417,7 +443,7 @@ enum err mailbox_scan_step(struct mailbox_scan *s, bool *done)
 		e = mbox_read(s);
 	*done = e || !s->reader || s->at >= s->mbox_size;
 	if (!e && *done)
-		e = end(s);
+		e = was_disturbed(s) ? ERR_AGAIN : end(s);
 	if (*done)
 		mailbox_scan_close(s);
 	return e;

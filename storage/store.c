@@ -44,8 +44,12 @@ static const struct setting store_rows[] = {
 		"A mailbox is written anew when so many percent of its file belong to expunged messages.", 0 },
 	{ "lock_mailboxes", SETTING_BOOL, "yes", NULL, NULL, offsetof(struct store_conf, lock_mailboxes),
 		"An mbox is locked (fcntl) while it is written to, for other programs write to it as well; what comes "
-	        "while "
+		"while "
 		"one of them has it locked waits.",
+		0 },
+	{ "dot_locks", SETTING_BOOL, "no", NULL, NULL, offsetof(struct store_conf, dot_locks),
+		"With lock_mailboxes the file INBOX.mbox.lock is made, too, for programs with no other lock. "
+		"Theirs are heeded without this as well.",
 		0 },
 	{ 0 },
 };
@@ -200,7 +204,8 @@ void store_reload(struct worker *w, const struct conf *old)
 {
 	(void)old;
 	conf_take(w->store);
-	files_lock_mailboxes(journal_files(w->store->journal), w->store->settings->lock_mailboxes);
+	files_lock_mailboxes(
+		journal_files(w->store->journal), w->store->settings->lock_mailboxes, w->store->settings->dot_locks);
 	domains_declared(w->store);
 }
 

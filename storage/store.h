@@ -24,6 +24,7 @@ struct store_conf {
 	int64_t mailboxes_per_account, mailbox_name_max, mailbox_depth_max;
 	struct setting_list special_use, new_mailboxes;
 	bool lock_mailboxes;   /* while they are written to */
+	bool dot_locks;        /* by a file beside them, too */
 	int64_t compact_share; /* percent of garbage from which a mailbox is written anew */
 };
 extern const struct settings store_settings;

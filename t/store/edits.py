@@ -333,18 +333,111 @@ def test_load(server):
         assert {uid: subject for subject, (uid, _) in box.look().items()}.items() <= box.ever.items()
 
 
+class DotLock:
+    """A program that knows no other lock: it reads the mbox, waits a little and writes it back."""
+
+    def __init__(self, path):
+        self.path = path + ".lock"
+
+    def __enter__(self):
+        end = time.monotonic() + LIMIT_S
+        while True:
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                return self
+            assert time.monotonic() < end, "it stays locked"
+            time.sleep(0.001)
+
+    def __exit__(self, *_):
+        os.unlink(self.path)
+
+
+def rewrite(box, by_rename):
+    with DotLock(box.mbox):
+        with open(box.mbox, "rb") as file:
+            content = file.read()
+        time.sleep(0.05)
+        path = box.mbox + ".edited" if by_rename else box.mbox
+        with open(path, "wb") as file:
+            file.write(content)
+        if by_rename:
+            box.owned(path)
+            os.rename(path, box.mbox)
+
+
+def test_dot_locked(server, account, by_rename):
+    box = Watched(server, account, numbered([1000]))
+    over, failed = threading.Event(), []
+
+    def edit():
+        try:
+            while not over.is_set():
+                rewrite(box, by_rename)
+                time.sleep(0.03)
+        except Exception as why:  # told below
+            failed.append(why)
+    with tap.test(f"a program with dot locks alone that writes {'by rename' if by_rename else 'in place'} costs no mail"):
+        editor = threading.Thread(target=edit)
+        editor.start()
+        try:
+            for text in numbered(range(40)):
+                send(server, [account], [text])
+        finally:
+            over.set()
+            editor.join()
+        assert not failed, failed
+        expected = collections.Counter([f"number {place}" for place in [*range(40), 1000]])
+        wait_until(lambda: len(box.look()) == 41, LIMIT_S, "all messages")
+        found = collections.Counter(re.search(rb"Subject: (.*)\r\n", text)[1].decode() for text in fetched(server, account))
+        assert found == expected, found
+    with tap.test("and the server's own lock is gone"):
+        wait_until(lambda: not os.path.exists(box.mbox + ".lock"), LIMIT_S, "no lock file")
+
+
+def test_stale(server):
+    box = Watched(server, "test0007", numbered(range(2)))
+    lock = box.mbox + ".lock"
+    with tap.test("mail waits for a lock file; one that is stale goes away"):
+        with open(lock, "w"):
+            pass
+        box.owned(lock)
+        send(server, [box.account], numbered([2]))
+        assert listed(server, box.account) == 2 and os.path.exists(lock)
+        os.utime(lock, (time.time() - 400,) * 2)
+        box.becomes(numbers(0, 1, 2))
+        assert not os.path.exists(lock)
+    with tap.test("fsck has nothing to say of a lock file"):
+        with DotLock(box.mbox):
+            assert ".lock" not in server.command("fsck", "--all", fails=True)  # others have something to tell
+    with tap.test("a lock file of ours that kill -9 left is in nobody's way"):
+        for place, text in (3, f"{os.getpid()}\n"), (4, ""):  # the pid is another's by now; it was not written yet
+            server.kill()
+            with open(lock, "w") as file:
+                file.write(text)
+            box.owned(lock)
+            os.chmod(lock, 0o1444)
+            server.start()
+            send(server, [box.account], numbered([place]))
+            box.imap = imap_session(server, box.account)
+            box.becomes(numbers(*range(place + 1)))
+            assert not os.path.exists(lock)
+
+
 def fetched(server, account):
     return [text for _, _, text in fetch_all(server, account)]
 
 
 def main():
-    with Server(users=8, set=['sending.retry {"1s"}']) as server:
+    with Server(users=10, set=['sending.retry {"1s"}']) as server:
         test_appended(server)
         test_replaced(server)
         test_mutt(server)
         test_restored(server)
         test_locked(server)
         test_load(server)
+        test_dot_locked(server, "test0008", False)
+        test_dot_locked(server, "test0009", True)
+        test_stale(server)
     tap.done()
 
 

@@ -2,6 +2,8 @@
 #include "storage/apply.h"
 #include "storage/operation.h"
 #include "t/journal.h"
+#include <sys/wait.h>
+#include <time.h>
 
 #define BOX   "domains/a.test/alice/INBOX.mbox"
 #define STATE "domains/a.test/alice/INBOX.state"
@@ -59,7 +61,7 @@ static void fresh(void)
 	store_end();
 	store_begin();
 	files = files_new(worker.directory);
-	files_lock_mailboxes(files, true);
+	files_lock_mailboxes(files, true, true);
 	put(BOX, 0, FIRST, false);
 }
 
@@ -149,6 +151,76 @@ static void test_locks(void)
 	}
 }
 
+#define LOCK BOX ".lock"
+
+static void make_lock(const char *text, mode_t mode, time_t age_s)
+{
+	int fd = openat(worker.directory, LOCK, O_WRONLY | O_CREAT | O_EXCL, mode);
+	struct timespec times[2] = { { .tv_sec = time(NULL) - age_s }, { .tv_sec = time(NULL) - age_s } };
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0 || futimens(fd, times))
+		abort();
+	close(fd);
+}
+
+/* Nothing is written; afterwards the lock is taken away. */
+static bool holds(const char *text, mode_t mode, time_t age_s)
+{
+	bool held;
+
+	make_lock(text, mode, age_s);
+	held = !put(BOX, strlen(FIRST), NEXT, false) && file_is(BOX, FIRST) && file_exists(LOCK);
+	unlinkat(worker.directory, LOCK, 0);
+	return held;
+}
+
+/* The lock is taken away, at once or when it is met the second time, and what was to be written is. */
+static bool passes(const char *text, mode_t mode, time_t age_s)
+{
+	fresh();
+	make_lock(text, mode, age_s);
+	return (put(BOX, strlen(FIRST), NEXT, false) || put(BOX, strlen(FIRST), NEXT, false)) &&
+	       file_is(BOX, FIRST NEXT) && !file_exists(LOCK);
+}
+
+static void test_dot_locks(void)
+{
+	struct buf b = write_of(BOX, strlen(FIRST), NEXT);
+	pid_t gone = fork();
+	char pid[20];
+
+	if (!gone)
+		_exit(0);
+	waitpid(gone, NULL, 0);
+	fresh();
+	ok(holds("", 0600, 0) && holds("0", 0444, 200) && holds("4000000\n", 0644, 200),
+		"a mailbox with a lock file of another program is left alone");
+	snprintf(pid, sizeof(pid), "%d\n", (int)getppid());
+	ok(holds(pid, 0644, 4000), "for as long as the process lives that it tells");
+	ok(passes("", 0600, 400) && passes("4194305\n", 0644, 400), "a stale one goes away");
+	snprintf(pid, sizeof(pid), "%d\n", (int)gone);
+	ok(passes(pid, 01444, 0) && passes("", 01444, 0), "one of ours that a crash left goes away at once");
+	snprintf(pid, sizeof(pid), "%d\n", (int)getppid());
+	ok(passes(pid, 01444, 0), "even if its pid is another process's now");
+
+	fresh();
+	ok(files_claim(files, buf_str(&b), false) && file_exists(LOCK), "there is a lock file while we write");
+	files_release(files);
+	ok(!file_exists(LOCK), "and none afterwards");
+	files_lock_mailboxes(files, true, false);
+	ok(files_claim(files, buf_str(&b), false) && !file_exists(LOCK), "nor any without the setting");
+	make_lock("", 0600, 0);
+	files_release(files);
+	ok(files_disturbed(files), "then it is noticed that another program's came while we wrote");
+	unlinkat(worker.directory, LOCK, 0);
+	ok(holds("", 0600, 0), "others' are heeded without it, too");
+	fresh();
+	unlinkat(worker.directory, BOX, 0);
+	make_lock("", 0600, 0);
+	ok(!put(BOX, 0, FIRST, false) && !file_exists(BOX), "an mbox that is locked and not there is not made");
+	buf_free(&b);
+}
+
 /* A new generation, made of the file as it is now. */
 static struct buf replacement(const char *text)
 {
@@ -216,6 +288,7 @@ int main(void)
 	test_grown();
 	test_again();
 	test_locks();
+	test_dot_locks();
 	test_replaced();
 	files_free(files);
 	store_end();
