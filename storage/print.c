@@ -33,6 +33,8 @@ void print_line(struct print *p, struct str line)
 	if (!folded)
 		p->passing = line.len && (line.p[0] == '>' || print_is_length(line) ||
 						 form_field_of(line, true, &value) != FORM_OTHER);
+	while (line.len && line.p[0] == '\0') /* of a run of them a reader may see but one */
+		line = str_cut(line, 1, line.len);
 	if (!p->passing)
 		p->sum = mix(p->sum, str_cut(line, 0, line.len < LOOK_MAX ? line.len : LOOK_MAX));
 }
