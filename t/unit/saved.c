@@ -53,7 +53,8 @@ int main(void)
 	ok(parked(&e, &damaged) == 0 && !e && damaged, "one with another byte in it is not told");
 	ok(faccessat(dir, "parked.7", F_OK, 0) < 0 && !faccessat(dir, "parked.7.damaged", F_OK, 0), "it is set aside");
 	ok(parked(&e, &damaged) == 0 && !e && !damaged, "and not met again");
-	ok(!parked_write(dir, 7, OPERATIONS) && !ftruncate(openat(dir, "parked.7", O_RDWR | O_CLOEXEC), 15), "it is cut");
+	ok(!parked_write(dir, 7, OPERATIONS) && !ftruncate(openat(dir, "parked.7", O_RDWR | O_CLOEXEC), 15),
+		"it is cut");
 	ok(parked(&e, &damaged) == 0 && !e && damaged, "one that is cut within its head is damaged");
 	ok(!parked_write(dir, 7, OPERATIONS), "an entry is parked");
 	put("\002", 1, 13, false);
