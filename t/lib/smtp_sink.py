@@ -100,7 +100,6 @@ class Sink:
         self.messages_max = messages_max  # in one connection; the next MAIL is answered 421
         self.slow_s, self.tarpit_s = 0.2, 1.0
         self.faults, self.transactions, self.complaints, self.sessions = [], [], [], []
-        self.most = 0  # sessions at the same time
         self.commands = []  # (connection, line) as they came
         self.pipelined = 0  # commands behind which more was there already
         self.changed = threading.Condition()
@@ -211,7 +210,6 @@ class Sink:
             session.thread = threading.Thread(target=session.run, daemon=True)
             session.thread.start()
             self.note(self.sessions, session)
-            self.most = max(self.most, sum(each.thread.is_alive() for each in self.sessions))
 
     def stop(self):
         """Nobody listens, and open connections are broken; start goes on at the same port."""

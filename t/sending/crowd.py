@@ -1,5 +1,4 @@
-"""crowd.py - many domains at one address: all of them together have no more connections there than it may have, and each
-has its turn as soon as there is room."""
+"""crowd.py - many domains at one address, which may have few connections: each has its turn as soon as there is room."""
 
 import tap
 from dns_server import DnsServer
@@ -21,8 +20,6 @@ def main():
                 for number, domain in enumerate(DOMAINS * 2):
                     submit(server, [f"a@{domain}"], text(f"crowd {number}"))
                 sink.wait(2 * len(DOMAINS))
-            with tap.test("over no more connections at a time than one address may have"):
-                assert sink.most <= MOST, sink.most
     tap.done()
 
 
