@@ -15,7 +15,7 @@
 #include "protocols/sending/sending.h"
 #include "protocols/smtp/smtp.h"
 #include "protocols/smtp_client/smtp_client.h"
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 #include "storage/queue/queue.h"
 #include "storage/route/aliases.h"
 #include "storage/route/copies.h"

@@ -5,7 +5,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
-#include "storage/prepare.h"
+#include "storage/mail/prepare.h"
 #include "storage/route/domain.h"
 #include "storage/route/idn.h"
 #include "storage/route/route.h"

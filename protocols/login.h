@@ -5,7 +5,7 @@
 
 #include "core/conn.h"
 #include "core/service.h"
-#include "storage/login.h"
+#include "storage/account/login.h"
 #include "storage/store.h"
 
 /* Whether STARTTLS may be offered: there is a certificate, and the connection is in clear text. */

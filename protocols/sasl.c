@@ -2,7 +2,7 @@
 #include "protocols/sasl.h"
 #include "core/mem.h"
 #include "protocols/sasl_mechanism.h"
-#include "storage/decode.h"
+#include "storage/mail/decode.h"
 #include <stdlib.h>
 
 static enum sasl_step plain(struct sasl *s, struct str message);

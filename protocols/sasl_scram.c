@@ -11,8 +11,8 @@
 #include "core/mem.h"
 #include "protocols/sasl_mechanism.h"
 #include "protocols/sasl_scram_message.h"
-#include "storage/decode.h"
-#include "storage/scram.h"
+#include "storage/account/scram.h"
+#include "storage/mail/decode.h"
 #include <openssl/rand.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* sasl_scram_message.c - see sasl_scram_message.h. */
 #include "protocols/sasl_scram_message.h"
-#include "storage/token.h"
-#include "storage/utf8.h"
+#include "storage/mail/token.h"
+#include "storage/mail/utf8.h"
 
 /* Takes what stands before the next comma, and the comma. */
 static struct str take(struct str *left)

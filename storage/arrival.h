@@ -4,7 +4,7 @@
 #ifndef STORAGE_ARRIVAL_H
 #define STORAGE_ARRIVAL_H
 
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 
 struct arrival {
 	struct incoming in;

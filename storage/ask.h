@@ -4,8 +4,8 @@
 #ifndef STORAGE_ASK_H
 #define STORAGE_ASK_H
 
-#include "storage/backup.h"
-#include "storage/check.h"
+#include "storage/backup/backup.h"
+#include "storage/check/check.h"
 #include "storage/store.h"
 
 /* name: what was brought back (restore_parts.h) is called so; valid until done returns. */

@@ -5,7 +5,7 @@
 #ifndef STORAGE_DRAFT_H
 #define STORAGE_DRAFT_H
 
-#include "storage/form.h"
+#include "storage/mail/form.h"
 
 #define DRAFT_MEMORY_MAX (256u << 10)
 

@@ -2,7 +2,7 @@
 #include "storage/holding.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/path.h"
 #include <assert.h>
 #include <stdlib.h>

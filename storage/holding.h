@@ -8,8 +8,8 @@
 #ifndef STORAGE_HOLDING_H
 #define STORAGE_HOLDING_H
 
-#include "storage/account.h"
-#include "storage/labels.h"
+#include "storage/account/account.h"
+#include "storage/account/labels.h"
 #include "storage/owner.h"
 #include "storage/quota.h"
 #include "storage/task.h"

@@ -9,9 +9,9 @@
 #define STORAGE_OWNER_H
 
 #include "core/worker.h"
-#include "storage/index.h"
-#include "storage/journal.h"
-#include "storage/secret.h"
+#include "storage/account/secret.h"
+#include "storage/index/index.h"
+#include "storage/journal/journal.h"
 #include "storage/store.h"
 #include "storage/table.h"
 

@@ -1,7 +1,7 @@
 /* path.c - see path.h. What is appended to out is cut off again when a name is refused. */
 #include "storage/path.h"
-#include "storage/percent.h"
-#include "storage/utf8.h"
+#include "storage/mail/percent.h"
+#include "storage/mail/utf8.h"
 
 #define LEVEL_BYTES_MAX 200 /* of one level as written; a file system takes 255, and ".mbox.new" follows */
 #define SUFFIX_MAX      16  /* bytes kept free behind a stem */

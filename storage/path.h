@@ -24,9 +24,9 @@ enum err path_mailbox(struct buf *out, struct str address, struct str mailbox);
 enum err path_name_to_file(struct buf *out, struct str level);  /* one level, or an account's local part */
 enum err path_file_to_name(struct buf *out, struct str file);   /* and back; ERR_MISTAKE: not one that we wrote */
 enum err path_file_to_domain(struct buf *out, struct str file); /* the same for a directory of domains/ */
-enum err stem_to_name(struct buf *name, struct str stem);        /* a mailbox's files, without suffix; ERR_MISTAKE: of none */
-enum err mailbox_name_check(struct str mailbox);                /* OK or ERR_MISTAKE, as above */
-bool mailbox_name_is_inbox(struct str mailbox);                 /* INBOX in any case */
+enum err stem_to_name(struct buf *name, struct str stem); /* a mailbox's files, without suffix; ERR_MISTAKE: of none */
+enum err mailbox_name_check(struct str mailbox);          /* OK or ERR_MISTAKE, as above */
+bool mailbox_name_is_inbox(struct str mailbox);           /* INBOX in any case */
 
 /* hash(canonical address) mod shards; shard mod workers is the slot of the owner. */
 unsigned shard_of(struct str address, unsigned shards);

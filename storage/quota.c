@@ -1,7 +1,7 @@
 /* quota.c - see quota.h. */
 #include "storage/quota.h"
 #include "core/log.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/route/domain.h"
 #include <assert.h>
 

@@ -7,7 +7,7 @@
 #ifndef STORAGE_QUOTA_H
 #define STORAGE_QUOTA_H
 
-#include "storage/account.h"
+#include "storage/account/account.h"
 #include "storage/task.h"
 
 struct change;

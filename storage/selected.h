@@ -9,8 +9,8 @@
 #define STORAGE_SELECTED_H
 
 #include "core/call.h"
-#include "storage/state.h"
-#include "storage/view.h"
+#include "storage/mailbox/state.h"
+#include "storage/mailbox/view.h"
 
 struct account;
 struct selected; /* made by store_select (store.h) */

@@ -2,7 +2,7 @@
 #include "storage/spool.h"
 #include "core/log.h"
 #include "core/worker.h"
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* store_account.c - accounts: making and changing them, deleting them. Other names are deleted as they are. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/login.h"
-#include "storage/mailbox.h"
-#include "storage/password.h"
+#include "storage/account/login.h"
+#include "storage/account/password.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/path.h"
 #include <stdlib.h>
 #include <string.h>

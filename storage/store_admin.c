@@ -2,7 +2,7 @@
  * does. Accounts do not know of each other, so their settings are read one after the other; what came of it is known
  * for a minute, for strangers may ask. */
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include <stdlib.h>
 
 #define KNOWN_MS     60000

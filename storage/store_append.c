@@ -2,7 +2,7 @@
  * with UIDs that follow one another (RFC 3502). It is answered when they are seen. */
 #include "core/counter.h"
 #include "storage/arrival.h"
-#include "storage/restore_parts.h"
+#include "storage/backup/restore_parts.h"
 
 COUNTER(appends, "store.appends", "messages put into mailboxes by their account");
 

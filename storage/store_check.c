@@ -1,7 +1,7 @@
 /* store_check.c - the calls by which the store is looked over: asking, answering, and what is above the accounts. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/check_parts.h"
+#include "storage/check/check_parts.h"
 #include "storage/path.h"
 #include <stdlib.h>
 

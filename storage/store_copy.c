@@ -4,7 +4,7 @@
  * short, else as a synced file of the spool. A move expunges the originals in the same entry. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/shared.h"
 #include "storage/spool.h"
 #include <errno.h>

@@ -3,7 +3,7 @@
  * owner may look whether it is there, and remembers that for a few seconds. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/path.h"
 #include "storage/route/domain.h"
 #include <errno.h>

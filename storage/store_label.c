@@ -3,7 +3,7 @@
  * his entry of the journal, and the holding takes it when that is done. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/path.h"
 
 #define FILE_BYTES 4096 /* of the journal for the file of labels besides its text */

@@ -1,7 +1,7 @@
 /* store_list.c - LIST: every name that an account has something to say of, with what is known of it. Which of them a
  * client wants is its protocol's business. */
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include <stdlib.h>
 
 enum { LIST_EXISTS = 1, LIST_HAS_CHILDREN = 2, LIST_SUBSCRIBED = 4 };

@@ -2,9 +2,9 @@
  * The keys of an account stay with its owner: who asks gets a salt, and whether a proof is right. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/login.h"
-#include "storage/mailbox.h"
-#include "storage/scram.h"
+#include "storage/account/login.h"
+#include "storage/account/scram.h"
+#include "storage/mailbox/mailbox.h"
 #include <stdlib.h>
 #include <string.h>
 

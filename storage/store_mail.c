@@ -2,7 +2,7 @@
 #include "core/counter.h"
 #include "core/log.h"
 #include "storage/arrival.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 
 COUNTER(deliveries, "store.deliveries", "messages delivered to mailboxes");
 

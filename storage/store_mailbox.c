@@ -3,7 +3,7 @@
  * together. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/path.h"
 #include <stdlib.h>
 #include <sys/random.h>

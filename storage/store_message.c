@@ -3,7 +3,7 @@
  * not changed, and one that changes nothing is answered when what it saw is seen by all. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/shared.h"
 #include <stdlib.h>
 

@@ -3,8 +3,8 @@
  * an account's is. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/mailbox.h"
-#include "storage/members.h"
+#include "storage/account/members.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/route/domain.h"
 #include <stdlib.h>
 

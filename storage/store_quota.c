@@ -1,9 +1,9 @@
 /* store_quota.c - what an account may hold and holds: asked by itself, changed by administrators; and the message that tells
  * its owner that little room is left, which comes in the same entry of the journal as the mail that left so little. */
 #include "core/log.h"
-#include "storage/date.h"
-#include "storage/form.h"
-#include "storage/mailbox.h"
+#include "storage/mail/date.h"
+#include "storage/mail/form.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/route/domain.h"
 
 /* --- asked --------------------------------------------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
  * subscriptions are to names and stay (6.3.9). The highest UIDVALIDITY outlives the mailboxes that had it. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/directories.h"
-#include "storage/mailbox.h"
+#include "storage/journal/directories.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/path.h"
 #include <assert.h>
 #include <errno.h>

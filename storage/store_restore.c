@@ -2,10 +2,10 @@
  * the journal, so it is there whole or not at all. */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/copied.h"
+#include "storage/backup/restore_parts.h"
+#include "storage/journal/copied.h"
 #include "storage/path.h"
 #include "storage/quota.h"
-#include "storage/restore_parts.h"
 #include <stdlib.h>
 
 #define ENTRY_BYTES 16384 /* of the journal, at most, for a mailbox */

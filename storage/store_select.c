@@ -2,7 +2,7 @@
  * The owner counts, for each worker, how many sessions have the mailbox selected. A worker that asks only for the latest
  * view (shared.c) is counted anew if it is not known: its owner died and lives again. */
 #include "core/mem.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/shared.h"
 #include <stdlib.h>
 
@@ -93,8 +93,9 @@ static void select_account(struct task *t, enum err e)
 	if (e)
 		task_end(t, e, STR_NONE);
 	else
-		mailbox_look(t, s->id ? mailbox_by_id(t->st, s->id)
-				      : mailbox_known(t->h, mailbox_canonical(s->mailbox)), select_looked);
+		mailbox_look(t,
+			s->id ? mailbox_by_id(t->st, s->id) : mailbox_known(t->h, mailbox_canonical(s->mailbox)),
+			select_looked);
 }
 
 void select_handle(struct worker *w, struct request *rq, struct str args)

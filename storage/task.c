@@ -3,7 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/holding.h"
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/path.h"
 #include <assert.h>
 #include <stdlib.h>

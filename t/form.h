@@ -2,7 +2,7 @@
 #ifndef T_FORM_H
 #define T_FORM_H
 
-#include "storage/form.h"
+#include "storage/mail/form.h"
 #include <assert.h>
 
 static enum err encode(struct str bytes, enum form_lines rule, size_t piece, struct buf *out, struct form_size *size)

@@ -4,7 +4,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/journal_parts.h"
+#include "storage/journal/journal_parts.h"
 #include "t/tap.h"
 #include <fcntl.h>
 #include <poll.h>

@@ -3,9 +3,9 @@
 #ifndef T_SEVEN_BIT_H
 #define T_SEVEN_BIT_H
 
-#include "storage/decode.h"
-#include "storage/mime.h"
-#include "storage/recode.h"
+#include "storage/mail/decode.h"
+#include "storage/mail/mime.h"
+#include "storage/mail/recode.h"
 #include <stdio.h>
 
 __attribute__((unused)) static void feed_in_pieces(struct recode *r, struct str in, size_t step, struct buf *out)

@@ -8,7 +8,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/settings.h"
-#include "storage/account.h"
+#include "storage/account/account.h"
 
 struct order {
 	const char *what;          /* a request of control_account.c or control_name.c: "account-add", "group-set" */

@@ -53,7 +53,8 @@ const struct command cli_commands[] = {
 	{ "trace", "[--since TIME] [--json] [--log FILE] ID\n[--since TIME] [--json] [--log FILE] ADDRESS",
 		"Follows a message through reception, routing, queue, delivery and mailbox: what the log has about it, "
 		"in plain words, and what the running server knows of it now. ID is one of the log or of the queue; "
-		"with an ADDRESS it is all mail from or to that; a Message-ID is one, too. Looks through the configuration's log file, and "
+		"with an ADDRESS it is all mail from or to that; a Message-ID is one, too. Looks through the "
+	        "configuration's log file, and "
 		"FILE.1, FILE.2 ... beside it, also while no server runs.",
 		trace_run },
 	{ "fsck", "[--repair] [--json] USER@DOMAIN\n[--repair] [--json] --all",

@@ -19,9 +19,9 @@ int resolve_run(int argc, char **argv, const char *conf_path); /* resolve_comman
 int route_run(int argc, char **argv, const char *conf_path);   /* route_command.c */
 int queue_run(int argc, char **argv, const char *conf_path);   /* queue_command.c */
 int trace_run(int argc, char **argv, const char *conf_path);   /* trace_command.c */
-int backup_run(int argc, char **argv, const char *conf_path); /* backup_commands.c */
+int backup_run(int argc, char **argv, const char *conf_path);  /* backup_commands.c */
 int restore_run(int argc, char **argv, const char *conf_path);
-int fsck_run(int argc, char **argv, const char *conf_path);    /* fsck_command.c */
+int fsck_run(int argc, char **argv, const char *conf_path); /* fsck_command.c */
 int index_run(int argc, char **argv, const char *conf_path);
 int domain_run(int argc, char **argv, const char *conf_path); /* account_commands.c */
 int account_run(int argc, char **argv, const char *conf_path);

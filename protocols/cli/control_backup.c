@@ -4,8 +4,8 @@
 #include "core/mem.h"
 #include "protocols/cli/control_session.h"
 #include "protocols/cli/names.h"
-#include "storage/backup.h"
-#include "storage/restore.h"
+#include "storage/backup/backup.h"
+#include "storage/backup/restore.h"
 #include <stdlib.h>
 
 #define PROGRESS_MS 500

@@ -5,7 +5,7 @@
 #include "core/mem.h"
 #include "protocols/cli/control_session.h"
 #include "protocols/cli/names.h"
-#include "storage/check.h"
+#include "storage/check/check.h"
 #include <stdlib.h>
 
 #define PROGRESS_MS 1000

@@ -1,9 +1,9 @@
 /* names.c - see names.h. */
 #include "protocols/cli/names.h"
 #include "core/setting_value.h"
-#include "storage/account.h"
-#include "storage/address.h"
-#include "storage/prepare.h"
+#include "storage/account/account.h"
+#include "storage/mail/address.h"
+#include "storage/mail/prepare.h"
 #include "storage/route/domain.h"
 #include "storage/route/idn.h"
 

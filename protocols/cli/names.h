@@ -5,7 +5,7 @@
 #include "core/arena.h"
 #include "core/err.h"
 #include "core/settings.h"
-#include "storage/account.h"
+#include "storage/account/account.h"
 
 /* The result lies in the arena. ERR_MISTAKE: there can be none of this name. user+detail is no account, but a way to
  * write to one. */

@@ -3,9 +3,9 @@
 #include "protocols/cli/admin.h"
 #include "protocols/cli/lines.h"
 #include "protocols/cli/names.h"
-#include "storage/account.h"
-#include "storage/login.h"
-#include "storage/password.h"
+#include "storage/account/account.h"
+#include "storage/account/login.h"
+#include "storage/account/password.h"
 
 struct offline {
 	const struct conf *conf;

@@ -2,8 +2,8 @@
 #include "protocols/cli/admin.h"
 #include "protocols/cli/lines.h"
 #include "protocols/cli/names.h"
-#include "storage/members.h"
-#include "storage/name_change.h"
+#include "storage/account/members.h"
+#include "storage/account/name_change.h"
 #include "storage/route/domain.h"
 
 struct listing {

@@ -15,7 +15,7 @@
 #include "protocols/cli/queue_print.h"
 #include "protocols/cli/trace_log.h"
 #include "protocols/cli/trace_words.h"
-#include "storage/date.h"
+#include "storage/mail/date.h"
 #include "storage/queue/queue.h"
 #include "storage/table.h"
 #include <stdio.h>

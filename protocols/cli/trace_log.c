@@ -1,7 +1,7 @@
 /* trace_log.c - see trace_log.h. */
 #include "protocols/cli/trace_log.h"
 #include "core/mem.h"
-#include "storage/token.h"
+#include "storage/mail/token.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
  * Messages are kept as lines: parts of any bytes, which a literal8 may hold, become base64. */
 #include "core/mem.h"
 #include "protocols/imap/imap_session.h"
-#include "storage/journal.h"
-#include "storage/recode.h"
+#include "storage/journal/journal.h"
+#include "storage/mail/recode.h"
 #include <stdlib.h>
 
 #define MEMORY_MAX    (4u << 20) /* of the messages of one APPEND that are held in memory; further ones become files */

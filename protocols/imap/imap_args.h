@@ -5,8 +5,8 @@
 #define PROTOCOLS_IMAP_ARGS_H
 
 #include "core/arena.h"
-#include "storage/date.h"
-#include "storage/state.h"
+#include "storage/mail/date.h"
+#include "storage/mailbox/state.h"
 #include "storage/store.h"
 
 struct args {

@@ -7,7 +7,7 @@
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/header.h"
+#include "storage/mail/header.h"
 #include <stdlib.h>
 
 #define HEADER_BYTES_MAX (1u << 20) /* of a header kept for ENVELOPE and the like; what is beyond is not looked at */

@@ -3,8 +3,8 @@
 #define PROTOCOLS_IMAP_FETCH_H
 
 #include "protocols/imap/imap_session.h"
-#include "storage/decode.h"
-#include "storage/mime.h"
+#include "storage/mail/decode.h"
+#include "storage/mail/mime.h"
 #include "storage/wire.h"
 
 #define ITEMS_MAX         100 /* of one FETCH */

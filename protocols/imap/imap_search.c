@@ -6,7 +6,7 @@
 #include "core/mem.h"
 #include "protocols/imap/imap_search_key.h"
 #include "protocols/imap/imap_session.h"
-#include "storage/charset.h"
+#include "storage/mail/charset.h"
 #include <stdlib.h>
 
 #define TURN_COST        (1u << 20)   /* of one turn of the loop, about as many bytes looked through for one text */

@@ -1,7 +1,7 @@
 /* imap_search_key.c - see imap_search_key.h. */
 #include "protocols/imap/imap_search_key.h"
-#include "storage/charset.h"
-#include "storage/header.h"
+#include "storage/mail/charset.h"
+#include "storage/mail/header.h"
 #include <assert.h>
 
 #define DAY_S 86400

@@ -6,7 +6,7 @@
 #define PROTOCOLS_IMAP_SEARCH_KEY_H
 
 #include "protocols/imap/imap_set.h"
-#include "storage/search.h"
+#include "storage/mail/search.h"
 
 #define SEARCH_KEYS_MAX  500
 #define SEARCH_DEPTH_MAX 100 /* of parentheses, NOT and OR, one in the other */

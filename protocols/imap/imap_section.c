@@ -1,6 +1,6 @@
 /* imap_section.c - reading what FETCH is asked for (RFC 3501, 6.4.5 and 9; RFC 3516, 4.2). */
 #include "protocols/imap/imap_fetch.h"
-#include "storage/header.h"
+#include "storage/mail/header.h"
 
 static void take_names(struct args *a, struct item *item, struct buf *label)
 {

@@ -1,6 +1,6 @@
 /* imap_utf7.c - see imap_utf7.h. */
 #include "protocols/imap/imap_utf7.h"
-#include "storage/utf8.h"
+#include "storage/mail/utf8.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 

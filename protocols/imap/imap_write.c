@@ -2,7 +2,7 @@
 #include "protocols/imap/imap_write.h"
 #include "protocols/imap/imap_args.h"
 #include "protocols/imap/imap_utf7.h"
-#include "storage/utf8.h"
+#include "storage/mail/utf8.h"
 
 static bool can_be_quoted(struct str s)
 {

@@ -3,7 +3,7 @@
 #define PROTOCOLS_IMAP_WRITE_H
 
 #include "core/buf.h"
-#include "storage/state.h"
+#include "storage/mailbox/state.h"
 
 #define QUOTED_BYTES_MAX 1000 /* longer strings are literals: some clients read quoted ones line by line */
 

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/sending/sending_inside.h"
-#include "storage/form.h"
+#include "storage/mail/form.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #define PIECES_MAX     8     /* read in a turn */
 #define IDLE_MS        10000 /* so long a session stays without anything to do */
 
-struct tried { /* the name of a delivery that was made, of an item that is still open */
+struct tried {                  /* the name of a delivery that was made, of an item that is still open */
 	struct table_node node; /* by message */
 	const struct queue_item *item;
 	struct name name;

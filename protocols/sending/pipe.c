@@ -5,7 +5,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "protocols/sending/pipe_command.h"
-#include "storage/form.h"
+#include "storage/mail/form.h"
 #include "storage/route/alias_program.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* report.c - see report.h: who wants one, and its header and parts put together. */
 #include "protocols/sending/report_parts.h"
 #include "protocols/sending/report_words.h"
-#include "storage/date.h"
-#include "storage/header.h"
-#include "storage/utf8.h"
+#include "storage/mail/date.h"
+#include "storage/mail/header.h"
+#include "storage/mail/utf8.h"
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -115,8 +115,8 @@ static bool is_over_limit(struct worker *w, const struct report *r)
 	int64_t most = r->per_sender ? r->per_sender : conf->reports_per_sender;
 	int64_t now_ms = timers_now_ms(w->timers);
 	struct arena memory = { 0 };
-	char *name = arena_printf(&memory, STR_FMT "%s%s", STR_ARG(r->copy->envelope.sender),
-		r->per_sender ? " " : "", r->per_sender ? r->domain : "");
+	char *name = arena_printf(&memory, STR_FMT "%s%s", STR_ARG(r->copy->envelope.sender), r->per_sender ? " " : "",
+		r->per_sender ? r->domain : "");
 	struct tally *t;
 	uint64_t key;
 	bool over;

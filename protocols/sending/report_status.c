@@ -3,10 +3,10 @@
 #include "protocols/sending/report_parts.h"
 #include "protocols/sending/report_words.h"
 #include "protocols/smtp/smtp_parameter.h"
-#include "storage/date.h"
+#include "storage/mail/date.h"
+#include "storage/mail/token.h"
+#include "storage/mail/utf8.h"
 #include "storage/route/alias_program.h"
-#include "storage/token.h"
-#include "storage/utf8.h"
 #include <arpa/inet.h>
 
 #define SHORT_REPLY 80 /* bytes */

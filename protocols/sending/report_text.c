@@ -1,9 +1,9 @@
 /* report_text.c - the part of a report that people read: who, why, what happens next. */
 #include "protocols/sending/report_parts.h"
 #include "protocols/sending/report_words.h"
-#include "storage/charset.h"
-#include "storage/date.h"
-#include "storage/header.h"
+#include "storage/mail/charset.h"
+#include "storage/mail/date.h"
+#include "storage/mail/header.h"
 #include "storage/route/alias_program.h"
 
 #define RECIPIENTS_MAX 50  /* told of in words; all are in the second part */

@@ -1,6 +1,6 @@
 /* report_words.c - see report_words.h. */
 #include "protocols/sending/report_words.h"
-#include "storage/utf8.h"
+#include "storage/mail/utf8.h"
 
 #define WORDS_MAX 4000 /* bytes of one text that are told */
 #define WHOLE_MAX 900  /* of one that is not broken */

@@ -25,7 +25,7 @@ struct sending_conf {
 	int64_t expire_null_ms;
 	struct setting_list warn; /* after such times the sender is told of the delay: "4h" */
 	int64_t sessions, destination_sessions,
-		address_sessions;                            /* of a worker; of all to a destination; to an address */
+		address_sessions;                  /* of a worker; of all to a destination; to an address */
 	int64_t account_sessions, domain_sessions; /* transactions under way of an account; of senders of a domain */
 	int64_t destination_rate, address_rate, account_rate, domain_rate; /* messages a minute; 0: any number */
 	int64_t messages_per_session, recipients_per_message;

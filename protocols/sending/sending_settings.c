@@ -60,7 +60,8 @@ static const struct setting destination_rows[] = {
 	OWN("sessions", SETTING_NUMBER, "0", "0", "1000", sessions, "As destination_sessions; 0: as it is there."),
 	OWN("rate", SETTING_NUMBER, "0", "0", COUNT_MAX, rate, "As destination_rate; 0: as it is there."),
 	OWN("reports_per_sender", SETTING_NUMBER, "0", "0", COUNT_MAX, reports_per_sender,
-		"Reports about mail to it, to one address in an hour, counted by themselves; 0: with all others, as in sending."),
+		"Reports about mail to it, to one address in an hour, counted by themselves; 0: with all others, as in "
+	        "sending."),
 	{ 0 },
 };
 

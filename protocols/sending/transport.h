@@ -45,7 +45,8 @@ struct outcome {
 	struct str remote; /* "mx.far.test [192.0.2.1]"; "" : nobody answered */
 	struct str diagnostic_type; /* "smtp" if reply is the other side's, else "x-postern" */
 	struct str session;         /* the id under which it is logged; "" : none */
-	struct str crowded; /* of a session that never got ready: an address that has as many connections as it may; "" : none */
+	struct str
+		crowded; /* of a session that never got ready: an address that has as many connections as it may; "" : none */
 };
 
 /* The session is ready: one, or NULL: there is none now. It is the session's until sending_done. */

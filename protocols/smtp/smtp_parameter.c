@@ -1,9 +1,9 @@
 /* smtp_parameter.c - see smtp_parameter.h. */
 #include "protocols/smtp/smtp_parameter.h"
-#include "storage/date.h"
-#include "storage/decode.h"
-#include "storage/token.h"
-#include "storage/utf8.h"
+#include "storage/mail/date.h"
+#include "storage/mail/decode.h"
+#include "storage/mail/token.h"
+#include "storage/mail/utf8.h"
 
 static int upper_hex(char c)
 {

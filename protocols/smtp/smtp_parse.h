@@ -3,7 +3,7 @@
 #define PROTOCOLS_SMTP_PARSE_H
 
 #include "core/arena.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 
 struct smtp_line {
 	struct str verb; /* "MAIL"; spans lie in the bytes parsed */

@@ -9,7 +9,7 @@
 #include "core/mem.h"
 #include "core/network.h"
 #include "protocols/smtp/smtp_session.h"
-#include "storage/date.h"
+#include "storage/mail/date.h"
 #include "storage/route/relay.h"
 #include <stdlib.h>
 

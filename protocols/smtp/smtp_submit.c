@@ -5,9 +5,9 @@
  * be the account's, too. Hosts become the domain that they belong to (masquerade.h) in both. */
 #include "core/log.h"
 #include "protocols/smtp/smtp_session.h"
-#include "storage/address.h"
-#include "storage/date.h"
-#include "storage/header.h"
+#include "storage/mail/address.h"
+#include "storage/mail/date.h"
+#include "storage/mail/header.h"
 #include "storage/route/masquerade.h"
 
 #define HEADER_MAX (1u << 20) /* bytes of it */

@@ -1,6 +1,6 @@
 /* smtp_trace.c - what a message is given on its way through here: Received (RFC 5321, 4.4), and whom it was delivered to. */
 #include "protocols/smtp/smtp_session.h"
-#include "storage/date.h"
+#include "storage/mail/date.h"
 
 /* How it came (RFC 3848; RFC 6531, 4.3): "ESMTPSA". */
 static void with(const struct smtp *s, struct buf *out)

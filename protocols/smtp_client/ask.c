@@ -2,7 +2,7 @@
 #include "protocols/smtp_client/ask.h"
 #include "core/mem.h"
 #include "protocols/smtp_client/session.h"
-#include "storage/utf8.h"
+#include "storage/mail/utf8.h"
 #include <stdlib.h>
 
 struct ask {

@@ -6,8 +6,8 @@
 #include "core/mem.h"
 #include "protocols/smtp_client/scram_client.h"
 #include "protocols/smtp_client/session.h"
-#include "storage/decode.h"
-#include "storage/prepare.h"
+#include "storage/mail/decode.h"
+#include "storage/mail/prepare.h"
 #include <openssl/mem.h>
 #include <openssl/rand.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/smtp_client/session.h"
-#include "storage/form.h"
-#include "storage/recode.h"
+#include "storage/mail/form.h"
+#include "storage/mail/recode.h"
 #include <stdlib.h>
 
 struct body {

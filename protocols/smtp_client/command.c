@@ -1,6 +1,6 @@
 /* command.c - see command.h. */
 #include "protocols/smtp_client/command.h"
-#include "storage/utf8.h"
+#include "storage/mail/utf8.h"
 
 static void add_by(const struct queue_envelope *env, int64_t now_s, struct buf *out)
 {

@@ -1,6 +1,6 @@
 /* scram_client.c - see scram_client.h. */
 #include "protocols/smtp_client/scram_client.h"
-#include "storage/decode.h"
+#include "storage/mail/decode.h"
 #include <openssl/digest.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "protocols/smtp_client/session.h"
-#include "storage/utf8.h"
+#include "storage/mail/utf8.h"
 #include <assert.h>
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
-/* backup.c - a worker's queue goes into a backup (storage/backup.h).
+/* backup.c - a worker's queue goes into a backup (storage/backup/backup.h).
  * How long its files are is noted together with an entry of the journal: when that is applied, so is all that they were
  * promised until then. */
-#include "storage/backup.h"
+#include "storage/backup/backup.h"
 #include "core/mem.h"
-#include "storage/backup_files.h"
-#include "storage/mailbox.h"
+#include "storage/backup/backup_files.h"
+#include "storage/mailbox/mailbox.h"
 #include "storage/queue/parts.h"
 #include <fcntl.h>
 #include <stdio.h>

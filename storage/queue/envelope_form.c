@@ -1,8 +1,8 @@
 /* envelope_form.c - see envelope_form.h. What prints a line stands by what reads it. */
 #include "storage/queue/envelope_form.h"
 #include "core/crc32c.h"
-#include "storage/mbox.h"
-#include "storage/percent.h"
+#include "storage/mail/percent.h"
+#include "storage/mailbox/mbox.h"
 #include <assert.h>
 #include <inttypes.h>
 

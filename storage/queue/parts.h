@@ -8,7 +8,7 @@
 #define STORAGE_QUEUE_PARTS_H
 
 #include "core/worker.h"
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 #include "storage/queue/answers.h"
 #include "storage/queue/envelope_form.h"
 #include "storage/queue/order.h"
@@ -144,8 +144,8 @@ struct record *record_from(const struct envelope_head *h, const struct queue_env
 struct record *record_new(uint32_t items);
 void record_item(struct record *r, uint32_t number, const struct queue_envelope *e);
 void record_finish(struct record *r, const struct envelope_head *h, const struct queue_envelope *e);
-void record_add(struct queue *q, struct record *r);                                        /* it counts from now on */
-void record_list(struct queue *q, struct record *r);                                       /* it is found from now on */
+void record_add(struct queue *q, struct record *r);  /* it counts from now on */
+void record_list(struct queue *q, struct record *r); /* it is found from now on */
 void item_close(struct queue *q, struct queue_item *item);
 uint16_t to_keep(struct queue *q, struct str to); /* an item's `to`; 0: "", or there is no room for one more */
 /* Its items are told the listener, the first of them at once; then done(user), which may run from in here. */

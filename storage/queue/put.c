@@ -4,7 +4,7 @@
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/mbox.h"
+#include "storage/mailbox/mbox.h"
 #include "storage/queue/envelope_form.h"
 #include "storage/queue/fate_form.h"
 #include "storage/queue/parts.h"

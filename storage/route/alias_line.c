@@ -1,6 +1,6 @@
 /* alias_line.c - see alias_line.h. */
 #include "storage/route/alias_line.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 
 static bool is_blank(char c)
 {

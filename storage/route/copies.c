@@ -1,7 +1,7 @@
 /* copies.c - see copies.h. */
 #include "storage/route/copies.h"
 #include "core/mem.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "storage/route/idn.h"
 #include "storage/route/pattern.h"
 #include <stdlib.h>
@@ -14,7 +14,9 @@ static const struct setting rows[] = {
 	{ "senders", SETTING_LIST, "", NULL, NULL, offsetof(struct copy_conf, senders),
 		"Whose mail: " PATTERN_FORMS "; \"<>\" is mail without a sender. Without it anybody's.", 0 },
 	{ "recipients", SETTING_LIST, "", NULL, NULL, offsetof(struct copy_conf, recipients),
-		"To whom, in the same form: as he is named, or as the account that this reaches. Without it to anybody.", 0 },
+		"To whom, in the same form: as he is named, or as the account that this reaches. Without it to "
+	        "anybody.",
+		0 },
 	{ "to", SETTING_LIST, "", NULL, NULL, offsetof(struct copy_conf, to), "The addresses that get a copy.", 0 },
 	{ 0 },
 };

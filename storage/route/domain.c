@@ -1,7 +1,7 @@
 /* domain.c - see domain.h. */
 #include "storage/route/domain.h"
 #include "core/mem.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "storage/path.h"
 #include "storage/route/idn.h"
 #include "storage/route/pattern.h"
@@ -52,7 +52,7 @@ static const struct setting rows[] = {
 		0 },
 	{ "quota", SETTING_SIZE, "0", "0", NULL, offsetof(struct domain_conf, quota_bytes),
 		"What each account of the domain may hold, in bytes as clients see them, unless it has a quota of its "
-	        "own "
+		"own "
 		"(`postern account quota`); 0: no limit.",
 		0 },
 	{ "quota_messages", SETTING_NUMBER, "0", "0", NULL, offsetof(struct domain_conf, quota_messages),

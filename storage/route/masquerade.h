@@ -6,7 +6,7 @@
 #define STORAGE_ROUTE_MASQUERADE_H
 
 #include "core/settings.h"
-#include "storage/header.h"
+#include "storage/mail/header.h"
 
 /* The domain that this one becomes; itself if none. The result lies in the configuration or is `domain`. */
 struct str masquerade_domain(const struct conf *conf, struct str domain);

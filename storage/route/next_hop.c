@@ -3,7 +3,7 @@
  * senders; what names neither fits all mail. */
 #include "storage/route/next_hop.h"
 #include "core/mem.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "storage/route/alias_program.h"
 #include "storage/route/idn.h"
 #include "storage/route/pattern.h"

@@ -3,7 +3,7 @@
  * domain and those below it by the domain alone. So looking takes one step for the address, one for its domain and one for
  * each domain above, however many patterns there are. */
 #include "storage/route/pattern.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "storage/route/idn.h"
 
 struct pattern_entry {

@@ -1,7 +1,7 @@
 /* rewrite.c - see rewrite.h. */
 #include "storage/route/rewrite.h"
 #include "core/mem.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "storage/route/idn.h"
 #include "storage/route/pattern.h"
 #include <stdlib.h>

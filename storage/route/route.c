@@ -2,8 +2,8 @@
  * Addresses that are wanted lie in a row; the first is looked at, and what it stands for comes before the others. The only
  * thing that takes time is asking the owner of a name, once for each; the usual address of an account is one such call. */
 #include "core/mem.h"
-#include "storage/address.h"
-#include "storage/login.h"
+#include "storage/account/login.h"
+#include "storage/mail/address.h"
 #include "storage/route/idn.h"
 #include "storage/route/relay.h"
 #include "storage/route/rewrite.h"

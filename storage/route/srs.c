@@ -2,7 +2,7 @@
  * guesses needs a transaction for each try. It is taken of lower case, and its letters mean the same in either. */
 #include "storage/route/srs.h"
 #include "core/buf.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include <openssl/hmac.h>
 #include <openssl/mem.h>
 #include <openssl/sha.h>

@@ -27,7 +27,23 @@
 #define MAGIC     0x50434552 /* a record begins */
 #define PARTS_MAX 64         /* of one write */
 
-enum kind { WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, OPEN, READ, NOTE, FAILED };
+enum kind {
+	WRITE,
+	CUT,
+	CREATE,
+	DIRECTORY,
+	RENAME,
+	LINK,
+	UNLINK,
+	SYNC,
+	SYNC_ALL,
+	SYNCED,
+	GROW,
+	OPEN,
+	READ,
+	NOTE,
+	FAILED
+};
 
 struct head { /* then the two paths, then the bytes */
 	uint32_t magic, kind;

@@ -1,7 +1,7 @@
 /* Settings of accounts and other names, of any bytes: what is understood of them is printed, and understood the same. */
-#include "storage/account.h"
+#include "storage/account/account.h"
 #include "core/log.h"
-#include "storage/members.h"
+#include "storage/account/members.h"
 #include <assert.h>
 #include <fcntl.h>
 

@@ -1,5 +1,5 @@
 /* Address lists and paths of any bytes. The first byte says what a path may be. */
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "core/buf.h"
 #include <assert.h>
 

@@ -1,8 +1,8 @@
 /* Lists of files in a backup: whatever they hold, what is told of them lies within, and says where a file is. */
-#include "storage/backup_files.h"
-#include "storage/operation.h"
+#include "storage/backup/backup_files.h"
+#include "storage/backup/restore_parts.h"
+#include "storage/journal/operation.h"
 #include "storage/path.h"
-#include "storage/restore_parts.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

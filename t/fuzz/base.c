@@ -1,6 +1,6 @@
 /* Any bytes as a journal's base and its copy: they are refused, or names and life are read, and what is written of those is read
  * again. The first byte says whether the CRC of the rest is made right. */
-#include "storage/base.h"
+#include "storage/journal/base.h"
 #include "core/crc32c.h"
 #include "core/log.h"
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* Transfer encodings of any bytes, as BINARY undoes them: whole and in pieces, with line ends made CRLF, and counted
  * before they are sent; and base64 there and back. The first byte is the size of the pieces. */
-#include "storage/decode.h"
+#include "storage/mail/decode.h"
 #include <assert.h>
 
 static void decode(enum encoding encoding, struct str bytes, size_t piece, struct buf *raw, struct buf *lines)

@@ -1,10 +1,10 @@
 /* Header fields, dates, contents and encoded words of any bytes: nothing is lost in walking, nothing grows. */
-#include "storage/header.h"
-#include "storage/charset.h"
-#include "storage/content.h"
-#include "storage/date.h"
-#include "storage/envelope.h"
-#include "storage/utf8.h"
+#include "storage/mail/header.h"
+#include "storage/mail/charset.h"
+#include "storage/mail/content.h"
+#include "storage/mail/date.h"
+#include "storage/mail/envelope.h"
+#include "storage/mail/utf8.h"
 #include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -6,7 +6,7 @@
 #include "protocols/imap/imap_parse.h"
 #include "protocols/imap/imap_search_key.h"
 #include "protocols/imap/imap_utf7.h"
-#include "storage/utf8.h"
+#include "storage/mail/utf8.h"
 #include <assert.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Any bytes as a value of the index: what is read of them is written the same, and nothing of it leads beyond itself. */
-#include "storage/index_form.h"
+#include "storage/index/index_form.h"
 #include <assert.h>
 #include <stdlib.h>
 

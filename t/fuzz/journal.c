@@ -6,10 +6,10 @@
  *   3  an entry: a row of operations, in a batch of its own */
 #include "core/log.h"
 #include "core/mem.h"
-#include "storage/moved.h"
-#include "storage/names.h"
-#include "storage/operation.h"
-#include "storage/scan.h"
+#include "storage/journal/moved.h"
+#include "storage/journal/names.h"
+#include "storage/journal/operation.h"
+#include "storage/journal/scan.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

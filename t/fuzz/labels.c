@@ -1,5 +1,5 @@
 /* A file of labels, of any bytes: what is understood of it is printed, and that is understood the same. */
-#include "storage/labels.h"
+#include "storage/account/labels.h"
 #include <assert.h>
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* Any bytes as the two files of a mailbox, together: whatever they hold, what is told of them is a mailbox. Input: two bytes
  * of length, so many bytes of the state file, the rest is the mbox. */
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "core/log.h"
 #include <assert.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Any bytes as an mbox: however they are cut the same is found, within the file, and decodes to the size that is told. */
-#include "storage/mbox.h"
+#include "storage/mailbox/mbox.h"
 #include <assert.h>
 #include <stdlib.h>
 

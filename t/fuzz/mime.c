@@ -1,9 +1,9 @@
 /* Messages of any bytes, whole and in pieces: the trees are the same, sound, and within narrow limits; and whatever
  * their parts are encoded in is decoded. The first byte is the size of the pieces. */
-#include "storage/mime.h"
+#include "storage/mail/mime.h"
 #include "core/buf.h"
-#include "storage/charset.h"
-#include "storage/decode.h"
+#include "storage/mail/charset.h"
+#include "storage/mail/decode.h"
 #include <assert.h>
 
 static const struct mime_limits narrow = {

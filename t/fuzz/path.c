@@ -1,6 +1,6 @@
 /* Any bytes as a name: what becomes a path stays below its account and is read again, and nothing else is. */
 #include "storage/path.h"
-#include "storage/utf8.h"
+#include "storage/mail/utf8.h"
 #include <assert.h>
 
 static void check_path(struct str path, struct str stem)

@@ -1,7 +1,7 @@
 /* Any bytes as journal/place and journal/skip: the store is ours, a copy, or unnoted, and once noted it is ours. The first
  * byte says which file it is. */
 #include "core/log.h"
-#include "storage/copied.h"
+#include "storage/journal/copied.h"
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* A report of any words: it is made of two or three parts, its header and its first two parts are lines that may be, and
  * nothing of what came in begins a field or a part. The first byte says what is reported; bytes 0x1e part the texts. */
 #include "protocols/sending/report.h"
-#include "storage/header.h"
-#include "storage/mime.h"
+#include "storage/mail/header.h"
+#include "storage/mail/mime.h"
 #include <assert.h>
 
 #define TEXTS    9

@@ -1,6 +1,6 @@
 /* Lines of any bytes as patterns and addresses: what stands first is found as by looking at each, names of domains have one
  * form, and what a route is told to go to is one place. */
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "storage/route/idn.h"
 #include "storage/route/next_hop.h"
 #include "storage/route/pattern.h"

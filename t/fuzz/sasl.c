@@ -1,9 +1,9 @@
 /* What SASL reads, of any bytes: a line of base64, SCRAM's messages and names, keys that are kept, names to be prepared.
  * What is taken is of the form it should have, lies in the bytes, and says the same when said again. */
 #include "protocols/sasl_scram_message.h"
-#include "storage/decode.h"
-#include "storage/prepare.h"
-#include "storage/scram.h"
+#include "storage/account/scram.h"
+#include "storage/mail/decode.h"
+#include "storage/mail/prepare.h"
 #include <assert.h>
 
 static bool within(struct str inner, struct str outer)

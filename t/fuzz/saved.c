@@ -1,9 +1,9 @@
 /* Any bytes as the file of an entry that is parked or was set aside: refused, or operations that can be gone through; and
  * what is written of any bytes is read the same. */
-#include "storage/saved.h"
+#include "storage/journal/saved.h"
 #include "core/log.h"
 #include "core/pack.h"
-#include "storage/operation.h"
+#include "storage/journal/operation.h"
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SEARCH over any message: the first byte is the size of the pieces, the first line what is looked for, the rest the
  * message. Pieces make no difference, in the end everything is decided, and what was decided before stays so. */
 #include "protocols/imap/imap_search_key.h"
-#include "storage/header.h"
+#include "storage/mail/header.h"
 #include <assert.h>
 
 static uint64_t bits_of(const void *user, struct str word)

@@ -1,6 +1,6 @@
 /* Any bytes as login.secret: the first of them are the secret; too few are set aside and another one is made,
  * which stays. */
-#include "storage/secret.h"
+#include "storage/account/secret.h"
 #include "core/log.h"
 #include <assert.h>
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* Local parts that may be rewritten senders, of any bytes: nobody but us makes one; senders of any bytes come back. */
 #include "storage/route/srs.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include <assert.h>
 
 #define KEY STR("a key that no seed was made with")

@@ -1,5 +1,5 @@
 /* Any bytes as a state file: what is told can be printed, and printed it tells the same. */
-#include "storage/state.h"
+#include "storage/mailbox/state.h"
 #include "core/log.h"
 #include <assert.h>
 

@@ -1,5 +1,5 @@
 /* Any bytes as a view's file: a reader is led nowhere by it. Input: bytes that are put over a good view, a place first. */
-#include "storage/view.h"
+#include "storage/mailbox/view.h"
 #include "core/log.h"
 #include <assert.h>
 #include <fcntl.h>

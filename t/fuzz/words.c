@@ -1,8 +1,8 @@
 /* Encoded words (RFC 2047) of any bytes: what comes out is UTF-8 on one line and not much longer; and any text that is
  * put into encoded words, in pieces of the first byte's size, folded, comes out as it was. */
-#include "storage/charset.h"
-#include "storage/decode.h"
-#include "storage/utf8.h"
+#include "storage/mail/charset.h"
+#include "storage/mail/decode.h"
+#include "storage/mail/utf8.h"
 #include <assert.h>
 
 static void check_any(struct str value)

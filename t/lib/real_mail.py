@@ -9,7 +9,7 @@ import re
 
 from postern import TOP
 
-# Header fields of mailbox files: never part of a message (storage/form.h).
+# Header fields of mailbox files: never part of a message (storage/mail/form.h).
 STATE_FIELDS = b"x-uid|status|x-status|x-keywords|x-imapbase|x-imap|x-postern"
 STATE_FIELD = re.compile(rb"(?i)^(?:" + STATE_FIELDS + rb")[ \t]*:")
 TRACE_FIELD = re.compile(rb"(?:Return-Path|Delivered-To|Received):[^\r]*\r\n(?:[ \t][^\r]*\r\n)*")

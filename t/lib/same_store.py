@@ -1,6 +1,6 @@
 """same_store.py - a store whose files a test wrote in another place, and that is to be taken for the one it was.
 
-A server knows a copy of its store by journal/place, which says which file it is itself (storage/copied.h).
+A server knows a copy of its store by journal/place, which says which file it is itself (storage/journal/copied.h).
 """
 
 import os

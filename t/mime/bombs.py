@@ -1,5 +1,5 @@
 """bombs.py - messages made to break readers: deep, wide, long and knotted. Each is answered rightly within its limits
-(storage/mime.h), and no worker's memory grows for it."""
+(storage/mail/mime.h), and no worker's memory grows for it."""
 
 import re
 

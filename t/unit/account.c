@@ -1,5 +1,5 @@
 /* Account settings are read, changed and kept as files that people may edit. */
-#include "storage/account.h"
+#include "storage/account/account.h"
 #include "t/tap.h"
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Addresses: lists as header fields have them, and SMTP's paths. */
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "core/buf.h"
 #include "t/tap.h"
 

@@ -1,6 +1,6 @@
 /* Operations on files: each done twice is the same as done once, and none leaves the store. */
-#include "storage/apply.h"
-#include "storage/operation.h"
+#include "storage/journal/apply.h"
+#include "storage/journal/operation.h"
 #include "t/journal.h"
 #include <errno.h>
 

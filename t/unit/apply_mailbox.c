@@ -1,6 +1,6 @@
 /* apply_mailbox.c - entries go into files of mailboxes to which other programs write, too. */
-#include "storage/apply.h"
-#include "storage/operation.h"
+#include "storage/journal/apply.h"
+#include "storage/journal/operation.h"
 #include "t/journal.h"
 #include <sys/wait.h>
 #include <time.h>

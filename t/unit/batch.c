@@ -1,11 +1,11 @@
 /* The journal's bytes: CRC, operations, batches; and the marks that replay keeps. */
-#include "storage/batch.h"
+#include "storage/journal/batch.h"
 #include "core/crc32c.h"
 #include "core/mem.h"
-#include "storage/marks.h"
-#include "storage/moved.h"
-#include "storage/names.h"
-#include "storage/operation.h"
+#include "storage/journal/marks.h"
+#include "storage/journal/moved.h"
+#include "storage/journal/names.h"
+#include "storage/journal/operation.h"
 #include "storage/path.h"
 #include "t/tap.h"
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Text of any charset to UTF-8; encoded words. */
-#include "storage/charset.h"
-#include "storage/utf8.h"
+#include "storage/mail/charset.h"
+#include "storage/mail/utf8.h"
 #include "t/tap.h"
 
 #define FFFD "\xef\xbf\xbd"

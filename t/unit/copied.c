@@ -1,7 +1,7 @@
 /* A copy of a store is known as one, and what its journal holds is put where it fits: nothing is damaged, no holes. */
-#include "storage/copied.h"
-#include "storage/replay.h"
-#include "storage/state.h"
+#include "storage/journal/copied.h"
+#include "storage/journal/replay.h"
+#include "storage/mailbox/state.h"
 #include "t/journal.h"
 #include <time.h>
 

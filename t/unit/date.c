@@ -1,5 +1,5 @@
 /* Dates in their four forms, and the calendar under them. */
-#include "storage/date.h"
+#include "storage/mail/date.h"
 #include "t/tap.h"
 #include <stdlib.h>
 #include <time.h>

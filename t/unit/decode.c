@@ -1,5 +1,5 @@
 /* Content transfer encodings: every row is decoded whole and byte by byte, and the answer may not differ. */
-#include "storage/decode.h"
+#include "storage/mail/decode.h"
 #include "t/tap.h"
 
 #define X10 "          "

@@ -1,5 +1,5 @@
 /* The stored form of a message: encoded whole and byte by byte, and decoded to exactly what came. */
-#include "storage/form.h"
+#include "storage/mail/form.h"
 #include "t/tap.h"
 #include <stdlib.h>
 

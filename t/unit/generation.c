@@ -1,5 +1,5 @@
 /* The next generation of a mailbox: what is written anew is what was there, with the flags of now, at new places. */
-#include "storage/generation.h"
+#include "storage/mailbox/generation.h"
 #include "core/log.h"
 #include "t/scratch.h"
 #include "t/tap.h"
@@ -296,8 +296,9 @@ static void test_refused(void)
 	struct generation *g;
 	enum err e;
 
-	ok(generation_new(&g, directory, STR("none"), &head, &words, &m, 0) == ERR_ABSENT && !g,
-		"no mbox has no next one");
+	m = (struct message){ .uid = 1 };
+	ok(generation_new(&g, directory, STR("none"), &head, &words, &m, 1) == ERR_ABSENT && !g,
+		"messages of no mbox have no next one");
 	while (buf_len(&large) < LARGE)
 		buf_add_str(&large, STR("a line of text\r\n"));
 	m = append(&mbox, 5, buf_str(&large), "a@b");

@@ -1,5 +1,5 @@
 /* Header fields, walked where they lie. */
-#include "storage/header.h"
+#include "storage/mail/header.h"
 #include "core/buf.h"
 #include "t/tap.h"
 

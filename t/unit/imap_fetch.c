@@ -1,6 +1,6 @@
 /* FETCH: what is asked for, and how structures and envelopes are told (RFC 3501, 6.4.5 and 7.4.2). */
 #include "protocols/imap/imap_fetch.h"
-#include "storage/header.h"
+#include "storage/mail/header.h"
 #include "t/tap.h"
 
 /* Items as one line: their labels or kinds, with what would be done. "bad" if they cannot be read. */

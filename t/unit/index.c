@@ -1,7 +1,7 @@
 /* The index: what is put is found, whatever is damaged is made anew, and nothing is added to what misses something. */
 #include "core/log.h"
 #include "core/pack.h"
-#include "storage/index_shard.h"
+#include "storage/index/index_shard.h"
 #include "t/scratch.h"
 #include "t/tap.h"
 #include <dirent.h>

@@ -2,7 +2,7 @@
  * cleanly when the disk does. */
 #include "t/journal.h"
 #include "core/counter.h"
-#include "storage/segment.h"
+#include "storage/journal/segment.h"
 #include <dirent.h>
 
 static bool starts(const char *text, const char *prefix)

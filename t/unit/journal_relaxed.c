@@ -1,7 +1,7 @@
 /* The journal with durability = relaxed: what is written is told, what is synced goes to the files, and what a power cut
  * leaves is what was there a moment before. */
-#include "storage/base.h"
-#include "storage/scan.h"
+#include "storage/journal/base.h"
+#include "storage/journal/scan.h"
 #include "t/journal.h"
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 /* What is said of mailbox names: kept, printed and read. */
-#include "storage/labels.h"
+#include "storage/account/labels.h"
 #include "t/tap.h"
 
 static bool prints(const struct labels *l, const char *text)

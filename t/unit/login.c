@@ -1,6 +1,6 @@
 /* Logging in at the store: by password, by proof, by a proved name; who is not there looks like who is. */
-#include "storage/scram.h"
-#include "storage/secret.h"
+#include "storage/account/scram.h"
+#include "storage/account/secret.h"
 #include "t/store.h"
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -1,5 +1,5 @@
 /* An mbox whose UIDs are not in order: those that can keep theirs do, damage to one costs that one alone. */
-#include "storage/mailbox.h"
+#include "storage/mailbox/mailbox.h"
 #include "t/scratch.h"
 #include "t/tap.h"
 

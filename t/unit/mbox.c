@@ -1,5 +1,5 @@
 /* A mailbox file: what a message is given when it is written, and how it is found again. */
-#include "storage/mbox.h"
+#include "storage/mailbox/mbox.h"
 #include "t/tap.h"
 
 static const struct keywords words = { 3, { "$Forwarded", "work", "play" } };

@@ -1,5 +1,5 @@
 /* Reading mboxes, ours and others': every message is found, with its place, its sizes and what its fields say. */
-#include "storage/mbox.h"
+#include "storage/mailbox/mbox.h"
 #include "t/tap.h"
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Whom a name stands for: lists are read as people write them, changed without doubles, and never too long. */
-#include "storage/members.h"
-#include "storage/name_change.h"
+#include "storage/account/members.h"
+#include "storage/account/name_change.h"
 #include "t/tap.h"
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* The structure of messages: what the RFCs say, what limits cut off, and every message we have.
  * With names of files it prints the trees of those instead, a line for each part, for t/mime/tree.py to judge. */
-#include "storage/mime.h"
+#include "storage/mail/mime.h"
 #include "core/buf.h"
-#include "storage/decode.h"
+#include "storage/mail/decode.h"
 #include "t/tap.h"
 #include <dirent.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The names of changes: remembered, forgotten, and never more than there is room for. */
-#include "storage/names.h"
+#include "storage/journal/names.h"
 #include "t/tap.h"
 
 #define ROOM (NAME_BYTES + NAME_ANSWER_MAX + 100 * NAME_BYTES)

@@ -1,9 +1,9 @@
 /* Domains and accounts changed while no server runs: what each order answers, and what is in the files afterwards. */
 #include "core/house.h"
 #include "protocols/cli/admin.h"
-#include "storage/account.h"
-#include "storage/login.h"
-#include "storage/password.h"
+#include "storage/account/account.h"
+#include "storage/account/login.h"
+#include "storage/account/password.h"
 #include "t/tap.h"
 #include <fcntl.h>
 #include <ftw.h>

@@ -1,5 +1,5 @@
 /* What is kept of a password lets the right one in and no other. */
-#include "storage/password.h"
+#include "storage/account/password.h"
 #include "t/tap.h"
 
 /* The example of RFC 7677, 3: user "user", password "pencil", 4096 iterations. Its stored and server keys follow from

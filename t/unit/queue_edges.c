@@ -1,5 +1,5 @@
 /* The queue where things go wrong: files that are damaged or forged, envelopes that cannot be, a journal that fails. */
-#include "storage/mbox.h"
+#include "storage/mailbox/mbox.h"
 #include "storage/queue/parts.h"
 #include "t/queue_files.h"
 

@@ -1,5 +1,5 @@
 /* Real mail: into its stored form, into one mailbox file, and back, byte for byte. */
-#include "storage/mbox.h"
+#include "storage/mailbox/mbox.h"
 #include "t/form.h"
 #include "t/tap.h"
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* Parts of any bytes become base64, however the message is cut, and everything else stays. */
-#include "storage/recode.h"
-#include "storage/decode.h"
-#include "storage/mime.h"
+#include "storage/mail/recode.h"
+#include "storage/mail/decode.h"
+#include "storage/mail/mime.h"
 #include "t/tap.h"
 
 #define BINARY "Content-Transfer-Encoding: binary\r\n"

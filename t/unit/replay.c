@@ -1,8 +1,8 @@
 /* After a crash: what was promised is in the files once more, what was not is gone, and damage costs itself alone. */
-#include "storage/replay.h"
-#include "storage/note.h"
-#include "storage/operation.h"
-#include "storage/scan.h"
+#include "storage/journal/replay.h"
+#include "storage/journal/note.h"
+#include "storage/journal/operation.h"
+#include "storage/journal/scan.h"
 #include "t/journal.h"
 #include <dirent.h>
 #include <errno.h>

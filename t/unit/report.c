@@ -1,7 +1,7 @@
 /* Reports on what became of mail: who gets one, what is in it, and that nobody's words can make it anything else. */
 #include "protocols/sending/report.h"
-#include "storage/header.h"
-#include "storage/mime.h"
+#include "storage/mail/header.h"
+#include "storage/mail/mime.h"
 #include "t/tap.h"
 #include <stdlib.h>
 
@@ -47,10 +47,12 @@ static void test_wishes(void)
 			"%s", wishes[i].what);
 	}
 	by.by = BY_NOTIFY;
-	ok(report_is_wanted(REPORT_DELAYED, &by, NOTIFY_FAILURE) && !report_is_wanted(REPORT_DELAYED, &by, NOTIFY_NEVER),
+	ok(report_is_wanted(REPORT_DELAYED, &by, NOTIFY_FAILURE) &&
+			!report_is_wanted(REPORT_DELAYED, &by, NOTIFY_NEVER),
 		"by-mode N wants to hear of a delay, too, but for NEVER (RFC 2852, 4)");
 	by.by_trace = true;
-	ok(report_is_wanted(REPORT_RELAYED, &by, NOTIFY_FAILURE) && !report_is_wanted(REPORT_RELAYED, &by, NOTIFY_NEVER) &&
+	ok(report_is_wanted(REPORT_RELAYED, &by, NOTIFY_FAILURE) &&
+			!report_is_wanted(REPORT_RELAYED, &by, NOTIFY_NEVER) &&
 			!report_is_wanted(REPORT_DELIVERED, &by, 0),
 		"a trace is of hosts that have it");
 }

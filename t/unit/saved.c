@@ -1,8 +1,8 @@
 /* An entry in a file of its own: what is written is read, damage and later versions are seen, the earlier form is read. */
-#include "storage/saved.h"
+#include "storage/journal/saved.h"
 #include "core/log.h"
 #include "core/pack.h"
-#include "storage/journal_parts.h"
+#include "storage/journal/journal_parts.h"
 #include "t/scratch.h"
 #include "t/tap.h"
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* SCRAM-SHA-256: its messages, what of them is refused, its arithmetic by RFC 7677's example; names and passwords in
  * one form by those of RFC 4013. */
-#include "storage/scram.h"
+#include "storage/account/scram.h"
 #include "core/mem.h"
 #include "protocols/sasl_scram_message.h"
-#include "storage/decode.h"
-#include "storage/prepare.h"
+#include "storage/mail/decode.h"
+#include "storage/mail/prepare.h"
 #include "t/tap.h"
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* Texts looked for in messages (storage/search.h): folding, headers, bodies; whole and byte by byte. */
-#include "storage/search.h"
+/* Texts looked for in messages (storage/mail/search.h): folding, headers, bodies; whole and byte by byte. */
+#include "storage/mail/search.h"
 #include "t/tap.h"
 
 static const struct {

@@ -1,7 +1,7 @@
 /* Senders of what is forwarded: rewritten, turned back for a while, and by nobody else's making. */
 #include "storage/route/srs.h"
 #include "core/buf.h"
-#include "storage/address.h"
+#include "storage/mail/address.h"
 #include "t/tap.h"
 
 #define KEY  STR("0123456789abcdef0123456789abcdef")

@@ -1,5 +1,5 @@
 /* The state file: what is printed is read, what is not ours costs itself, a torn end is left. */
-#include "storage/state.h"
+#include "storage/mailbox/state.h"
 #include "t/tap.h"
 #include <inttypes.h>
 #include <stdlib.h>

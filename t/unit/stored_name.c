@@ -1,5 +1,5 @@
 /* Aliases, forwarders and groups: made, changed, deleted at their owners, durable, and never taken for accounts. */
-#include "storage/members.h"
+#include "storage/account/members.h"
 #include "t/store.h"
 
 static enum err change_group(enum name_how how, const char *address, const char *to)

@@ -1,5 +1,5 @@
 /* Views: what the owner writes is what readers see, also in another process, also while he writes. */
-#include "storage/view.h"
+#include "storage/mailbox/view.h"
 #include "core/log.h"
 #include "t/scratch.h"
 #include "t/tap.h"

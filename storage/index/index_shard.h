@@ -1,0 +1,36 @@
+/* index_shard.h - the databases below the index: opened on first use, given up when they fail. For index.c alone.
+ * Nothing is ever added to a database that misses something: if a change finds none open, or LevelDB fails, what lies
+ * there is given up as a whole, and every mailbox in it is unknown from then on. */
+#ifndef STORAGE_INDEX_INDEX_SHARD_H
+#define STORAGE_INDEX_INDEX_SHARD_H
+
+#include "storage/index/index.h"
+#include <leveldb/c.h>
+#include <time.h>
+
+struct shard {
+	leveldb_t *db;  /* NULL: not open */
+	bool lost;      /* a change found no database: what may lie there misses it */
+	time_t retry_s; /* by the monotonic clock */
+};
+
+struct index {
+	int directory;
+	unsigned shards;
+	struct shard *shard;
+	leveldb_cache_t *cache;
+	leveldb_filterpolicy_t *filter;
+	leveldb_options_t *options;
+	leveldb_readoptions_t *read, *scan; /* one look-up; many in a row, which are not to fill the cache */
+	leveldb_writeoptions_t *write;
+};
+
+/* The shard's database is open now; OK or ERR_AGAIN. */
+enum err shard_open(struct index *x, unsigned shard);
+/* The same for one who is going to change something. */
+enum err shard_open_to_change(struct index *x, unsigned shard);
+/* LevelDB failed in the middle of work, or gave what is damaged: logs, and makes the database anew. No iterator of it
+ * may be left. ERR_ABSENT, or ERR_AGAIN if there is none now. */
+enum err shard_failed(struct index *x, unsigned shard, const char *text);
+
+#endif
