@@ -51,7 +51,8 @@ static void placed(void *user, enum err e)
 		return;
 	}
 	generation_result(r->generation, &result);
-	memcpy(s->messages, result.messages, s->count * sizeof(*s->messages));
+	if (s->count)
+		memcpy(s->messages, result.messages, s->count * sizeof(*s->messages));
 	s->r.head = result.head;
 	s->r.mbox_end = result.mbox_end;
 	s->r.state_end = result.state_end;
