@@ -99,7 +99,7 @@ static void next_mailbox(struct task *t, enum err e);
 static enum err copy_work(struct task *t)
 {
 	struct account_backup *b = t->op;
-	bool done;
+	bool done = false;
 
 	for (size_t i = 0; i < COUNT(suffixes); i++)
 		if (b->copies[i].path) {
