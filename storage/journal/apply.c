@@ -6,7 +6,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/journal/apply_parts.h"
-#include "storage/journal/marks.h"
 #include "storage/journal/operation.h"
 #include "storage/path.h"
 #include <assert.h>
@@ -48,7 +47,6 @@ void files_free(struct files *f)
 		close(f->systems[i].fd);
 	free(f->systems);
 	free(f->known);
-	marks_free(f->found);
 	buf_free(&f->changed);
 	free(f);
 }

@@ -4,7 +4,7 @@
  * as any program that delivers mail would, and the mailbox's owner is told that it has to be read again.
  *
  * An entry that may have been applied before (in replay; after a failure half way through) is looked for first: at its
- * place, then by the X-UID and the clock of its first message in all of the file, then by that message itself, for it may
+ * place, then by the X-UID and the clock of its first message in all of the file, for it may
  * have found another place then, and another program may have rewritten it since. What begins with a NUL is what a power cut left of nobody's. */
 #include "core/log.h"
 #include "core/mem.h"
@@ -345,7 +345,7 @@ static int find(int fd, const struct finding *w, uint64_t *where)
 }
 
 /* The operation's bytes are not at their place: are they elsewhere? */
-static int find_elsewhere(struct files *f, const struct operation *op, struct touched *t, struct str head)
+static int find_elsewhere(const struct operation *op, struct touched *t, struct str head)
 {
 	struct finding w = { .line = op->bytes };
 	uint64_t where = 0;
@@ -359,11 +359,6 @@ static int find_elsewhere(struct files *f, const struct operation *op, struct to
 	if (!w.line.len)
 		return 0;
 	found = find(t->fd, &w, &where);
-	if (!found && operation_of_mbox(op)) {
-		found = find_bare(f, op, t->fd, head);
-		t->done = found > 0;
-		return found;
-	}
 	if (found <= 0)
 		return found;
 	if (where >= w.line_at && compare_at(t->fd, where - w.line_at, head) >= 0)
@@ -384,7 +379,7 @@ static int find_again(struct files *f, const struct operation *op, struct touche
 	else if (size > op->offset)
 		found = compare_at(t->fd, op->offset, buf_str(&head)) >= 0;
 	if (!found)
-		found = find_elsewhere(f, op, t, buf_str(&head));
+		found = find_elsewhere(op, t, buf_str(&head));
 	buf_free(&head);
 	return found;
 }

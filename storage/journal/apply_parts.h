@@ -1,8 +1,7 @@
 /* apply_parts.h - what the parts of apply.h share; nobody else includes it.
  *   apply.c           what an operation does
  *   apply_rescue.c    what others write to an mbox that was just replaced
- *   apply_mailbox.c   where it does it, in files that other programs write to as well
- *   apply_find.c      what it has, in an mbox from which others took our headers */
+ *   apply_mailbox.c   where it does it, in files that other programs write to as well */
 #ifndef STORAGE_JOURNAL_APPLY_PARTS_H
 #define STORAGE_JOURNAL_APPLY_PARTS_H
 
@@ -68,7 +67,6 @@ struct files {
 	bool disturbed;
 	struct known *known;    /* by hash; one may have taken another's place */
 	struct rescue *rescues; /* files just replaced */
-	struct marks *found;    /* by path and place: which offset was found there, counted from 1 (apply_find.c) */
 	uint64_t settled_id;    /* of the entry being applied */
 	struct buf changed;     /* ids, of mailboxes in which others were found to have written */
 };
@@ -88,9 +86,6 @@ int file_write_at(int fd, struct str bytes, uint64_t offset);
 /* The open file and the place in it for an operation on a file of a mailbox. -1: errno says why not; PLACE_DONE: there is
  * nothing to do. */
 int mailbox_place(struct files *f, const struct operation *op, uint64_t *at);
-
-/* apply_find.c: 1: the message that head is the beginning of is in the mbox; 0: it is not; -1: it cannot be read */
-int find_bare(struct files *f, const struct operation *op, int fd, struct str head);
 
 /* apply_rescue.c */
 int rescue_begin(
