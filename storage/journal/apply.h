@@ -36,7 +36,6 @@ bool files_rescue(struct files *f);
 void files_take_changed(struct files *f, struct buf *out);
 /* Whether the file is as we left it; also if that is not known any more. */
 bool files_same(struct files *f, struct str path);
-bool files_known(struct files *f, struct str path, struct stamp *stamp);      /* as we left it; false: nobody knows */
 void files_know(struct files *f, struct str path, const struct stamp *stamp); /* as we leave it; NULL: nobody knows */
 enum err stamp_read(int directory, struct str path, struct stamp *stamp);     /* of a file; zeros: there is none */
 struct stamp stamp_of(const struct stat *st);

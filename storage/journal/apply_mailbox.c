@@ -67,15 +67,6 @@ static const struct stamp *known_stamp(struct files *f, struct str path)
 	return k->hash == hash ? &k->stamp : NULL;
 }
 
-bool files_known(struct files *f, struct str path, struct stamp *stamp)
-{
-	const struct stamp *known = known_stamp(f, path);
-
-	if (known)
-		*stamp = *known;
-	return known != NULL;
-}
-
 void files_know(struct files *f, struct str path, const struct stamp *stamp)
 {
 	uint64_t hash = str_hash(path);

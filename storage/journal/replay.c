@@ -379,7 +379,7 @@ static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 	r->files = files_new(r->store);
 	r->fits = fits_new(r->store, r->copy);
 	r->checkpoint = s->checkpoint;
-	files_lock_mailboxes(r->files, true, true);
+	files_lock_mailboxes(r->files, true, false); /* a power cut would leave ours behind */
 	e = passes(r, s, UINT64_MAX);
 	if (!e && !s->lost && !r->set_aside && !r->copy) { /* else a file may rightly be longer than we know */
 		marks_each(r->ends, cut_file, r);

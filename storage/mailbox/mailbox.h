@@ -241,7 +241,6 @@ struct mailbox_known {            /* what was known of a mailbox before another 
 	bool behind;    /* there may have been changes of ours since */
 	bool stateless; /* the state file is gone */
 	bool restored;  /* it is another one, too */
-	bool put_back;  /* the mbox is another file than it was */
 };
 
 struct mailbox_scan {                  /* what files say, in the slow lane; zeroed but for what is marked `in` */

@@ -519,13 +519,10 @@ static bool files_look(struct load *l)
 
 	for (size_t i = 0; i < 2; i++) {
 		struct buf path = { 0 };
-		struct stamp stamp, was;
+		struct stamp stamp;
 
 		buf_printf(&path, "%s%s", l->scan.stem, suffixes[i]);
 		same = files_same(l->files, buf_str(&path));
-		if (!i && files_known(l->files, buf_str(&path), &was) &&
-			!stamp_read(l->scan.directory, buf_str(&path), &stamp))
-			l->old.put_back = was.inode != stamp.inode;
 		l->reread |= !same && l->known;
 		if (!stamp_read(l->scan.directory, buf_str(&path), &stamp))
 			files_know(l->files, buf_str(&path), &stamp);

@@ -3,8 +3,8 @@
  *   else by its header and the length of its body; equal ones in their order
  *   else it is new, and gets a UID that was never given
  * What was known and is in no file any more is gone. An X-UID that is not known may be of a message that was expunged but
- * still stands in the mbox: then the state file says so, and it stays gone, unless somebody put a copy of the very mbox
- * in its place, to have it back; else it comes back, as a new one.
+ * still stands in the mbox: then the state file says so, and it stays gone; else it comes back, as a new
+ * one.
  *
  * Flags are as the state file has them. Those that the prefix of a message says otherwise than we wrote it there were
  * changed by the other program, and are as it says. */
@@ -237,31 +237,6 @@ static void merge(const struct mailbox_scan *s, struct message *m, const struct 
 		m->flags = (m->flags & ~changed) | (m->written & changed);
 }
 
-/* The mbox is another file, with just what was in the old one: it was put back, for the sake of what had been expunged. */
-static bool is_put_back(const struct mailbox_scan *s)
-{
-	size_t there = 0;
-
-	if (!s->known->put_back || s->known->behind || s->known->restored)
-		return false;
-	for (size_t i = 0; i < s->count; i++) {
-		const struct message *m = &s->messages[i], *old = mailbox_known_message(s->known, m->uid);
-
-		if (old ? m->offset != old->offset || m->written != old->written : !(m->flags & FLAG_EXPUNGED))
-			return false;
-		there += old != NULL;
-	}
-	return there == s->known->count && there < s->count;
-}
-
-/* What the state file says of them was said before. */
-static void bring_back(struct mailbox_scan *s)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (s->messages[i].flags & FLAG_EXPUNGED)
-			s->messages[i].flags = s->messages[i].written;
-}
-
 void mailbox_match_flags(struct mailbox_scan *s)
 {
 	struct matching g = { .s = s, .next = s->r.head.uidnext };
@@ -269,8 +244,6 @@ void mailbox_match_flags(struct mailbox_scan *s)
 	size_t gone = s->known->count;
 
 	clock++;
-	if (is_put_back(s))
-		bring_back(s);
 	for (size_t i = 0; i < s->count; i++) {
 		struct message *m = &s->messages[i];
 		const struct message *old = mailbox_known_message(s->known, m->uid);

@@ -181,18 +181,6 @@ def test_restored(server):
         shutil.copy(box.mbox + ".kept", box.mbox)
         shutil.copy(box.state + ".kept", box.state)
         box.becomes(numbers(0, 1, 2, 3))
-    with tap.test("the mbox alone put in its place, too; touched, it brings nothing back"):
-        box.store(["number 2"], r"(\Deleted)")
-        kept, owner = box.mbox + ".again", os.stat(box.mbox)
-        shutil.copy(box.mbox, kept)
-        os.chown(kept, owner.st_uid, owner.st_gid)
-        done(box.imap.expunge())
-        del box.seen["number 2"]
-        box.becomes(numbers(0, 1, 3))
-        os.utime(box.mbox)
-        box.becomes(numbers(0, 1, 3))
-        os.replace(kept, box.mbox)
-        box.becomes(numbers(0, 1, 2, 3))
     with tap.test("truncated to nothing, it is empty; mail goes on"):
         os.truncate(box.mbox, 0)
         box.becomes({})
