@@ -4,8 +4,8 @@
  * as any program that delivers mail would, and the mailbox's owner is told that it has to be read again.
  *
  * An entry that may have been applied before (in replay; after a failure half way through) is looked for first: at its
- * place, then by the X-UID and the clock of its first message in all of the file, for it may
- * have found another place then, and another program may have rewritten it since. What begins with a NUL is what a power cut left of nobody's. */
+ * place, then by the X-UID and the clock of its first message in all of the file, for it may have found another place
+ * then, and another program may have rewritten it since. What begins with a NUL is what a power cut left of nobody's. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/journal/apply_parts.h"
