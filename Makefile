@@ -53,7 +53,7 @@ OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c,$(SOURCES)))
 UNITS   := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard t/unit/*.c)))
 FUZZERS := $(patsubst %.c,build/fuzz/%,$(sort $(wildcard t/fuzz/*.c)))
 # Those that cross threads and processes run under ThreadSanitizer too.
-THREADED := $(patsubst t/unit/%.c,build/tsan/t/unit/%,$(wildcard $(patsubst %,t/unit/%.c,ring call lane journal journal_relaxed)))
+THREADED := $(patsubst t/unit/%.c,build/tsan/t/unit/%,$(wildcard $(patsubst %,t/unit/%.c,ring call call_crowd lane journal journal_relaxed)))
 # Simple tests run before hard ones, so the first failure is the cause.
 SCRIPTS := $(shell find t -mindepth 2 \( -name '*.t' -o -name '*.py' \) ! -path 't/lib/*' | sort) $(wildcard t/*.py)
 HARD    := t/sending/% t/clients/% t/corpus.py t/crash/%
@@ -67,7 +67,7 @@ run: deps-run  ## build, make a demo store in build/demo and serve it on loopbac
 
 # Each of its two runs brings something of its own: the plain one ThreadSanitizer, the one with ASAN=1 a little fuzzing.
 check: deps-check  ## build and run every test that is quick
-	@$(MAKE) $(PARALLEL) all units disk
+	@$(MAKE) $(PARALLEL) all units disk $(BUILD)/bench/accounts_fill
 	@$(MAKE) $(PARALLEL) $(if $(ASAN),ASAN= FUZZ=1 fuzzers,TSAN=1 CC=clang threaded)
 	BUILD=$(BUILD) prove -j2 -e t/run $(UNITS) $(if $(ASAN),$(FUZZERS),$(THREADED)) $(TESTS)
 
@@ -77,10 +77,10 @@ unit: units  ## build and run the unit tests alone
 crash: deps-check  ## N times (1,000) kill the server under load, and cut its power; look for all that was acknowledged
 	@$(MAKE) $(PARALLEL) all disk
 	BUILD=$(BUILD) SEED=$(or $(SEED),random) KILLS=$(or $(N),1000) \
-		TEST_LIMIT=0 prove -v -e t/run $(wildcard t/crash/*.py) | t/crash/table
+		TEST_LIMIT=0 prove -v -j$(JOBS) -e t/run $(wildcard t/crash/*.py) | t/crash/table
 
 bench: deps-run  ## run a benchmark: B=name, PEER=another server to compare with
-	@$(MAKE) $(PARALLEL) all $(BUILD)/bench/load $(BUILD)/bench/sink $(BUILD)/bench/queue_fill
+	@$(MAKE) $(PARALLEL) all $(BUILD)/bench/load $(BUILD)/bench/sink $(BUILD)/bench/offer $(BUILD)/bench/queue_fill $(BUILD)/bench/accounts_fill
 	BUILD=$(BUILD) bench/run $(B) $(PEER)
 
 fuzz: deps-check  ## run each fuzz target for T seconds (20) from its corpus
@@ -171,7 +171,7 @@ deps: deps-check
 deps-run deps-check deps-lint:
 	@t/deps $(PACKAGES)
 
--include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(BUILD)/bench/load.d $(BUILD)/bench/sink.d $(BUILD)/bench/queue_fill.d $(UNITS:=.d) $(FUZZERS:=.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/core/main.d $(BUILD)/bench/load.d $(BUILD)/bench/sink.d $(BUILD)/bench/offer.d $(BUILD)/bench/queue_fill.d $(BUILD)/bench/accounts_fill.d $(UNITS:=.d) $(FUZZERS:=.d)
 .PHONY: all run check unit crash bench fuzz install pages format lint clean help
 .PHONY: units disk threaded fuzzers deps deps-run deps-check deps-lint FORCE
 .SECONDARY:

@@ -10,17 +10,21 @@
 #include "core/worker.h"
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#define BATCH        4     /* accepted per wake-up of a listener */
+#define BATCH        4     /* accepted per wake-up of a listener, at most */
 #define BATCH_RESTED 16    /* and after a rest, when the others may be worse off than we */
 #define REST_MS      20    /* left to the others */
 #define NO_ROOM_MS   100   /* out of descriptors: until it is tried again */
 #define LOG_MS       10000 /* and until it is logged again */
-#define SHARE_MORE   16    /* connections above an eighth more than the average that are still a fair share */
+#define KEPT_SHARE   4     /* of the descriptors one in so many is for files and connections of our own */
+#define SHARE_MORE   2     /* connections above an eighth more than the average that are still a fair share */
 #define LAG_US       20000 /* a loop that lags so much, and twice as much as the best, rests */
 
 COUNTER(connections_accepted, "connections.accepted", "connections taken in");
@@ -43,6 +47,8 @@ struct accepts {
 	struct timer rest;
 	bool rested; /* the next wake-up takes what there is */
 	int64_t logged_ms;
+	int most;  /* descriptors for what comes are below this */
+	bool near; /* one came close to it: it is looked before others are taken */
 };
 
 static void rest_over(void *user)
@@ -64,9 +70,8 @@ static void rest(struct accepts *a, int64_t ms)
 /* Whether another worker would serve a new connection better. */
 static bool others_first(const struct worker *w)
 {
-	const struct slot *mine = shm_slot(w->shm, w->slot);
-	uint32_t lag = mine->lag_us, least = UINT32_MAX;
-	uint64_t sum = 0, serving = 0;
+	uint32_t lag = shm_slot(w->shm, w->slot)->lag_us, least = UINT32_MAX;
+	uint64_t mine = conns_count(w->conns), sum = 0, serving = 0;
 
 	for (unsigned i = 0; i < w->workers; i++) {
 		const struct slot *slot = shm_slot(w->shm, i);
@@ -74,13 +79,29 @@ static bool others_first(const struct worker *w)
 		if (slot->state != SLOT_SERVING)
 			continue;
 		serving++;
-		sum += slot->connections;
+		sum += i == w->slot ? mine : slot->connections; /* its slot tells ours when the turn is over */
 		if (i != w->slot && slot->lag_us < least)
 			least = slot->lag_us;
 	}
 	if (serving < 2)
 		return false;
-	return mine->connections > sum / serving + sum / serving / 8 + SHARE_MORE || (lag > LAG_US && least < lag / 2);
+	return mine > sum / serving + sum / serving / 8 + SHARE_MORE || (lag > LAG_US && least < lag / 2);
+}
+
+/* Descriptors are given from below: the next one tells how many there are. A client that waits to be taken in is better
+ * off than one whose mailbox cannot be opened. */
+static bool has_room(struct accepts *a, int door)
+{
+	int next;
+
+	if (!a->near)
+		return true;
+	next = fcntl(door, F_DUPFD_CLOEXEC, 0);
+	if (next >= 0)
+		close(next);
+	errno = EMFILE;
+	a->near = next < 0 || next >= a->most / 2;
+	return next >= 0 && next < a->most;
 }
 
 static void no_room(struct accepts *a, const struct door *d)
@@ -115,6 +136,8 @@ static void welcome(struct worker *w, const struct service *service, int fd, con
 {
 	const char *why = limit_connect(w, service, peer);
 
+	if (!why && service->put_off)
+		why = service->put_off(w, peer);
 	if (why)
 		refuse(w, service, fd, why);
 	else
@@ -177,20 +200,26 @@ static void on_ready(struct ev_loop *loop, struct ev_io *io, int events)
 	struct accepts *a = d->accepts;
 	struct worker *w = a->w;
 	int batch = a->rested ? BATCH_RESTED : BATCH;
+	bool rested = a->rested;
 
 	(void)loop, (void)events;
-	if (!a->rested && others_first(w)) {
-		counter_add(&connections_rests, 1);
-		rest(a, REST_MS);
-		return;
-	}
 	a->rested = false;
 	follow_conf(a);
 	while (batch-- > 0) {
 		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
 		socklen_t len = sizeof(from);
-		int fd = accept4(io->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
 
+		if (!has_room(a, io->fd)) {
+			no_room(a, d);
+			break;
+		}
+		if (!rested && others_first(w)) {
+			counter_add(&connections_rests, 1);
+			rest(a, REST_MS);
+			break;
+		}
+		fd = accept4(io->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 				no_room(a, d);
@@ -198,8 +227,18 @@ static void on_ready(struct ev_loop *loop, struct ev_io *io, int events)
 				break;
 			continue;
 		}
+		a->near = a->near || fd >= a->most / 2;
 		came(d, fd, &from);
 	}
+}
+
+static int descriptors_most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (int)(limit.rlim_cur - limit.rlim_cur / KEPT_SHARE);
 }
 
 struct accepts *accepts_new(struct worker *w)
@@ -207,6 +246,7 @@ struct accepts *accepts_new(struct worker *w)
 	struct accepts *a = mem_new(struct accepts);
 
 	a->w = w;
+	a->most = descriptors_most();
 	a->conf = w->conf ? conf_ref(w->conf) : NULL;
 	a->proxied = proxied_new(w, on_proxied);
 	return a;

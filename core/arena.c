@@ -1,6 +1,7 @@
 /* arena.c - see arena.h. */
 #include "core/arena.h"
 #include "core/mem.h"
+#include <assert.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,9 +15,8 @@ struct arena_chunk {
 	alignas(max_align_t) char bytes[];
 };
 
-static struct arena_chunk *chunk_new(struct arena *a, size_t size)
+static struct arena_chunk *chunk_new(struct arena *a, size_t cap)
 {
-	size_t cap = size > CHUNK_BYTES ? size : CHUNK_BYTES;
 	struct arena_chunk *c = mem_resize(NULL, sizeof(*c) + cap);
 
 	c->cap = cap;
@@ -26,6 +26,12 @@ static struct arena_chunk *chunk_new(struct arena *a, size_t size)
 	return c;
 }
 
+void arena_room(struct arena *a, size_t size)
+{
+	assert(!a->chunks);
+	chunk_new(a, size);
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
 	size_t rounded = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
@@ -33,7 +39,7 @@ void *arena_alloc(struct arena *a, size_t size)
 	void *piece;
 
 	if (!c || c->cap - c->used < rounded)
-		c = chunk_new(a, rounded);
+		c = chunk_new(a, rounded > CHUNK_BYTES ? rounded : CHUNK_BYTES);
 	piece = c->bytes + c->used;
 	c->used += rounded;
 	a->used += rounded;

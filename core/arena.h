@@ -11,6 +11,7 @@ struct arena {
 };
 
 void *arena_alloc(struct arena *a, size_t size);
+void arena_room(struct arena *a, size_t size);  /* it is empty, and what it is for takes so many bytes */
 char *arena_dup(struct arena *a, struct str s); /* a copy with a NUL behind it */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -6,8 +6,8 @@
  * whatever a call changes must bear a name, name_next, by which the owner knows a second try). A call that is
  * cancelled still runs at its owner; only the answer is dropped.
  *
- * At most 256 calls to a peer are under way; more wait here in their order. Bytes up to 64 KiB travel in the ring,
- * longer ones (to CALL_BYTES_MAX) as a file under the run directory, unlinked by the reader. */
+ * At most 256 calls to a peer are under way; more wait here in their order. Bytes up to 64 KiB, with two workers 256,
+ * travel in the ring, longer ones (to CALL_BYTES_MAX) as a file under the run directory, unlinked by the reader. */
 #ifndef CORE_CALL_H
 #define CORE_CALL_H
 

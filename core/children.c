@@ -97,6 +97,8 @@ static void child_start(struct master *m, unsigned slot)
 	s->started_ms = (int64_t)time(NULL) * 1000 + m->clock_ms;
 	s->turned_ms = 0;
 	s->lag_max_us = 0;
+	for (unsigned i = 0; i < LAGS; i++)
+		s->lags_us[i] = 0;
 	if (child_fork(m, &c->pid)) {
 		struct birth birth = { .shm = m->shm,
 			.slot = slot,
@@ -162,6 +164,7 @@ static void slot_clear(struct slot *s)
 	s->running = 0;
 	s->connections = 0;
 	s->lag_us = 0;
+	s->overload = 0;
 	for (unsigned i = 0; i < 4; i++)
 		s->lane_depth[i] = 0;
 }

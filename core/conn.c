@@ -47,6 +47,7 @@ void conn_make_due(struct conn *c)
 void conn_halt(struct conn *c)
 {
 	ev_io_stop(c->conns->worker->loop, &c->io);
+	conn_not_later(c);
 	timer_stop(conn_timers(c), &c->timer);
 	if (c->dirty.le_prev)
 		LIST_REMOVE(c, dirty);
@@ -77,6 +78,9 @@ int64_t conn_due_ms(const struct conn *c)
 void conn_arm(struct conn *c)
 {
 	int64_t due = conn_due_ms(c);
+
+	if (c->quiet_at_ms && (due < 0 || c->quiet_at_ms < due))
+		due = c->quiet_at_ms;
 
 	if (!c->ended && due >= 0 && (!timer_runs(&c->timer) || c->timer.at_ms > due))
 		timer_start(conn_timers(c), &c->timer, due - conn_now_ms(c), conn_on_timer, c);
@@ -117,6 +121,7 @@ void conn_note_addresses(struct conn *c)
 {
 	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC }, here = { .ss_family = AF_UNSPEC };
 	socklen_t peer_len = sizeof(peer), here_len = sizeof(here);
+	char peer_text[INET6_ADDRSTRLEN], here_text[INET6_ADDRSTRLEN];
 	int on = 1;
 
 	if (getpeername(c->io.fd, (struct sockaddr *)&peer, &peer_len) < 0)
@@ -127,16 +132,31 @@ void conn_note_addresses(struct conn *c)
 		peer = c->conns->introduced->peer;
 		here = c->conns->introduced->here;
 	}
-	c->loopback = describe(&peer, c->peer) && !c->conns->introduced; /* another machine's loopback is not ours */
-	describe(&here, c->here);
+	c->loopback = describe(&peer, peer_text) && !c->conns->introduced; /* another machine's loopback is not ours */
+	describe(&here, here_text);
+	conn_name(c, conn_id(c), peer_text, here_text);
 	if (here.ss_family != AF_UNIX) /* we flush once per turn and have nothing more to say then */
 		setsockopt(c->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+void conn_name(struct conn *c, const char *id, const char *peer, const char *here)
+{
+	struct buf names = { 0 };
+	char *old = c->names;
+
+	buf_add(&names, id, strlen(id) + 1);
+	buf_add(&names, peer, strlen(peer) + 1);
+	buf_add(&names, here, strlen(here) + 1);
+	c->names = mem_copy(buf_data(&names), buf_len(&names));
+	buf_free(&names);
+	free(old);
+}
+
 struct conn *conn_make(struct worker *w, const struct conn_events *events, void *user)
 {
+	char id[CONN_ID_BYTES];
 	struct conns *cs = w->conns;
-	struct conn *c = mem_new(struct conn);
+	struct conn *c = slab_alloc(&cs->slab);
 
 	c->conns = cs;
 	c->events = events;
@@ -144,7 +164,8 @@ struct conn *conn_make(struct worker *w, const struct conn_events *events, void 
 	c->active_ms = timers_now_ms(w->timers);
 	c->read_on = EV_READ;
 	c->write_on = EV_WRITE;
-	snprintf(c->id, sizeof(c->id), "%u-%llx", w->slot, (unsigned long long)++cs->number);
+	snprintf(id, sizeof(id), "%u-%llx", w->slot, (unsigned long long)++cs->number);
+	conn_name(c, id, "", "");
 	cs->count++;
 	counter_add(&conns_opened, 1);
 	return c;
@@ -196,7 +217,10 @@ void conn_free(struct conn *c)
 	if (c->io.fd >= 0)
 		close(c->io.fd);
 	c->conns->count--;
-	free(c);
+	if (c->leaving.le_prev && c->events->on_left)
+		c->events->on_left(c->conns->worker, str_of(conn_peer(c)));
+	free(c->names);
+	slab_free(&c->conns->slab, c);
 }
 
 void conn_close(struct conn *c)
@@ -303,6 +327,13 @@ void conn_idle(struct conn *c, int64_t idle_ms)
 	conn_arm(c);
 }
 
+void conn_quiet(struct conn *c, uint32_t quiet_ms)
+{
+	c->quiet_ms = quiet_ms;
+	c->quiet_at_ms = quiet_ms ? conn_now_ms(c) + quiet_ms : 0;
+	conn_arm(c);
+}
+
 void conn_begin_tls(struct conn *c, struct ssl_st *s)
 {
 	c->ssl = s;
@@ -351,17 +382,19 @@ const char *conn_reason(const struct conn *c)
 
 const char *conn_id(const struct conn *c)
 {
-	return c->id;
+	return c->names;
 }
 
 const char *conn_peer(const struct conn *c)
 {
-	return c->peer;
+	return c->names + strlen(c->names) + 1;
 }
 
 const char *conn_here(const struct conn *c)
 {
-	return c->here;
+	const char *peer = conn_peer(c);
+
+	return peer + strlen(peer) + 1;
 }
 
 bool conn_from_loopback(const struct conn *c)
@@ -384,7 +417,9 @@ struct conns *conns_new(struct worker *w)
 	struct conns *cs = mem_new(struct conns);
 
 	cs->worker = w;
+	cs->slab.size = sizeof(struct conn);
 	cs->number = first_number();
+	TAILQ_INIT(&cs->later);
 	LIST_INIT(&cs->dirty);
 	LIST_INIT(&cs->due);
 	LIST_INIT(&cs->leaving);
@@ -415,10 +450,12 @@ void conns_free(struct conns *cs)
 	while (!LIST_EMPTY(&cs->leaving))
 		conn_free(LIST_FIRST(&cs->leaving));
 	assert(!cs->count);
+	chore_stop(cs->worker->chores, &cs->serving);
 	ev_prepare_stop(cs->worker->loop, &cs->before_sleep);
 	ev_idle_stop(cs->worker->loop, &cs->next_turn);
 	buf_free(&cs->spare);
 	tls_client_free(cs->any);
 	tls_client_free(cs->verified);
+	slab_end(&cs->slab);
 	free(cs);
 }

@@ -34,10 +34,12 @@ struct conn_events {
 	void (*on_input)(void *user, struct buf *in); /* takes bytes by buf_take; `in` is gone after conn_free */
 	void (*on_room)(void *user);                  /* less than half of CONN_OUT_MAX waits again; may be NULL */
 	void (*on_idle)(void *user);                  /* conn_idle's time passed without input; may be NULL */
+	void (*on_quiet)(void *user);                 /* conn_quiet's time passed; may be NULL */
 	void (*on_secure)(void *user);                /* the TLS handshake is through; may be NULL */
 	void (*on_end)(
 		void *user, enum conn_end why); /* there will be no other event; conn_free is still to be called */
 	void (*on_open)(void *user);            /* what conn_connect began is through; may be NULL */
+	void (*on_left)(struct worker *w, struct str peer); /* one that was left (conn_leave) is gone; may be NULL */
 };
 
 /* fd: a connected, non-blocking socket, conn's from now on. */
@@ -49,7 +51,7 @@ struct conn *conn_connect(struct worker *w, const struct ip *to, uint16_t port, 
 void conn_free(struct conn *c);  /* at once, unsent output is lost; NULL is fine */
 void conn_close(struct conn *c); /* sends what waits (10 s at most), then on_end(CONN_CLOSED) alone */
 /* It is nobody's any more: sends what waits, as conn_close does, waits for the other side to end it, which it does after
- * SMTP's QUIT, and frees itself. No event comes. */
+ * SMTP's QUIT, and frees itself. No event comes but on_left, after which it is no connection any more. */
 void conn_leave(struct conn *c);
 
 void conn_write(struct conn *c, const void *bytes, size_t len);
@@ -75,6 +77,10 @@ void conn_careful(struct conn *c, bool careful);
  * after as long once more. While there is no room, it is room that must come in that time: a peer that takes a byte now
  * and then is as good as silent. 0: never. */
 void conn_idle(struct conn *c, int64_t idle_ms);
+
+/* on_quiet so long after the last input, from now on, once until the next input, or until this is said again: what is
+ * held for a client who speaks may be given back. It comes also while the reader rests. 0: never. */
+void conn_quiet(struct conn *c, uint32_t quiet_ms);
 
 /* Server side of TLS from the next byte on; what was written before still leaves in clear text, what is written from
  * now on waits for the handshake, which may take 60 s. What is unread in clear text is dropped with the connection by

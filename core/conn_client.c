@@ -53,10 +53,12 @@ struct conn *conn_connect(struct worker *w, const struct ip *to, uint16_t port, 
 {
 	struct conn *c = conn_make(w, events, user);
 	int fd = socket(ip_is_v4(to) ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	char peer[INET6_ADDRSTRLEN];
 	int error = begin(fd, to, port, from);
 
 	counter_add(&conns_made, 1);
-	ip_print(to, c->peer);
+	ip_print(to, peer);
+	conn_name(c, conn_id(c), peer, "");
 	c->outgoing = c->opening = c->blocked = true;
 	ev_io_init(&c->io, conn_on_io, fd, EV_WRITE);
 	c->io.data = c;

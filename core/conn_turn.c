@@ -61,11 +61,29 @@ static bool tell_input(struct conn *c)
 	return told(cs, c);
 }
 
+/* Input does not move the timer: it fires early, and is then set to what is left. False: on_quiet's user freed it. */
+static bool look_quiet(struct conn *c)
+{
+	int64_t now = conn_now_ms(c);
+
+	if (!c->quiet_at_ms || c->quiet_at_ms > now)
+		return true;
+	if (c->active_ms + c->quiet_ms > now) {
+		c->quiet_at_ms = c->active_ms + c->quiet_ms;
+		return true;
+	}
+	c->quiet_at_ms = 0;
+	return c->closing || tell(c, c->events->on_quiet);
+}
+
 void conn_on_timer(void *user)
 {
 	struct conn *c = user;
-	int64_t due = conn_due_ms(c);
+	int64_t due;
 
+	if (!look_quiet(c))
+		return;
+	due = conn_due_ms(c);
 	if (due < 0 || due > conn_now_ms(c)) {
 		conn_arm(c);
 	} else if (c->closing) {
@@ -74,7 +92,7 @@ void conn_on_timer(void *user)
 		conn_end(c, CONN_ABSENT, "no answer in time");
 	} else if (c->shaking) {
 		counter_add(&tls_failures, 1);
-		log_info("tls", c->id, "handshake took too long peer=%s", c->peer);
+		log_info("tls", conn_id(c), "handshake took too long peer=%s", conn_peer(c));
 		conn_end(c, CONN_TLS, "the handshake took too long");
 	} else {
 		c->active_ms = conn_now_ms(c);
@@ -193,7 +211,7 @@ static const char *trouble(const struct conn *c, enum tls_step step, const char 
 	if (step != TLS_FAILED)
 		return NULL;
 	reason = tls_failure(c->ssl);
-	log_info("tls", c->id, "%s peer=%s error=\"%s\"", what, c->peer, reason);
+	log_info("tls", conn_id(c), "%s peer=%s error=\"%s\"", what, conn_peer(c), reason);
 	return reason;
 }
 
@@ -220,6 +238,8 @@ static bool take_in(struct conn *c)
 	c->eof = step == TLS_CLOSED;
 	if (all) {
 		c->active_ms = conn_now_ms(c);
+		if (c->quiet_ms && !c->quiet_at_ms)
+			conn_quiet(c, c->quiet_ms);
 		c->input_due = true;
 	}
 	if (!tell_input(c))
@@ -341,8 +361,8 @@ static bool shake(struct conn *c)
 	buf_free(&text);
 	counter_add(&tls_handshakes, 1);
 	counter_add(&tls_resumptions, tls_resumed(c->ssl));
-	log_debug("tls", c->id, "handshake done cipher=\"%s\" resumed=%d client=\"%s\"", c->cipher, tls_resumed(c->ssl),
-		c->client ? c->client : "");
+	log_debug("tls", conn_id(c), "handshake done cipher=\"%s\" resumed=%d client=\"%s\"", c->cipher,
+		tls_resumed(c->ssl), c->client ? c->client : "");
 	if (buf_len(&c->out))
 		conn_make_dirty(c);
 	if (c->closing)
@@ -377,12 +397,10 @@ static bool finish_opening(struct conn *c)
 	return c->closing || tell(c, c->events->on_open);
 }
 
-void conn_on_io(struct ev_loop *loop, ev_io *io, int revents)
+static void serve(struct conn *c, int revents)
 {
-	struct conn *c = io->data;
 	int events = wanted(c);
 
-	(void)loop;
 	if (revents & ~events & EV_READ) /* a resting reader's input has come: see watch */
 		set_watched(c, events);
 	if (c->lingering) {
@@ -400,6 +418,52 @@ void conn_on_io(struct ev_loop *loop, ev_io *io, int revents)
 			return;
 	}
 	settle(c);
+}
+
+/* Those of our own making: one at a time, within the allowance of a turn. */
+
+void conn_not_later(struct conn *c)
+{
+	if (!c->is_later)
+		return;
+	c->is_later = false;
+	TAILQ_REMOVE(&c->conns->later, c, later);
+}
+
+static void serve_later(void *user)
+{
+	struct conns *cs = user;
+	struct conn *c = TAILQ_FIRST(&cs->later);
+	int events;
+
+	if (!c)
+		return;
+	conn_not_later(c);
+	if (!TAILQ_EMPTY(&cs->later))
+		chore_start(cs->worker->chores, &cs->serving, serve_later, cs);
+	events = c->later_events;
+	c->later_events = 0;
+	if (c->io.events & (EV_READ | EV_WRITE))
+		ev_io_start(cs->worker->loop, &c->io); /* in the same turn this is no system call */
+	serve(c, events);
+}
+
+void conn_on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct conn *c = io->data;
+	struct conns *cs = c->conns;
+
+	if (!c->outgoing) {
+		serve(c, revents);
+		return;
+	}
+	ev_io_stop(loop, io);
+	c->later_events |= (uint8_t)revents;
+	if (c->is_later)
+		return;
+	c->is_later = true;
+	TAILQ_INSERT_TAIL(&cs->later, c, later);
+	chore_start(cs->worker->chores, &cs->serving, serve_later, cs);
 }
 
 void conn_before_sleep(struct ev_loop *loop, ev_prepare *prepare, int revents)

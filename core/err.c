@@ -18,6 +18,7 @@ const char *err_text(enum err e)
 		[ERR_DENIED] = "not permitted",
 		[ERR_TOO_BIG] = "over a limit",
 		[ERR_FULL] = "over quota",
+		[ERR_IN_USE] = "locked by another program",
 	};
 
 	return (unsigned)e < ERR_KINDS ? texts[e] : "unknown";

@@ -15,6 +15,7 @@ enum err {
 	ERR_DENIED,  /* not allowed to this asker; also a wrong password */
 	ERR_TOO_BIG, /* over a limit of the configuration */
 	ERR_FULL,    /* an account's quota is used up. SMTP 552, IMAP NO [OVERQUOTA] */
+	ERR_IN_USE,  /* another program has the mailbox locked. IMAP NO [INUSE] */
 	ERR_KINDS
 };
 

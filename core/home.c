@@ -1,5 +1,6 @@
 /* home.c - see home.h. */
 #include "core/home.h"
+#include "core/listing.h"
 #include "core/record.h"
 #include <dirent.h>
 #include <errno.h>
@@ -167,15 +168,14 @@ int home_lock(int directory, const struct owner *o, pid_t *holder, struct buf *w
 
 static void empty_room(int directory, const char *room)
 {
-	int fd = openat(directory, room, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = listing_open(directory, room, O_NOFOLLOW);
 	struct dirent *d;
 
 	if (!dir)
 		return;
 	while ((d = readdir(dir)))
 		if (d->d_name[0] != '.')
-			unlinkat(fd, d->d_name, 0);
+			unlinkat(dirfd(dir), d->d_name, 0);
 	closedir(dir);
 }
 

@@ -1,7 +1,9 @@
 /* lane.c - see lane.h.
  *   lane_add -> waiting -> the thread works -> finished -> lane_collect
  * Both queues are guarded by the mutex; the depth belongs to the loop's thread alone. The thread writes the eventfd
- * when `finished` ceases to be empty: a loop that reads the eventfd first and then collects misses nothing. */
+ * when `finished` ceases to be empty: a loop that reads the eventfd first and then collects misses nothing.
+ * With a bell the thread sets `rung` and then reads `sleeping`, the loop sets `sleeping` and then reads `rung`, all of it
+ * sequentially consistent: at least one of the two sees the other. */
 #include "core/lane.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -13,6 +15,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct queue {
@@ -26,7 +29,14 @@ struct lane {
 	struct queue waiting, finished;
 	bool ending;
 	int wake_fd;
-	size_t depth; /* the loop's */
+	struct bell *bell;        /* NULL: every wake is written */
+	_Atomic uint64_t taken;   /* jobs, by the thread */
+	_Atomic int64_t since_us; /* it is at the last one, by the monotonic clock; 0: it is at none */
+	size_t depth;             /* the loop's, as are those below */
+	uint64_t added;
+	bool unwoken, quiet;      /* jobs that came to an empty queue wait for lane_wake, or lane_wake_all */
+	uint64_t mark;            /* the wait of this job, counted from 1, is looked at ... */
+	int64_t mark_us, wait_us; /* ... since then; and the one before it waited so long */
 };
 
 static void queue_clear(struct queue *q)
@@ -63,6 +73,43 @@ static void wake(int fd)
 		}
 }
 
+static int64_t monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void ring(struct lane *l)
+{
+	if (l->bell) {
+		atomic_store(&l->bell->rung, true);
+		if (!atomic_load(&l->bell->sleeping) || !atomic_exchange(&l->bell->sleeping, false))
+			return;
+	}
+	wake(l->wake_fd);
+}
+
+bool bell_sleep(struct bell *b)
+{
+	atomic_store(&b->sleeping, true);
+	if (!atomic_load(&b->rung))
+		return true;
+	bell_wake(b);
+	return false;
+}
+
+void bell_wake(struct bell *b)
+{
+	atomic_store_explicit(&b->sleeping, false, memory_order_relaxed);
+}
+
+bool bell_heard(struct bell *b)
+{
+	return atomic_load(&b->rung) && atomic_exchange(&b->rung, false);
+}
+
 static void *lane_thread(void *user)
 {
 	struct lane *l = user;
@@ -77,15 +124,18 @@ static void *lane_thread(void *user)
 		if (!l->waiting.first)
 			break;
 		job = queue_take(&l->waiting);
+		l->taken++;
 		pthread_mutex_unlock(&l->mutex);
+		l->since_us = monotonic_us();
 		job->work(job);
+		l->since_us = 0;
 		pthread_mutex_lock(&l->mutex);
 		first = !l->finished.first;
 		queue_add(&l->finished, job);
 		if (first) {
 			pthread_cond_signal(&l->work_done);
 			pthread_mutex_unlock(&l->mutex);
-			wake(l->wake_fd);
+			ring(l);
 			pthread_mutex_lock(&l->mutex);
 		}
 	}
@@ -105,7 +155,8 @@ struct lane *lane_new(const char *name, int wake_fd)
 	queue_clear(&l->waiting);
 	queue_clear(&l->finished);
 	l->wake_fd = wake_fd;
-	sigfillset(&all); /* the thread is born with every signal blocked: they are the loop's */
+	sigfillset(&all);        /* the thread is born with every signal blocked: they are the loop's; */
+	sigdelset(&all, SIGBUS); /* but for what it does itself: bus.h */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	failed = pthread_create(&l->thread, NULL, lane_thread, l);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -117,18 +168,54 @@ struct lane *lane_new(const char *name, int wake_fd)
 	return l;
 }
 
-void lane_add(struct lane *l, struct job *job)
+void lane_bell(struct lane *l, struct bell *b)
+{
+	assert(!l->added);
+	l->bell = b;
+}
+
+void lane_wake(struct lane *l)
+{
+	if (!l->unwoken)
+		return;
+	l->unwoken = l->quiet = false;
+	pthread_cond_signal(&l->work_came); /* it need not wait for the mutex, too */
+}
+
+void lane_wake_all(struct lane *l)
+{
+	l->unwoken |= l->quiet;
+	lane_wake(l);
+}
+
+/* True: the thread waits for no other. */
+static bool put(struct lane *l, struct job *job)
 {
 	bool first;
 
 	assert(job->work && job->done);
 	l->depth++;
+	l->added++;
 	pthread_mutex_lock(&l->mutex);
 	first = !l->waiting.first; /* the thread waits for no other */
 	queue_add(&l->waiting, job);
 	pthread_mutex_unlock(&l->mutex);
-	if (first)
-		pthread_cond_signal(&l->work_came); /* it need not wait for the mutex, too */
+	return first;
+}
+
+void lane_add(struct lane *l, struct job *job)
+{
+	l->unwoken |= put(l, job) || l->quiet;
+	if (!l->bell)
+		lane_wake(l);
+}
+
+void lane_add_quiet(struct lane *l, struct job *job)
+{
+	if (!l->bell)
+		lane_add(l, job);
+	else
+		l->quiet |= put(l, job);
 }
 
 size_t lane_collect(struct lane *l)
@@ -156,9 +243,35 @@ size_t lane_depth(const struct lane *l)
 	return l->depth;
 }
 
+/* One job at a time is watched: the last that was there when the one before had its turn. */
+int64_t lane_wait_us(struct lane *l, int64_t now_us)
+{
+	int64_t waits_us = now_us - l->mark_us;
+
+	if (l->taken < l->mark)
+		return waits_us > l->wait_us ? waits_us : l->wait_us;
+	l->wait_us = l->mark ? waits_us : 0;
+	l->mark = l->taken < l->added && !l->quiet ? l->added : 0;
+	l->mark_us = now_us;
+	return l->wait_us;
+}
+
+int64_t lane_stuck_us(const struct lane *l)
+{
+	int64_t since_us = l->since_us;
+
+	return since_us ? monotonic_us() - since_us : 0;
+}
+
+void lane_goes_on(struct lane *l)
+{
+	l->since_us = monotonic_us();
+}
+
 void lane_drain(struct lane *l)
 {
 	while (l->depth) {
+		lane_wake_all(l);
 		pthread_mutex_lock(&l->mutex);
 		while (!l->finished.first)
 			pthread_cond_wait(&l->work_done, &l->mutex);

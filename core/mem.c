@@ -1,6 +1,7 @@
 /* mem.c - see mem.h. */
 #include "core/mem.h"
 #include "core/log.h"
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,4 +31,16 @@ void *mem_copy(const void *bytes, size_t len)
 	if (len)
 		memcpy(p, bytes, len);
 	return p;
+}
+
+void mem_trim(void)
+{
+	malloc_trim(0);
+}
+
+void mem_keep(void)
+{
+	mallopt(M_TRIM_THRESHOLD, MEM_KEPT_MAX);
+	mallopt(M_MMAP_THRESHOLD, MEM_KEPT_MAX);
+	mallopt(M_TOP_PAD, MEM_KEPT_MAX / 4);
 }

@@ -12,6 +12,8 @@
 
 #define TURN_RECORDS    128         /* taken in from one peer in a turn of the loop, so that others have theirs */
 #define RING_RECORDS    (1u << 20)  /* more than any ring holds */
+#define IN_RING_BYTES   (64u << 10) /* of a record; more if that is */
+#define RING_SHARE      16          /* this part of the longest that can fit: 256 KiB with two workers */
 #define EVENT_BYTES_MAX (64u << 20) /* of events that wait for room at one peer; more are lost */
 #define ROOM_MS         2           /* a full ring is tried again after so long */
 #define LOST_MS         600000      /* a credit nobody waits for is free again after so long without an answer */
@@ -67,12 +69,22 @@ static bool put(struct peer *p, struct calls *cs, struct record *r)
 	return true;
 }
 
-/* Bytes too long for a ring become a file, and r speaks of it; note is the caller's. */
-static enum err file_bytes(struct calls *cs, struct record *r, struct buf *note)
+/* How many bytes of a record go through the ring: with few workers, whose rings are large, most messages. */
+static size_t ring_bytes_max(const struct ring *r)
+{
+	size_t most = ring_record_max(r) - RECORD_HEAD_BYTES, share = most / RING_SHARE;
+
+	if (share > IN_RING_BYTES)
+		return share;
+	return most < IN_RING_BYTES ? most : IN_RING_BYTES;
+}
+
+/* Bytes too long for the ring become a file, and r speaks of it; note is the caller's. */
+static enum err file_bytes(struct peer *p, struct calls *cs, struct record *r, struct buf *note)
 {
 	enum err e = OK;
 
-	if (r->bytes.len <= RECORD_BYTES_MAX)
+	if (r->bytes.len <= ring_bytes_max(p->out))
 		return OK;
 	if (!buf_len(note)) {
 		counter_add(&calls_filed, 1);
@@ -121,7 +133,7 @@ enum err peer_post(struct peer *p, struct calls *cs, struct record *r)
 
 	if (r->kind == RECORD_EVENT && p->event_bytes > EVENT_BYTES_MAX)
 		counter_add(&events_lost, 1);
-	else if (!(e = file_bytes(cs, r, &note)) && (p->parcels || !put(p, cs, r)))
+	else if (!(e = file_bytes(p, cs, r, &note)) && (p->parcels || !put(p, cs, r)))
 		parcel_add(p, cs, r);
 	buf_free(&note);
 	return e;
@@ -135,7 +147,7 @@ bool peer_send(struct peer *p, struct calls *cs, struct call *c)
 	if (!p->frees || p->parcels)
 		return false;
 	r.bytes = (struct str){ c->bytes, c->len };
-	if (file_bytes(cs, &r, &c->note)) {
+	if (file_bytes(p, cs, &r, &c->note)) {
 		call_answer(c, ERR_AGAIN, STR_NONE);
 		return true;
 	}

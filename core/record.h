@@ -1,5 +1,5 @@
 /* record.h - a call, an answer or an event on its way through a ring: a head, then its bytes.
- * Bytes over RECORD_BYTES_MAX stay out of the ring: they are a file under the run directory, named after the sender's
+ * Bytes that would take much of the ring stay out of it: they are a file under the run directory, named after the sender's
  * slot, life and count, so that a record can lead nowhere else; its reader unlinks it. */
 #ifndef CORE_RECORD_H
 #define CORE_RECORD_H
@@ -8,8 +8,7 @@
 #include "core/pack.h"
 
 #define RECORD_HEAD_BYTES 24
-#define RECORD_BYTES_MAX  (64u << 10) /* of the bytes of one record in the ring */
-#define RECORD_DIRECTORY  "run/tmp"   /* of the files, below the store's directory */
+#define RECORD_DIRECTORY  "run/tmp" /* of the files, below the store's directory */
 
 enum record_kind { RECORD_CALL = 1, RECORD_ANSWER, RECORD_EVENT };
 

@@ -9,6 +9,7 @@
 #include "core/timers.h"
 
 struct conn;
+struct ip;
 struct session;
 struct tally;
 struct worker;
@@ -24,6 +25,9 @@ struct service {
 	void (*open)(struct worker *w, const struct service *service, int fd);
 	/* Writes what a client is told instead that is not let in. NULL: nothing; also where TLS comes first. */
 	void (*refuse)(struct worker *w, const char *why, struct buf *out);
+	/* Whether who comes from there is to come again later, since the worker is overloaded: why, for refuse; NULL: no.
+	 * NULL: nobody is. */
+	const char *(*put_off)(struct worker *w, const struct ip *peer);
 };
 
 struct session_limit { /* what limit.c counts the session in; all 0: nowhere */

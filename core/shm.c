@@ -88,6 +88,19 @@ unsigned shm_workers(const struct shm *shm)
 	return shm->workers;
 }
 
+uint64_t slot_lag_us(const struct slot *s, double part)
+{
+	uint64_t all = 0, below = 0;
+	unsigned i;
+
+	for (i = 0; i < LAGS; i++)
+		all += s->lags_us[i];
+	for (i = 0; i < LAGS - 1; i++)
+		if ((double)(below += s->lags_us[i]) >= (double)all * part)
+			break;
+	return i < LAGS - 1 && lag_upto_us(i) < s->lag_max_us ? lag_upto_us(i) : s->lag_max_us;
+}
+
 struct slot *shm_slot(struct shm *shm, unsigned worker)
 {
 	assert(worker < shm->workers);

@@ -4,6 +4,7 @@
  * Stop, in two steps, for a worker without sessions of its own may still be asked by another's: ORDER_STOP, farewell,
  * all sessions gone, told to the master; when every worker said so, ORDER_END: the store settles, and exit. */
 #include "core/worker.h"
+#include "core/bus.h"
 #include "core/conn.h"
 #include "core/core_settings.h"
 #include "core/counter.h"
@@ -62,6 +63,35 @@ static void lag_add(struct body *b, int64_t lag_us, int64_t lasted_us)
 	b->lag_us += ((double)lag_us - b->lag_us) * share;
 }
 
+/* The same with the lanes that clients wait for, for what decides what yields. */
+static void strain_take(struct body *b, int64_t lag_us, int64_t lasted_us, int64_t now_us)
+{
+	int64_t files_us = lane_wait_us(b->w.files, now_us), index_us = lane_wait_us(b->w.index, now_us);
+
+	if (lag_us < files_us)
+		lag_us = files_us;
+	if (lag_us < index_us)
+		lag_us = index_us;
+	strain_add(&b->strain, lag_us, lasted_us);
+	strain_look(&b->strain, &b->w, now_us);
+}
+
+static void lag_count_sleep(struct slot *slot, int64_t slept_us)
+{
+	slot->lags_us[0] += (uint64_t)slept_us;
+}
+
+static void lag_count(struct slot *slot, int64_t turn_us)
+{
+	unsigned place = 1;
+
+	while ((uint64_t)turn_us > lag_upto_us(place))
+		place++;
+	slot->lags_us[place] += (uint64_t)turn_us;
+	if (turn_us > slot->lag_max_us)
+		slot->lag_max_us = (uint32_t)turn_us;
+}
+
 /* What the turn took of the processor, whoever else wants it: lag tells of those, too. It cannot be more than it lasted,
  * whatever the clock of a virtual machine says whose processor was taken away meanwhile. */
 static void cost_look(struct body *b, int64_t lasted_us)
@@ -85,6 +115,7 @@ static void on_before(struct ev_loop *loop, struct ev_prepare *p, int events)
 	int64_t next_ms = timers_next_ms(b->w.timers), turn_us;
 
 	(void)events;
+	lag_count_sleep(slot, b->woke_us - b->slept_us);
 	b->slept_us = monotonic_us();
 	turn_us = b->slept_us - b->woke_us;
 	lag_add(b, turn_us, turn_us);
@@ -92,8 +123,8 @@ static void on_before(struct ev_loop *loop, struct ev_prepare *p, int events)
 	slot->turned_ms = b->slept_us / 1000;
 	slot->connections = (uint32_t)conns_count(b->w.conns);
 	slot->lag_us = (uint32_t)b->lag_us;
-	if (turn_us > slot->lag_max_us)
-		slot->lag_max_us = (uint32_t)turn_us;
+	lag_count(slot, turn_us);
+	strain_take(b, turn_us, turn_us, b->slept_us);
 	ev_timer_stop(loop, &b->next);
 	if (next_ms < 0)
 		return;
@@ -109,8 +140,10 @@ static void on_after(struct ev_loop *loop, struct ev_check *c, int events)
 	(void)loop, (void)events;
 	b->woke_us = monotonic_us();
 	lag_add(b, 0, b->woke_us - b->slept_us);
+	strain_take(b, 0, b->woke_us - b->slept_us, b->woke_us);
 	timers_turn(b->w.timers);
 	calls_wake(b->w.calls);
+	bell_wake(&b->bell);
 }
 
 static void on_next(struct ev_loop *loop, struct ev_timer *t, int events)
@@ -134,15 +167,26 @@ static void on_wake(struct ev_loop *loop, struct ev_io *io, int events)
 
 static void on_lanes(struct ev_loop *loop, struct ev_io *io, int events)
 {
-	struct worker *w = io->data;
-
 	(void)loop, (void)events;
-	read_wakes(io->fd);
+	read_wakes(io->fd); /* they are collected when the next turn begins */
+}
+
+static void lanes_collect(struct worker *w)
+{
 	lane_collect(w->journal);
 	lane_collect(w->files);
 	lane_collect(w->index);
 	lane_collect(w->slow);
 	lane_collect(w->sync);
+}
+
+static void lanes_wake(struct worker *w)
+{
+	lane_wake(w->journal);
+	lane_wake(w->files);
+	lane_wake(w->index);
+	lane_wake(w->slow);
+	lane_wake(w->sync);
 }
 
 static void on_second(void *user)
@@ -162,16 +206,21 @@ static void turn(struct body *b)
 	struct worker *w = &b->w;
 	bool busy;
 
+	if (bell_heard(&b->bell))
+		lanes_collect(w);
 	timers_turn(w->timers);
 	timers_run(w->timers);
 	calls_turn(w->calls);
+	lanes_wake(w); /* somebody waits for these, and nobody for chores */
 	chores_run(w->chores, b->woke_us);
 	if (b->stop_number && !w->sessions) {
 		log_info("core", NULL, "no session is left slot=%u", w->slot);
 		worker_tell(b, &ORDER(ORDER_DONE, .number = b->stop_number));
 		b->stop_number = 0;
 	}
-	busy = b->ended || chores_wait(w->chores) || timers_next_ms(w->timers) == 0 || !calls_sleep(w->calls);
+	lanes_wake(w);
+	busy = b->ended || chores_wait(w->chores) || timers_next_ms(w->timers) == 0 || !bell_sleep(&b->bell) ||
+	       !calls_sleep(w->calls);
 	ev_run(w->loop, busy ? EVRUN_NOWAIT : EVRUN_ONCE);
 }
 
@@ -250,7 +299,6 @@ static void watch(struct body *b)
 	ev_io_init(&b->wake, on_wake, shm_wake_fd(w->shm, w->slot), EV_READ);
 	ev_io_start(w->loop, &b->wake);
 	ev_io_init(&b->lanes, on_lanes, b->lanes_fd, EV_READ);
-	b->lanes.data = w;
 	ev_io_start(w->loop, &b->lanes);
 }
 
@@ -279,6 +327,11 @@ static void body_begin(struct body *b, const struct birth *birth)
 	w->index = lane_new("index", b->lanes_fd);
 	w->slow = lane_new("slow", b->lanes_fd);
 	w->sync = lane_new("sync", b->lanes_fd);
+	lane_bell(w->journal, &b->bell);
+	lane_bell(w->files, &b->bell);
+	lane_bell(w->index, &b->bell);
+	lane_bell(w->slow, &b->bell);
+	lane_bell(w->sync, &b->bell);
 	w->calls = calls_new(w);
 	watch(b); /* before conns: of the same priority, and libev runs first what was started last */
 	w->conns = conns_new(w);
@@ -318,6 +371,8 @@ int worker_run(const struct birth *birth)
 	int status;
 
 	raise_file_limit();
+	bus_guard();
+	mem_keep();
 	body_begin(b, birth);
 	if (house.worker_start(&b->w)) {
 		log_error("core", NULL, "the store cannot be opened slot=%u", birth->slot);
@@ -335,8 +390,9 @@ int worker_run(const struct birth *birth)
 		turn(b);
 	own_slot(b)->state = SLOT_EMPTY;
 	status = b->status;
-	if (!b->w.sessions)
+	if (!b->w.sessions) { /* else lanes may still ring the bell until the process ends */
 		body_end(b);
-	free(b);
+		free(b);
+	}
 	return status;
 }

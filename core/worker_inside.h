@@ -4,6 +4,7 @@
 
 #include "core/accept.h"
 #include "core/orders.h"
+#include "core/overload.h"
 #include "core/worker.h"
 #include <ev.h>
 
@@ -16,10 +17,12 @@ struct body {
 	struct ev_prepare before;
 	struct ev_check after;
 	int lanes_fd, log_fd;
+	struct bell bell; /* of the lanes */
 	struct timer second, limit;
 	int64_t slept_us, woke_us; /* when the loop last began to sleep, and woke */
 	int64_t used_us;           /* of the processor, when it last began to sleep */
 	double lag_us;
+	struct strain strain;
 	int64_t clock_ms;
 	uint64_t stop_number; /* the order to stop, to be answered when no session is left; 0: not told or answered */
 	bool ended;

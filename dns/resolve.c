@@ -230,7 +230,7 @@ static void conf_take(struct dns *d)
 	dns_cache_free(d->cache);
 	d->conf = conf_ref(d->w->conf);
 	d->settings = conf_section(d->conf, &dns_settings);
-	d->servers = dns_servers_new(d->settings, DNS_RESOLV_CONF);
+	d->servers = dns_servers_new(d->settings);
 	limits = (struct dns_cache_limits){ (size_t)d->settings->cache, d->settings->ttl_max_ms,
 		d->settings->negative_ttl_max_ms };
 	d->cache = dns_cache_new(&limits);

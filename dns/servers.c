@@ -57,7 +57,7 @@ static void read_resolv_conf(struct dns_servers *s, const char *path)
 	fclose(file);
 }
 
-struct dns_servers *dns_servers_new(const struct dns_conf *conf, const char *resolv_conf)
+struct dns_servers *dns_servers_new(const struct dns_conf *conf)
 {
 	struct dns_servers *s = mem_new(struct dns_servers);
 
@@ -65,7 +65,7 @@ struct dns_servers *dns_servers_new(const struct dns_conf *conf, const char *res
 	for (size_t i = 0; i < conf->servers.count; i++)
 		add(s, conf->servers.items[i], conf->trust_ad);
 	if (!s->count)
-		read_resolv_conf(s, resolv_conf);
+		read_resolv_conf(s, conf->resolv_conf);
 	if (!s->count)
 		add(s, "127.0.0.1", false);
 	return s;

@@ -9,7 +9,6 @@
 
 #define DNS_SILENCES_DEAD 3     /* so often silent on end, and a server counts as dead */
 #define DNS_DEAD_MS       30000 /* for so long */
-#define DNS_RESOLV_CONF   "/etc/resolv.conf"
 
 struct dns_server {
 	struct sockaddr_storage address;
@@ -25,8 +24,8 @@ struct dns_servers {
 	struct dns_server items[DNS_SERVERS_MAX];
 };
 
-/* Those of the configuration, else those of a file as resolv.conf(5) tells, else this machine; at least one. */
-struct dns_servers *dns_servers_new(const struct dns_conf *conf, const char *resolv_conf);
+/* Those of the configuration, else those of its resolv_conf, else this machine; at least one. */
+struct dns_servers *dns_servers_new(const struct dns_conf *conf);
 struct dns_servers *dns_servers_ref(struct dns_servers *s);
 void dns_servers_unref(struct dns_servers *s); /* NULL is fine */
 

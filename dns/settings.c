@@ -64,9 +64,10 @@ static bool check(const void *values, const char *title, struct buf *why)
 static const struct setting rows[] = {
 	{ "servers", SETTING_LIST, "", NULL, NULL, offsetof(struct dns_conf, servers),
 		"Resolvers to ask, like \"127.0.0.1\" or \"[::1]:5353\", at most " TEXT_OF(
-			DNS_SERVERS_MAX) "; without "
-					 "any those of /etc/resolv.conf, read again at each reload.",
+			DNS_SERVERS_MAX) "; without any those of resolv_conf.",
 		0 },
+	{ "resolv_conf", SETTING_TEXT, "/etc/resolv.conf", NULL, NULL, offsetof(struct dns_conf, resolv_conf),
+		"A file as resolv.conf(5) tells: its lines of nameserver, read again at each reload.", 0 },
 	{ "timeout", SETTING_DURATION, "3s", "100ms", "30s", offsetof(struct dns_conf, timeout_ms),
 		"How long a resolver may take; twice as long each time it is asked again.", 0 },
 	{ "tries", SETTING_NUMBER, "3", "1", "10", offsetof(struct dns_conf, tries),

@@ -9,7 +9,8 @@
 #define DNS_PORT        53
 
 struct dns_conf {
-	struct setting_list servers; /* empty: those of resolv.conf */
+	struct setting_list servers; /* empty: those of resolv_conf */
+	const char *resolv_conf;     /* a file as resolv.conf(5) tells */
 	int64_t timeout_ms;          /* for one server; twice as long in each further round */
 	int64_t tries;               /* how often a silent server is asked */
 	int64_t cache;               /* bytes of a worker's cache */

@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 #include "core/core_settings.h"
 #include "core/limit.h"
+#include "core/overload.h"
 #include "core/worker.h"
 #include "dns/resolve.h"
 #include "protocols/cli/commands.h"
@@ -33,6 +34,7 @@ static const struct settings *const settings[] = {
 	&certificate_settings,
 	&listen_settings,
 	&limit_settings,
+	&overload_settings,
 	&dns_settings,
 	&login_settings,
 	&store_settings,

@@ -40,6 +40,7 @@ struct asked {
 	char *address;      /* of SELECT and of logins; ours */
 	uint8_t *signature; /* of a login by proof: where it goes; the asker's */
 	bool claim;
+	struct dormant *dormant; /* that wakes; the asker's */
 	void *user;
 	union {
 		store_done *store;

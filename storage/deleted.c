@@ -2,8 +2,10 @@
  * A directory that is not empty is not descended into: what is in it is moved up beside it, and so gets its turn. That
  * takes no more memory or open files for a deep tree than for a flat one, and can stop after any step. */
 #include "storage/deleted.h"
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/overload.h"
 #include "core/worker.h"
 #include <dirent.h>
 #include <errno.h>
@@ -26,16 +28,6 @@ struct deleted {
 	bool running;
 };
 
-static DIR *open_in(int directory, const char *name)
-{
-	int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (fd >= 0 && !d)
-		close(fd);
-	return d;
-}
-
 static bool is_dots(const char *name)
 {
 	return !strcmp(name, ".") || !strcmp(name, "..");
@@ -45,7 +37,7 @@ static bool is_dots(const char *name)
 static void move_up(int top, const char *name, unsigned *steps)
 {
 	static unsigned moved; /* slices do not overlap */
-	DIR *d = open_in(top, name);
+	DIR *d = listing_open(top, name, O_NOFOLLOW);
 	struct dirent *entry;
 
 	while (d && *steps && (entry = readdir(d))) {
@@ -65,7 +57,7 @@ static void move_up(int top, const char *name, unsigned *steps)
 
 int deleted_slice(int directory)
 {
-	DIR *d = open_in(directory, "deleted");
+	DIR *d = listing_open(directory, "deleted", O_NOFOLLOW);
 	unsigned steps = SLICE_STEPS;
 	struct dirent *entry;
 	int more = 0;
@@ -101,6 +93,10 @@ static void look(void *user)
 {
 	struct deleted *d = user;
 
+	if (overloaded(d->w, OVERLOAD_BACKGROUND)) {
+		timer_start(d->w->timers, &d->timer, LOOK_MS, look, d);
+		return;
+	}
 	d->running = true;
 	lane_add(d->w->slow, &d->job);
 }

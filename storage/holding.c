@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define IDLE_MAX 16384 /* accounts kept in memory that nobody uses at the moment */
+#define NAMES_MAX 200000 /* of mailboxes, of accounts kept in memory that nobody uses at the moment */
 
 /* --- the cache -------------------------------------------------------------------------------------------------- */
 
@@ -16,7 +16,7 @@ static void idle_remove(struct holding *h)
 	*(h->idle_prev ? &h->idle_prev->idle_next : &h->st->holdings_idle_first) = h->idle_next;
 	*(h->idle_next ? &h->idle_next->idle_prev : &h->st->holdings_idle_last) = h->idle_prev;
 	h->idle_next = h->idle_prev = NULL;
-	h->st->holdings_idle--;
+	h->st->holdings_idle_names -= h->tree.count + h->tree.labels.count;
 }
 
 static void idle_add(struct holding *h)
@@ -24,18 +24,20 @@ static void idle_add(struct holding *h)
 	h->idle_prev = h->st->holdings_idle_last;
 	*(h->idle_prev ? &h->idle_prev->idle_next : &h->st->holdings_idle_first) = h;
 	h->st->holdings_idle_last = h;
-	h->st->holdings_idle++;
+	h->st->holdings_idle_names += h->tree.count + h->tree.labels.count;
 }
 
 static void holding_free(struct holding *h)
 {
+	struct store *st = h->st;
+
 	assert(!h->waiting && !h->leader && !h->followers);
-	table_remove(&h->st->holdings, &h->node);
+	table_remove(&st->holdings, &h->node);
 	arena_free(&h->memory);
 	tree_free(&h->tree);
 	quota_forget(h);
 	free(h->address);
-	free(h);
+	slab_free(&st->holding_slab, h);
 }
 
 struct holding *holding_pin(struct store *st, struct str address)
@@ -51,7 +53,7 @@ struct holding *holding_pin(struct store *st, struct str address)
 		if (!h->pins)
 			idle_remove(h);
 	} else {
-		h = mem_new(struct holding);
+		h = slab_alloc(&st->holding_slab);
 		h->st = st;
 		h->address = str_dup(address);
 		h->shard = shard_of(address, st->shards);
@@ -69,7 +71,8 @@ void holding_unpin(struct holding *h)
 	if (--h->pins)
 		return;
 	idle_add(h);
-	while (st->holdings_idle > IDLE_MAX) {
+	while (st->holdings_idle_first &&
+		(st->holdings.count > (size_t)st->settings->open_accounts || st->holdings_idle_names > NAMES_MAX)) {
 		struct holding *oldest = st->holdings_idle_first;
 
 		idle_remove(oldest);
@@ -99,6 +102,7 @@ struct reading {
 	struct arena memory;
 	struct account_settings settings;
 	struct tree tree;
+	struct tree_walk *walk; /* of the tree, begun */
 	enum err e;
 };
 
@@ -119,7 +123,9 @@ void holding_set(struct holding *h, const struct account_settings *s)
 	h->memory = (struct arena){ 0 };
 	h->state = s ? HOLDING_PRESENT : HOLDING_ABSENT;
 	h->settings = (struct account_settings){ 0 };
+	h->password.until_ms = 0;
 	if (s) {
+		arena_room(&h->memory, account_settings_bytes(s));
 		h->settings = account_settings_copy(&h->memory, s);
 	} else {
 		tree_free(&h->tree);
@@ -194,7 +200,12 @@ static void tree_work(struct job *job)
 {
 	struct reading *r = container_of(job, struct reading, job);
 
-	r->e = tree_read(r->h->st->w->directory, str_of(r->h->address), &r->tree);
+	if (!r->walk)
+		r->walk = tree_walk_new(r->h->st->w->directory, str_of(r->h->address), &r->tree);
+	if (!tree_walk_step(r->walk))
+		return;
+	r->e = tree_walk_end(r->walk);
+	r->walk = NULL;
 }
 
 static void lead(struct holding *h);
@@ -207,6 +218,10 @@ static void tree_done(struct job *job)
 	enum err e = r->e;
 
 	assert(!h->tree_known && t);
+	if (r->walk) { /* there is more; whoever waits in the lane comes first */
+		lane_add(h->st->w->files, job);
+		return;
+	}
 	if (!e) {
 		h->tree = r->tree;
 		h->tree_known = true;

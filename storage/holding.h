@@ -39,6 +39,10 @@ struct holding {
 	struct account_settings settings; /* when present */
 	struct arena memory;              /* of them */
 	struct task *waiting;             /* for them */
+	struct {
+		int64_t until_ms; /* 0: nobody logged in */
+		uint8_t digest[PASSWORD_DIGEST_BYTES];
+	} password; /* that was right not long ago */
 
 	struct usage usage;
 
@@ -65,8 +69,12 @@ void holding_led(struct task *t); /* t is through, also by task_end */
 
 /* --- tree.c ---------------------------------------------------------------------------------------------------- */
 
-/* In the files lane: what mailboxes are in the account's directory. */
+/* In a lane: what mailboxes are in the account's directory; at once, or in steps until one says that it was the last. */
 enum err tree_read(int directory, struct str address, struct tree *tree);
+struct tree_walk;
+struct tree_walk *tree_walk_new(int directory, struct str address, struct tree *tree);
+bool tree_walk_step(struct tree_walk *walk);
+enum err tree_walk_end(struct tree_walk *walk); /* frees it; the tree is whole, or empty */
 void tree_free(struct tree *tree);
 struct leaf *tree_find(const struct tree *tree, struct str name);
 size_t tree_place(const struct tree *tree, struct str name); /* of it, or where it would be */
@@ -74,6 +82,12 @@ void tree_add(struct tree *tree, struct str name, uint64_t id, uint32_t uidvalid
 void tree_remove(struct tree *tree, struct str name);
 bool tree_is_below(struct str name, struct str above); /* "a/b" is below "a" */
 bool tree_has_below(const struct tree *tree, struct str name);
+/* What is at or below `from` gets names at or below `to`, where nothing is: planned in a lane, while nobody adds or removes
+ * a name, then taken at once. */
+struct tree_plan;
+struct tree_plan *tree_plan_rename(const struct tree *tree, struct str from, struct str to);
+void tree_take_plan(struct tree *tree, struct tree_plan *plan); /* which is still to be freed */
+void tree_plan_free(struct tree_plan *plan);                    /* NULL is fine */
 /* The file of the labels, which remembers tree.uidvalidity too when mailboxes are gone. */
 #define TREE_FILE "/account.mailboxes"
 

@@ -8,7 +8,9 @@
 #ifndef STORAGE_OWNER_H
 #define STORAGE_OWNER_H
 
+#include "core/slab.h"
 #include "core/worker.h"
+#include "storage/account/password.h"
 #include "storage/account/secret.h"
 #include "storage/index/index.h"
 #include "storage/journal/journal.h"
@@ -25,6 +27,7 @@ struct store {
 	const struct store_conf *settings; /* of it */
 	const struct login_conf *login;
 	uint8_t secret[SECRET_BYTES];
+	uint8_t login_key[PASSWORD_KEY_BYTES]; /* of this life alone: by it right passwords are remembered */
 	unsigned shards;
 	struct journal *journal;
 	struct index *index;
@@ -34,18 +37,27 @@ struct store {
 	struct deleted *deleted;
 	struct stop *stop; /* the store is being stopped */
 
+	struct slab holding_slab, mailbox_slab;
+
 	struct table holdings;                                    /* by address */
 	struct holding *holdings_idle_first, *holdings_idle_last; /* unused ones, longest first */
-	size_t holdings_idle;
-	struct table domains; /* what is known of them for a few seconds */
-	struct table admins;  /* and of their administrators for a minute */
+	size_t holdings_idle_names;                               /* of their mailboxes */
+	struct table domains;                                     /* what is known of them for a few seconds */
+	struct table admins;                                      /* and of their administrators for a minute */
 
 	struct table mailboxes; /* by account and name */
 	struct table mailboxes_by_id;
 	struct mailbox *mailboxes_idle_first, *mailboxes_idle_last; /* unused ones, longest first */
+	struct timer sweep_timer;                                   /* mailbox.c: unused ones leave memory */
+	int64_t trimmed_ms;                                         /* when it was given back to the system last */
+	bool trim_due;                                              /* there is some since */
 	uint64_t mailbox_serial;
 	struct mailbox *news; /* changed since their watchers were told */
 	struct timer news_timer;
+	struct timer put_timer;  /* the index lane is woken for what was put */
+	int64_t put_ms;          /* when it last was at once */
+	struct timer rest_timer; /* index_rest.c */
+	struct rest *rest;
 	struct unlinking *unlinkings; /* views that linger */
 
 	struct task *named; /* named changes under way */
@@ -56,9 +68,12 @@ struct store {
 	unsigned looking;        /* jobs */
 	unsigned loading;        /* mailboxes that are being read again */
 
-	struct forgets *forgets; /* ask.c */
-	struct shareds *shareds; /* shared.c */
-	unsigned selecting;      /* mailboxes being selected by sessions of this worker */
+	struct seeing *seeings;    /* store_message.c */
+	struct forgets *forgets;   /* ask.c */
+	struct shareds *shareds;   /* shared.c */
+	struct dormants *dormants; /* dormant.c */
+	struct table sleepers;     /* sleepers.c */
+	unsigned selecting;        /* mailboxes being selected by sessions of this worker */
 };
 
 /* Rows of store_calls. */
@@ -90,6 +105,7 @@ enum {
 	CALL_NAME,
 	CALL_NAME_CHANGE,
 	CALL_SETTLE,
+	CALL_CONVERT,
 	CALL_LOOK,
 	CALL_LOOK_WORKER,
 	CALL_QUOTA,
@@ -101,6 +117,7 @@ enum {
 	CALL_RESTORE_MESSAGE,
 	EVENT_FORGET,  /* to owners: names that nobody will ask for again */
 	EVENT_UNWATCH, /* to owners: a selected mailbox is closed */
+	EVENT_SLEEP,   /* to owners: somebody sleeps who had it selected, and is to be told of the next change */
 	EVENT_REREAD,  /* to owners: a reader finds other bytes than it was told of */
 	EVENT_CHANGED, /* from owners: a mailbox that you watch changed */
 };
@@ -110,12 +127,17 @@ call_handler admin_handle, login_handle, salt_handle, proof_handle, known_handle
 	status_handle, list_handle, create_handle, delete_handle, rename_handle, subscribe_handle, select_handle,
 	append_handle, flags_handle, expunge_handle, copy_handle, domain_add_handle, domain_delete_handle,
 	domain_list_handle, account_change_handle, account_delete_handle, account_list_handle, name_handle,
-	name_change_handle, settle_handle, look_handle, look_worker_handle, quota_handle, quota_change_handle,
-	backup_handle, backup_worker_handle, restore_account_handle, restore_mailbox_handle, restore_message_handle,
-	forget_handle, unwatch_handle, reread_handle, changed_handle;
+	name_change_handle, settle_handle, convert_handle, look_handle, look_worker_handle, quota_handle,
+	quota_change_handle, backup_handle, backup_worker_handle, restore_account_handle, restore_mailbox_handle,
+	restore_message_handle, forget_handle, unwatch_handle, sleep_handle, reread_handle, changed_handle;
 
 unsigned store_owner(const struct store *st, struct str address); /* the slot */
 int64_t store_seconds(const struct store *st);                    /* wall clock */
+void seeings_drop(struct store *st);                              /* store_message.c; at the end */
+
+/* index_rest.c: databases of the index that nobody asks for are closed */
+void index_rest_start(struct store *st);
+void index_rest_stop(struct store *st); /* what is under way ends in the lane */
 
 /* store_domain.c */
 void domains_declared(struct store *st); /* those of the configuration that are ours and not there are made */

@@ -9,7 +9,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define CHANGES_MAX 256 /* places looked at one by one; more, and every message is compared */
+#define CHANGES_MAX 1000  /* places looked at one by one; more, and every message is compared */
+#define PART_PLACES 1024  /* that selected_sync_part looks at */
+#define WALK_LEAST  16384 /* places: with fewer all may be looked at in one turn */
 
 /* --- places and numbers ------------------------------------------------------------------------------------------- */
 
@@ -136,6 +138,13 @@ bool selected_read_only(const struct selected *s)
 
 uint32_t selected_first_unseen(const struct selected *s)
 {
+	uint32_t place = 0;
+
+	if (!is_moved(s)) {
+		while ((place = view_next_unseen(s->base->view, place)) < s->count && is_gone(s, place))
+			place++;
+		return place < s->count ? seq_of(s, place) : 0;
+	}
 	for (uint32_t seq = 1; seq <= selected_exists(s); seq++) {
 		struct message m;
 
@@ -197,6 +206,20 @@ void selected_moved(struct selected *s)
 	s->compare = true;
 }
 
+struct places {
+	uint32_t *list;
+	size_t count, cap;
+};
+
+static void places_add(struct places *p, uint32_t place)
+{
+	if (p->count == p->cap) {
+		p->cap = p->cap ? 2 * p->cap : 64;
+		p->list = mem_resize(p->list, p->cap * sizeof(*p->list));
+	}
+	p->list[p->count++] = place;
+}
+
 static void gone_take(struct selected *s, uint32_t *gone, size_t count)
 {
 	free(s->gone);
@@ -209,12 +232,7 @@ static void gone_unseen(struct selected *s, uint32_t from, uint32_t to)
 {
 	size_t cap = s->gone_count;
 
-	for (uint32_t place = from; place < to; place++) {
-		struct message m;
-
-		view_message(s->base->view, place, &m);
-		if (!(m.flags & FLAG_EXPUNGED))
-			continue;
+	for (uint32_t place = from; (place = view_next_expunged(s->base->view, place)) < to; place++) {
 		if (s->gone_count == cap) {
 			cap = cap ? 2 * cap : 16;
 			s->gone = mem_resize(s->gone, cap * sizeof(*s->gone));
@@ -249,9 +267,48 @@ void selected_free(struct selected *s)
 	free(s);
 }
 
+/* The places of the latest view are numbers of a client that counts these UIDs. False: it lacks some of them. */
+static bool resume_at_latest(struct selected *s, const uint32_t *uids, uint32_t count, uint32_t uidnext)
+{
+	struct mapped *latest = s->sh->latest;
+	struct places gone = { 0 };
+	uint32_t next = 0, end = latest ? view_place(latest->view, uidnext) : 0;
+
+	for (uint32_t place = 0; place < end; place++) {
+		uint32_t uid = view_uid(latest->view, place);
+
+		if (next < count && uids[next] == uid)
+			next++;
+		else
+			places_add(&gone, place);
+	}
+	if (!latest || next < count) {
+		free(gone.list);
+		return false;
+	}
+	s->base = mapped_ref(latest);
+	s->count = end;
+	gone_take(s, gone.list, gone.count);
+	return true;
+}
+
+void selected_resume(struct selected *s, const uint32_t *uids, uint32_t count, uint32_t uidnext, uint32_t uidvalidity)
+{
+	if (!resume_at_latest(s, uids, count, uidnext)) {
+		s->base = mem_new(struct mapped);
+		s->base->refs = 1;
+		s->base->view = view_of_uids(s->sh->id, uidvalidity, uids, count);
+		s->base->generation = UINT32_MAX;
+		s->base->fd = -1;
+		s->count = count;
+	}
+	s->uidnext = uidnext;
+	s->compare = s->untold = true;
+}
+
 /* --- watching ------------------------------------------------------------------------------------------------------- */
 
-static bool has_news(const struct selected *s)
+bool selected_has_news(const struct selected *s)
 {
 	struct view_head h;
 
@@ -270,7 +327,7 @@ static void tell_changed(void *user, enum err e, struct str answer)
 	(void)e;
 	(void)answer;
 	s->telling = NULL;
-	if (s->changed && s->armed && has_news(s)) {
+	if (s->changed && s->armed && selected_has_news(s)) {
 		s->armed = false;
 		s->changed(s->changed_user);
 	}
@@ -287,25 +344,11 @@ void selected_watch(struct selected *s, void (*changed)(void *user), void *user)
 	s->changed = changed;
 	s->changed_user = user;
 	s->armed = changed != NULL;
-	if (changed && has_news(s))
+	if (changed && selected_has_news(s))
 		selected_stir(s);
 }
 
 /* --- sync ----------------------------------------------------------------------------------------------------------- */
-
-struct places {
-	uint32_t *list;
-	size_t count, cap;
-};
-
-static void places_add(struct places *p, uint32_t place)
-{
-	if (p->count == p->cap) {
-		p->cap = p->cap ? 2 * p->cap : 64;
-		p->list = mem_resize(p->list, p->cap * sizeof(*p->list));
-	}
-	p->list[p->count++] = place;
-}
 
 static int by_place(const void *a, const void *b)
 {
@@ -502,6 +545,76 @@ static void sync_moved(struct selected *s, bool may_expunge, const struct select
 	free(flags.list);
 }
 
+/* Whether every place is to be looked at, and there are many. */
+static bool walk_is_due(const struct selected *s, bool may_expunge, const struct view_head *h)
+{
+	return s->count >= WALK_LEAST &&
+	       (s->compare || (may_expunge && s->untold) || h->changes - s->changes > CHANGES_MAX);
+}
+
+static void walk_begin(struct selected *s, bool may_expunge, const struct view_head *h)
+{
+	s->walking = true;
+	s->walk = 0;
+	s->walk_clock = h->clock;
+	s->walk_changes = h->changes;
+	s->compare = false;
+	if (may_expunge)
+		s->untold = false;
+}
+
+/* A sync of all comes in between, or the places are others. */
+static void walk_break(struct selected *s)
+{
+	if (s->walking)
+		s->compare = s->untold = true;
+	s->walking = false;
+}
+
+bool selected_sync_part(struct selected *s, bool may_expunge, const struct selected_news *news, void *user)
+{
+	struct places gone = { 0 }, flags = { 0 };
+	uint32_t end;
+
+	if (is_moved(s)) {
+		walk_break(s);
+		return false;
+	}
+	if (!s->walking) {
+		struct view_head h;
+
+		view_read_head(s->base->view, &h);
+		if (!walk_is_due(s, may_expunge, &h))
+			return false;
+		walk_begin(s, may_expunge, &h);
+		tell_keywords(s, news, user);
+	}
+	for (end = s->walk + PART_PLACES; s->walk < end && s->walk < s->count; s->walk++) {
+		struct message m;
+
+		view_message(s->base->view, s->walk, &m);
+		if (!(m.flags & FLAG_EXPUNGED)) {
+			if (m.clock > s->clock)
+				places_add(&flags, s->walk);
+		} else if (!is_gone(s, s->walk)) {
+			if (may_expunge)
+				places_add(&gone, s->walk);
+			else
+				s->untold = true;
+		}
+	}
+	tell_gone(s, &gone, news, user);
+	tell_flags(s, &flags, news, user);
+	free(gone.list);
+	free(flags.list);
+	if (s->walk < s->count)
+		return true;
+	s->walking = false;
+	s->clock = s->walk_clock;
+	s->changes = s->walk_changes;
+	return false;
+}
+
 struct call *selected_latest(struct selected *s, void (*done)(void *user, enum err e), void *user)
 {
 	return shared_can_be_newer(s->sh) ? ask_newer(s->sh, done, user) : NULL;
@@ -516,6 +629,7 @@ void selected_sync(struct selected *s, bool may_expunge, const struct selected_n
 		if (h.superseded)
 			shared_refresh(s->sh);
 	}
+	walk_break(s);
 	if (is_moved(s))
 		sync_moved(s, may_expunge, news, user);
 	else

@@ -25,13 +25,23 @@ uint64_t selected_clock(const struct selected *s);        /* as of the last sync
 uint32_t selected_first_unseen(const struct selected *s); /* a sequence number; 0: none */
 bool selected_read_only(const struct selected *s);
 
-/* seq: 1 .. exists. The message as it is now; FLAG_EXPUNGED may be set: gone, but this client was not told yet. */
+/* seq: 1 .. exists. The message as it is now; FLAG_EXPUNGED may be set: gone, but this client was not told yet;
+ * with the offset MESSAGE_NOWHERE nothing but its UID is known any more. */
 void selected_message(const struct selected *s, uint32_t seq, struct message *m);
 bool selected_is_recent(const struct selected *s, const struct message *m);
 uint32_t selected_seq(const struct selected *s, uint32_t uid);      /* 0: not in this session's count */
 uint32_t selected_seq_from(const struct selected *s, uint32_t uid); /* of the first UID >= uid; exists + 1: none */
 const char *selected_keyword(const struct selected *s, unsigned bit);
 unsigned selected_keyword_count(const struct selected *s);
+
+/* --- a quiet client ---
+ * What a session keeps of its mailbox while its client is quiet: no view, only what the client was told (dormant.c). */
+struct dormant; /* woken by store_wake (store.h) */
+/* Takes the place of s, which is gone then; NULL: it cannot now, and s stays. account outlives it. changed runs in a later
+ * turn when the mailbox changed, perhaps more than once; NULL: whoever sleeps need not know. */
+struct dormant *dormant_new(struct selected *s, const struct account *account, void (*changed)(void *user), void *user);
+void dormant_unwatch(struct dormant *d); /* `changed` runs no more */
+void dormant_free(struct dormant *d);    /* NULL is fine */
 
 struct selected_news {
 	void (*on_expunge)(void *user, uint32_t seq); /* numbers above it are one less from now on */
@@ -47,6 +57,9 @@ struct call *selected_latest(struct selected *s, void (*done)(void *user, enum e
 /* Brings the numbering up to date. may_expunge: false keeps the numbers of what is gone (RFC 3501, 7.4.1) and tells
  * no on_expunge. */
 void selected_sync(struct selected *s, bool may_expunge, const struct selected_news *news, void *user);
+/* Before that, where so much may have changed that a turn does not bear it: a part of it is told, as selected_sync would.
+ * True: there is more, and this is to be called again, with the same may_expunge; false: selected_sync does the rest. */
+bool selected_sync_part(struct selected *s, bool may_expunge, const struct selected_news *news, void *user);
 /* `changed` runs in a later turn when the mailbox changed after the last selected_sync; once until the next sync. */
 void selected_watch(struct selected *s, void (*changed)(void *user), void *user);
 

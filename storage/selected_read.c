@@ -1,7 +1,8 @@
 /* selected_read.c - the bytes of messages, read from the mbox without its owner: see selected.h.
  * The mbox is opened in the files lane when it is first read, and kept with the view. It may by then be of a newer
  * generation than the view: the first message's base tells. Then the newer view is asked for and the message looked up
- * there by its UID. */
+ * there by its UID. In an mdir each message has its own file, of which one is kept open here; reads in the lane open
+ * their own. */
 #include "core/lane.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -15,8 +16,9 @@
 #define PREFIX_MAX 8192       /* longer prefixes than that are read in the lane only */
 #define BASE_MAX   (64 << 10) /* bytes at the start of an mbox in which its base is looked for */
 #define TRIES      3
+#define AHEAD      (2 << 20) /* bytes of the mbox that are fetched from the disk when one message after the other is read */
 
-/* Where the message is now: the view that knows it, and what that says. False: none does. */
+/* Where the message is now: the view that knows it, and what that says. False: none knows more than its UID. */
 static bool find(const struct selected *s, uint32_t uid, struct mapped **in, struct message *m)
 {
 	struct mapped *const views[] = { s->sh->latest, s->base };
@@ -33,7 +35,7 @@ static bool find(const struct selected *s, uint32_t uid, struct mapped **in, str
 			continue;
 		view_message(views[i]->view, place, m);
 		*in = views[i];
-		if (m->uid == uid)
+		if (m->uid == uid && m->offset != MESSAGE_NOWHERE)
 			return true;
 	}
 	return false;
@@ -64,13 +66,17 @@ static struct look look_behind(const struct message *m, uint32_t at, size_t want
 	return (struct look){ 0, STR_NONE };
 }
 
-/* -1: it cannot be read now; 0: it is another's. */
-static int is_expected(int fd, const struct look *l, int flags)
+/* read: what was read of the text, from `from` of the file on. -1: it cannot be read now; 0: it is another's. */
+static int is_expected(int fd, const struct look *l, struct str read, uint64_t from, int flags)
 {
 	char bytes[16];
 	struct iovec part = { bytes, l->expected.len };
-	ssize_t n = preadv2(fd, &part, 1, (off_t)l->at, flags);
+	ssize_t n = (ssize_t)l->expected.len;
 
+	if (l->at >= from && l->at + l->expected.len <= from + read.len)
+		memcpy(bytes, read.p + (l->at - from), l->expected.len);
+	else
+		n = preadv2(fd, &part, 1, (off_t)l->at, flags);
 	if (n < 0)
 		return -1;
 	if (l->expected.p[1] == 'F' && n > 1 &&
@@ -93,7 +99,8 @@ bool selected_read_now(struct selected *s, const struct message *told, uint32_t 
 	size_t want;
 	ssize_t n;
 
-	if (!find(s, told->uid, &in, &m) || in->fd < 0 || m.prefix > sizeof(prefix))
+	if (!find(s, told->uid, &in, &m) || in->fd < 0 || m.prefix > sizeof(prefix) ||
+		(in->mdir && in->fd_uid != m.uid))
 		return false;
 	want = wanted(&m, at, len);
 	behind = look_behind(&m, at, want);
@@ -107,7 +114,8 @@ bool selected_read_now(struct selected *s, const struct message *told, uint32_t 
 	}
 	if (n != (ssize_t)(m.prefix + want) || !mbox_is_message((struct str){ prefix, m.prefix }, &m))
 		return false;
-	if (behind.expected.len && is_expected(in->fd, &behind, RWF_NOWAIT) != 1)
+	if (behind.expected.len && is_expected(in->fd, &behind, (struct str){ parts[1].iov_base, want },
+					   m.offset + m.prefix + at, RWF_NOWAIT) != 1)
 		return false;
 	buf_added(out, want);
 	return true;
@@ -131,6 +139,7 @@ struct read {
 	int directory;
 	char *path; /* to be opened; NULL: it is open */
 	int fd;
+	bool goes_on; /* somewhat behind what was last read so */
 	struct buf bytes;
 	enum err e; /* ERR_ABSENT: the file is not of the view's generation */
 };
@@ -150,7 +159,7 @@ static void on_message(void *user, const struct message *m)
 /* Whether the file is of that generation, as far as it says. */
 static bool is_of(int fd, uint32_t generation)
 {
-	static const struct mbox_scan_events events = { on_base, on_message, false };
+	static const struct mbox_scan_events events = { on_base, on_message, false, NULL };
 	struct keywords *words = mem_new(struct keywords);
 	struct mbox_base base = { 0 };
 	struct mbox_scan *scan = mbox_scan_new(0, words, &events, &base);
@@ -170,7 +179,7 @@ static enum err open_mbox(struct read *r)
 	r->fd = openat(r->directory, r->path, O_RDONLY | O_CLOEXEC);
 	if (r->fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? ERR_ABSENT : err_errno("open %s", r->path);
-	return is_of(r->fd, r->in->generation) ? OK : ERR_ABSENT;
+	return r->in->mdir || is_of(r->fd, r->in->generation) ? OK : ERR_ABSENT;
 }
 
 static enum err read_at(const struct read *r, uint64_t from, size_t want, struct buf *out)
@@ -204,7 +213,8 @@ static enum err read_bytes(struct read *r)
 	buf_free(&prefix);
 	if (!e)
 		e = read_at(r, r->m.offset + r->m.prefix + r->at, want, &r->bytes);
-	if (!e && behind.expected.len && is_expected(r->fd, &behind, 0) != 1)
+	if (!e && behind.expected.len &&
+		is_expected(r->fd, &behind, buf_str(&r->bytes), r->m.offset + r->m.prefix + r->at, 0) != 1)
 		e = ERR_ABSENT;
 	return e;
 }
@@ -214,6 +224,8 @@ static void read_work(struct job *job)
 	struct read *r = container_of(job, struct read, job);
 
 	r->e = r->path ? open_mbox(r) : OK;
+	if (!r->e && r->goes_on)
+		posix_fadvise(r->fd, (off_t)r->m.offset, AHEAD, POSIX_FADV_WILLNEED);
 	if (!r->e)
 		r->e = read_bytes(r);
 }
@@ -278,9 +290,14 @@ static void read_done(struct job *job)
 	struct read *r = container_of(job, struct read, job);
 	bool opened = r->path && r->fd >= 0;
 
-	if (opened && !r->e && r->in->fd < 0)
+	if (opened && !r->e && r->in->mdir && r->in->fd >= 0) {
+		close(r->in->fd);
+		r->in->fd = -1;
+	}
+	if (opened && !r->e && r->in->fd < 0) {
 		r->in->fd = r->fd;
-	else if (opened)
+		r->in->fd_uid = r->uid;
+	} else if (opened)
 		close(r->fd);
 	if (!r->handle) {
 		read_free(r);
@@ -292,7 +309,8 @@ static void read_done(struct job *job)
 		r->waiting = ask_newer(r->s->sh, try_again, r);
 		return;
 	}
-	if (r->e == ERR_ABSENT && r->s->sh->latest)
+	if (r->e == ERR_ABSENT &&
+		r->in == r->s->sh->latest) /* else it may well be gone, a file of an mdir with its message */
 		tell_owner(r);
 	read_end(r, r->e);
 }
@@ -304,14 +322,16 @@ static void read_try(struct read *r)
 	free(r->path);
 	r->path = NULL;
 	buf_clear(&r->bytes);
-	if (!find(r->s, r->uid, &in, &r->m)) { /* not one of this session's */
+	if (!find(r->s, r->uid, &in, &r->m)) { /* not one of this session's, or gone */
 		r->waiting = call_later(r->s->sh->w, not_there, r);
 		return;
 	}
 	r->in = mapped_ref(in);
-	r->fd = in->fd;
-	if (in->fd < 0)
-		r->path = shared_mbox_path(r->s->sh);
+	r->fd = in->mdir ? -1 : in->fd;
+	if (r->fd < 0)
+		r->path = shared_mbox_path(r->s->sh, in, r->uid);
+	r->goes_on = r->m.offset > in->cold_at && r->m.offset <= in->cold_at + 2 * AHEAD;
+	in->cold_at = r->m.offset;
 	r->job = (struct job){ .work = read_work, .done = read_done };
 	lane_add(r->s->sh->w->files, &r->job);
 }

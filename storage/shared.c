@@ -2,6 +2,7 @@
 #include "storage/shared.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/mailbox/mdir.h"
 #include "storage/path.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -70,6 +71,7 @@ static enum err map(struct mapped **out, struct worker *w, const struct view_ans
 	m->refs = 1;
 	m->lineage = a->lineage;
 	m->generation = h.generation;
+	m->mdir = h.mdir;
 	m->fd = -1;
 	*out = m;
 	return OK;
@@ -89,7 +91,7 @@ static uint32_t owner_life(const struct worker *w, unsigned owner)
 	return atomic_load(&shm_slot(w->shm, owner)->generation);
 }
 
-static bool is_stale(const struct shared *sh)
+bool shared_is_stale(const struct shared *sh)
 {
 	struct view_head h;
 
@@ -152,15 +154,30 @@ static void take_view(struct shared *sh, struct mapped *m)
 	}
 }
 
-enum err shared_select(
-	struct selected **out, struct worker *w, struct str address, const struct view_answer *a, bool claim)
+static struct selected *join(struct shared *sh, bool claim)
+{
+	struct selected *s = mem_new(struct selected);
+
+	s->sh = sh;
+	s->claim = claim;
+	s->next = sh->sessions;
+	s->link = &sh->sessions;
+	if (s->next)
+		s->next->link = &s->next;
+	sh->sessions = s;
+	sh->session_count++;
+	sh->claims += claim;
+	return s;
+}
+
+/* The mailbox with the view that its owner answered. */
+static enum err shared_open(struct shared **out, struct worker *w, struct str address, const struct view_answer *a)
 {
 	struct shared *sh = shared_find(w, a->id);
 	struct mapped *m = NULL;
-	struct selected *s;
 
 	*out = NULL;
-	if (!sh || !sh->latest || sh->latest->lineage != a->lineage || is_stale(sh)) {
+	if (!sh || !sh->latest || sh->latest->lineage != a->lineage || shared_is_stale(sh)) {
 		enum err e = map(&m, w, a);
 
 		if (e)
@@ -170,18 +187,46 @@ enum err shared_select(
 		sh = shared_new(w, address, a);
 	if (m)
 		take_view(sh, m);
-	s = mem_new(struct selected);
-	s->sh = sh;
-	s->claim = claim;
-	s->recent = a->recent;
-	s->next = sh->sessions;
-	s->link = &sh->sessions;
-	if (s->next)
-		s->next->link = &s->next;
-	sh->sessions = s;
-	sh->session_count++;
-	sh->claims += claim;
-	selected_begin(s);
+	*out = sh;
+	return OK;
+}
+
+enum err shared_select(
+	struct selected **out, struct worker *w, struct str address, const struct view_answer *a, bool claim)
+{
+	struct shared *sh;
+	enum err e = shared_open(&sh, w, address, a);
+
+	*out = NULL;
+	if (e)
+		return e;
+	*out = join(sh, claim);
+	(*out)->recent = a->recent;
+	selected_begin(*out);
+	return OK;
+}
+
+enum err shared_resume(struct selected **out, const struct dormant *d, const struct view_answer *a)
+{
+	struct str address = str_of(d->account->address);
+	struct view_answer gone = { .id = d->id, .name = { d->bytes, d->name_len } };
+	struct shared *sh = a ? NULL : shared_find(d->w, d->id);
+	enum err e = a ? shared_open(&sh, d->w, address, a) : OK;
+	struct selected *s;
+	uint32_t *uids;
+
+	*out = NULL;
+	if (e)
+		return e;
+	if (!sh)
+		sh = shared_new(d->w, address, &gone);
+	s = join(sh, d->claim);
+	s->recent = d->recent;
+	s->clock = d->clock;
+	s->keywords = d->keywords;
+	uids = dormant_uids(d);
+	selected_resume(s, uids, d->exists, d->uidnext, d->uidvalidity);
+	free(uids);
 	*out = s;
 	return OK;
 }
@@ -242,7 +287,7 @@ static void refreshed(struct asked *k, enum err e, struct str answer)
 				sh->name);
 		}
 		take_view(sh, m);
-		if (is_stale(sh))
+		if (shared_is_stale(sh))
 			shared_refresh(sh);
 	}
 	if (!sh->asking)
@@ -265,7 +310,7 @@ static void look(void *user)
 		for (struct table_node *n = all->table.chains[i]; n; n = n->next) {
 			struct shared *sh = container_of(n, struct shared, node);
 
-			if (is_stale(sh))
+			if (shared_is_stale(sh))
 				shared_refresh(sh);
 		}
 	if (all->table.count)
@@ -282,11 +327,13 @@ void changed_handle(struct worker *w, struct request *rq, struct str args)
 	(void)rq;
 	if (!w->store || !unpack_end(&u) || owner >= w->workers)
 		return;
-	if (!sh && !w->store->selecting) /* an answer to SELECT came after its deadline: nobody watches */
+	/* Else it may be the one that is being selected. Said before anybody wakes, who is counted behind it. */
+	if (!sh && !w->store->selecting) /* an answer to SELECT may have come after its deadline: nobody watches */
 		shared_unwatch(w, owner, id, UNWATCH_ALL);
-	else if (!sh)
-		return; /* it may be the one that is being selected */
-	else if (is_stale(sh))
+	dormants_stir(w, id);
+	if (!sh)
+		return;
+	if (shared_is_stale(sh))
 		shared_refresh(sh);
 	else
 		for (struct selected *s = sh->sessions; s; s = s->next)
@@ -302,14 +349,14 @@ void shared_wait_add(struct shared *sh, struct asked *k)
 
 bool shared_can_be_newer(const struct shared *sh)
 {
-	return is_stale(sh) && !timer_runs(&sh->again);
+	return shared_is_stale(sh) && !timer_runs(&sh->again);
 }
 
 bool shared_wait(struct worker *w, uint64_t id, struct asked *k)
 {
 	struct shared *sh = shared_find(w, id);
 
-	if (!sh || !is_stale(sh))
+	if (!sh || !shared_is_stale(sh))
 		return false;
 	shared_refresh(sh);
 	shared_wait_add(sh, k);
@@ -325,14 +372,19 @@ void shared_wait_drop(struct asked *k)
 	*at = k->next;
 }
 
-char *shared_mbox_path(const struct shared *sh)
+char *shared_mbox_path(const struct shared *sh, const struct mapped *in, uint32_t uid)
 {
-	struct buf path = { 0 };
+	struct buf path = { 0 }, file = { 0 };
 	char *copy;
 
 	path_mailbox(&path, str_of(sh->address), str_of(sh->name)); /* its name was good when it was selected */
-	buf_add_str(&path, STR(".mbox"));
-	copy = str_dup(buf_str(&path));
+	buf_add_char(&path, '\0');
+	if (in->mdir)
+		mdir_path(&file, buf_data(&path), uid);
+	else
+		buf_printf(&file, "%s.mbox", buf_data(&path));
+	copy = str_dup(buf_str(&file));
 	buf_free(&path);
+	buf_free(&file);
 	return copy;
 }

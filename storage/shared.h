@@ -9,12 +9,15 @@
 #include "storage/owner.h"
 #include "storage/selected.h"
 
-struct mapped { /* a view, and the mbox it speaks of */
+struct mapped { /* a view, and the mbox or mdir it speaks of */
 	unsigned refs;
 	struct view *view;
 	uint64_t lineage;    /* views of one lineage have the same places */
 	uint32_t generation; /* of the mbox */
-	int fd;              /* of the mbox; -1: not opened yet */
+	bool mdir;
+	int fd;           /* of the mbox, or of the message of an mdir that was read last; -1: not opened yet */
+	uint32_t fd_uid;  /* of that message */
+	uint64_t cold_at; /* where in it a message was last read that was not in memory */
 };
 
 struct shared {
@@ -42,6 +45,9 @@ struct selected {
 	uint64_t clock, changes; /* of the view at the last sync */
 	bool compare;            /* changes are found by their clock, not by the ring */
 	bool untold;             /* some are expunged and could not be told of */
+	bool walking;            /* what changed is told in parts: below this place it was, as of then */
+	uint32_t walk;
+	uint64_t walk_clock, walk_changes;
 	uint32_t uidnext;
 	unsigned keywords;
 	uint32_t recent; /* UIDs from here on are \Recent to this session */
@@ -51,6 +57,35 @@ struct selected {
 	bool armed; /* `changed` may run */
 	struct call *telling;
 };
+
+struct dormant {                /* see selected.h and dormant.c */
+	struct table_node node; /* by id, while watching */
+	struct worker *w;
+	const struct account *account; /* the session's */
+	uint64_t id, clock;
+	uint64_t print;              /* of the mbox's stamp, while watching; 0: not known yet */
+	void (*changed)(void *user); /* NULL: not watching */
+	void *changed_user;
+	uint32_t uidnext, uidvalidity, recent, exists;
+	uint32_t life; /* of the owner that was asked to tell of changes */
+	uint16_t name_len, runs_len;
+	uint8_t keywords;
+	bool claim;
+	bool again;   /* it could not be woken: another try is due */
+	char bytes[]; /* the mailbox's name, then its UIDs as of runs.h */
+};
+#define DORMANT_BYTES_AIM 112 /* without name and UIDs */
+_Static_assert(sizeof(struct dormant) <= DORMANT_BYTES_AIM, "a quiet session's mailbox should stay small");
+
+/* What the owner is told. SLEEP_LOOKED: the mbox is known from now on; what others wrote to it just before is for the owner to
+ * find. */
+enum sleep { SLEEP_ENDS, SLEEP_BEGINS, SLEEP_LOOKED };
+
+struct dormants *dormants_new(struct worker *w);
+void dormants_free(struct dormants *all);          /* no session is left */
+void dormants_stir(struct worker *w, uint64_t id); /* the mailbox changed: those who watch wake */
+uint32_t *dormant_uids(
+	const struct dormant *d); /* that its client counts, ascending, d->exists of them; the caller's */
 
 struct shareds *shareds_new(struct worker *w);
 void shareds_free(struct shareds *all); /* no session is left */
@@ -63,10 +98,13 @@ struct view_answer {
 };
 enum err shared_select(
 	struct selected **out, struct worker *w, struct str address, const struct view_answer *a, bool claim);
+/* The same for a session that slept, which goes on where it was. a NULL: the mailbox is no more. */
+enum err shared_resume(struct selected **out, const struct dormant *d, const struct view_answer *a);
 void shared_leave(struct selected *s);
 enum unwatch { UNWATCH_ONE, UNWATCH_CLAIM, UNWATCH_ALL };
 void shared_unwatch(struct worker *w, unsigned owner, uint64_t id, enum unwatch what); /* tells the owner */
 void shared_refresh(struct shared *sh);
+bool shared_is_stale(const struct shared *sh); /* a newer view is being asked for, or must be */
 
 struct mapped *mapped_ref(struct mapped *m);
 void mapped_unref(struct mapped *m); /* NULL is fine */
@@ -76,7 +114,8 @@ bool shared_wait(struct worker *w, uint64_t id, struct asked *k);
 void shared_wait_add(struct shared *sh, struct asked *k); /* a view is being asked for */
 void shared_wait_drop(struct asked *k);
 bool shared_can_be_newer(const struct shared *sh); /* the owner has another view, or is another, and can be asked */
-char *shared_mbox_path(const struct shared *sh);   /* the caller's */
+char *shared_mbox_path(
+	const struct shared *sh, const struct mapped *in, uint32_t uid); /* in which that message is; the caller's */
 
 /* store_select.c: asks for the view once more, as a worker that watches. */
 struct call *shared_ask(struct shared *sh, asked_tell *tell);
@@ -84,6 +123,9 @@ bool view_answer_read(struct str answer, struct view_answer *a);
 
 /* selected.c */
 void selected_begin(struct selected *s);
+/* Numbers are of these UIDs, of the messages below uidnext that the client was told of. */
+void selected_resume(struct selected *s, const uint32_t *uids, uint32_t count, uint32_t uidnext, uint32_t uidvalidity);
+bool selected_has_news(const struct selected *s);
 void selected_stir(struct selected *s);  /* the mailbox changed: whoever watches is told */
 void selected_moved(struct selected *s); /* there is another latest view */
 

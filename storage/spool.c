@@ -1,5 +1,6 @@
 /* spool.c - see spool.h. */
 #include "storage/spool.h"
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/worker.h"
 #include "storage/journal/journal.h"
@@ -76,22 +77,15 @@ enum err spool_start(const struct worker *w, const struct journal *j)
 	const struct dirent *entry;
 	unsigned unlinked = 0;
 	DIR *dir;
-	int fd;
 
 	if ((mkdirat(w->directory, "queue", 0700) < 0 && errno != EEXIST) ||
 		(mkdirat(w->directory, SPOOL_DIRECTORY, 0700) < 0 && errno != EEXIST))
 		return err_errno("make " SPOOL_DIRECTORY);
-	fd = openat(w->directory, SPOOL_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || !(dir = fdopendir(fd))) {
-		enum err e = err_errno("open " SPOOL_DIRECTORY);
-
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
+	if (!(dir = listing_open(w->directory, SPOOL_DIRECTORY, 0)))
+		return err_errno("open " SPOOL_DIRECTORY);
 	while ((entry = readdir(dir)))
 		if (is_left_over(entry->d_name, w) && !is_needed(j, entry->d_name)) {
-			if (unlinkat(fd, entry->d_name, 0) < 0)
+			if (unlinkat(dirfd(dir), entry->d_name, 0) < 0)
 				err_errno("unlink " SPOOL_DIRECTORY "/%s", entry->d_name);
 			else
 				unlinked++;

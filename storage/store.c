@@ -11,6 +11,7 @@
 #include "storage/shared.h"
 #include "storage/spool.h"
 #include <assert.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -24,7 +25,16 @@ static const struct setting store_rows[] = {
 		SETTING_RESTART },
 	{ "index_cache", SETTING_SIZE, "16M", "1M", "64G", offsetof(struct store_conf, index_cache),
 		"Memory of a worker for blocks read from its indexes.", SETTING_RESTART },
-	{ "open_mailboxes", SETTING_NUMBER, "2000", "10", "1000000", offsetof(struct store_conf, open_mailboxes),
+	{ "index_buffers", SETTING_SIZE, "8M", "256K", "64G", offsetof(struct store_conf, index_buffers),
+		"Memory of a worker for what was put into its indexes and is not yet in their files.",
+		SETTING_RESTART },
+	{ "open_indexes", SETTING_NUMBER, "64", "2", "4096", offsetof(struct store_conf, open_indexes),
+		"Indexes, of which each shard has one, that a worker keeps open; fewer where it may have few "
+		"descriptors (RLIMIT_NOFILE).",
+		SETTING_RESTART },
+	{ "open_accounts", SETTING_NUMBER, "10000", "10", "10000000", offsetof(struct store_conf, open_accounts),
+		"Accounts that a worker keeps in memory; those in use always stay.", 0 },
+	{ "open_mailboxes", SETTING_NUMBER, "1000", "10", "1000000", offsetof(struct store_conf, open_mailboxes),
 		"Mailboxes that a worker keeps in memory; those in use always stay.", 0 },
 	{ "mailboxes_per_account", SETTING_NUMBER, "10000", "1", "100000",
 		offsetof(struct store_conf, mailboxes_per_account),
@@ -40,6 +50,10 @@ static const struct setting store_rows[] = {
 		0 },
 	{ "new_mailboxes", SETTING_LIST, "", NULL, NULL, offsetof(struct store_conf, new_mailboxes),
 		"Mailboxes that each account is given, and subscribed to, once: such as { \"Drafts\", \"Sent\" }.", 0 },
+	{ "format", SETTING_CHOICE, "mbox", NULL, "mbox|mdir", offsetof(struct store_conf, format),
+		"What new mailboxes are: an mbox is one file, an mdir a folder with a file for each message, for large "
+		"ones. `postern mailbox convert` makes one of the other.",
+		0 },
 	{ "compact_share", SETTING_NUMBER, "40", "5", "100", offsetof(struct store_conf, compact_share),
 		"A mailbox is written anew when so many percent of its file belong to expunged messages.", 0 },
 	{ "lock_mailboxes", SETTING_BOOL, "yes", NULL, NULL, offsetof(struct store_conf, lock_mailboxes),
@@ -99,6 +113,7 @@ const struct call_type store_calls[] = {
 	[CALL_NAME] = { "name", name_handle },
 	[CALL_NAME_CHANGE] = { "name-change", name_change_handle },
 	[CALL_SETTLE] = { "settle", settle_handle },
+	[CALL_CONVERT] = { "convert", convert_handle },
 	[CALL_LOOK] = { "look", look_handle },
 	[CALL_BACKUP] = { "backup", backup_handle },
 	[CALL_BACKUP_WORKER] = { "backup-worker", backup_worker_handle },
@@ -110,6 +125,7 @@ const struct call_type store_calls[] = {
 	[CALL_QUOTA_CHANGE] = { "quota change", quota_change_handle },
 	[EVENT_FORGET] = { "forget", forget_handle },
 	[EVENT_UNWATCH] = { "unwatch", unwatch_handle },
+	[EVENT_SLEEP] = { "sleep", sleep_handle },
 	[EVENT_REREAD] = { "reread", reread_handle },
 	[EVENT_CHANGED] = { "changed", changed_handle },
 	[EVENT_CHANGED + 1] = { 0 },
@@ -152,40 +168,55 @@ static void lanes_drain(const struct worker *w)
 static void store_free(struct store *st)
 {
 	foreign_stop(st);
+	index_rest_stop(st);
 	journal_free(st->journal);
 	lanes_drain(st->w);
 	mailboxes_free(st);
 	lanes_drain(st->w);
 	timer_stop(st->w->timers, &st->news_timer);
+	seeings_drop(st);
+	timer_stop(st->w->timers, &st->put_timer);
 	holdings_free(st);
 	domains_free(st);
 	admins_free(st);
 	forgets_free(st->forgets);
 	shareds_free(st->shareds);
+	dormants_free(st->dormants);
+	sleepers_free(st);
 	deleted_stop(st->deleted);
+	free(st->rest);
 	index_free(st->index);
 	conf_unref(st->conf);
 	free(st->lives);
 	st->w->store = NULL;
+	slab_end(&st->mailbox_slab);
+	slab_end(&st->holding_slab);
 	free(st);
 }
 
 enum err store_start(struct worker *w)
 {
 	struct store *st = mem_new(struct store);
+	struct index_limits limits;
 	enum err e;
 
 	st->w = w;
+	st->holding_slab.size = sizeof(struct holding);
+	st->mailbox_slab.size = sizeof(struct mailbox);
 	w->store = st;
 	conf_take(st);
+	limits = (struct index_limits){ (size_t)st->settings->index_cache, (size_t)st->settings->index_buffers,
+		(unsigned)st->settings->open_indexes };
 	st->shards = (unsigned)st->settings->shards;
 	st->lives = mem_alloc(w->workers * sizeof(*st->lives));
 	while (!st->serial)
 		if (getrandom(&st->serial, sizeof(st->serial), 0) != sizeof(st->serial))
 			st->serial = 0;
+	RAND_bytes(st->login_key, sizeof(st->login_key));
 	st->forgets = forgets_new(w);
 	st->shareds = shareds_new(w);
-	st->index = index_new(w->directory, st->shards, (size_t)st->settings->index_cache);
+	st->dormants = dormants_new(w);
+	st->index = index_new(w->directory, st->shards, &limits);
 	if (!(e = secret_open(w->directory, st->secret)) && !(e = journal_open(&st->journal, w)) &&
 		!(e = skip_read(w->directory, &st->skip_clock)))
 		e = spool_start(w, st->journal);
@@ -195,6 +226,7 @@ enum err store_start(struct worker *w)
 	}
 	views_start(st);
 	foreign_start(st);
+	index_rest_start(st);
 	domains_declared(st);
 	st->deleted = deleted_start(w);
 	return OK;

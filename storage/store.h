@@ -17,12 +17,16 @@
 #include "storage/draft.h"
 #include "storage/selected.h"
 
+enum store_format { FORMAT_MBOX, FORMAT_MDIR };
+
 struct store_conf {
-	int64_t shards;         /* 64; fixed when the store is made, at a restart only */
-	int64_t index_cache;    /* bytes of LevelDB block cache per worker */
-	int64_t open_mailboxes; /* an owner keeps at most so many in memory */
+	int64_t shards;                                      /* 64; fixed when the store is made, at a restart only */
+	int64_t index_cache;                                 /* bytes of LevelDB block cache per worker */
+	int64_t index_buffers;                               /* bytes not yet in LevelDB's files, per worker */
+	int64_t open_indexes, open_accounts, open_mailboxes; /* an owner keeps at most so many in memory */
 	int64_t mailboxes_per_account, mailbox_name_max, mailbox_depth_max;
 	struct setting_list special_use, new_mailboxes;
+	int64_t format;        /* of new mailboxes */
 	bool lock_mailboxes;   /* while they are written to */
 	bool dot_locks;        /* by a file beside them, too */
 	int64_t compact_share; /* percent of garbage from which a mailbox is written anew */
@@ -164,6 +168,10 @@ typedef void select_done(void *user, enum err e, struct selected *s);
 struct call *store_select(
 	struct worker *w, const struct account *a, struct str mailbox, bool claim, select_done *done, void *user);
 
+/* The session of d, which slept, has its mailbox selected again, as its client knows it. d is gone then, or stays, if it
+ * cannot be now; one that watches is told `changed` again a little later. */
+struct call *store_wake(struct dormant *d, select_done *done, void *user);
+
 /* --- messages -------------------------------------------------------------------------------------------------- */
 
 struct flag_words {     /* flags by name, as a client gives them */
@@ -237,5 +245,8 @@ struct call *store_quota_change(
 	struct worker *w, struct str address, const struct quota *own, quota_done *done, void *user);
 /* Folds state into mbox headers now (`postern settle`): a new generation of each mailbox of the account. */
 struct call *store_settle(struct worker *w, struct str address, store_done *done, void *user);
+/* Gives a mailbox that form, while it is in use (`postern mailbox convert`); OK if it has it. ERR_ABSENT. */
+struct call *store_convert(struct worker *w, struct str address, struct str mailbox, enum store_format format,
+	store_done *done, void *user);
 
 #endif

@@ -1,6 +1,7 @@
 /* store_check.c - the calls by which the store is looked over: asking, answering, and what is above the accounts. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/backup/staging.h"
 #include "storage/check/check_parts.h"
 #include "storage/path.h"
 #include <stdlib.h>
@@ -87,6 +88,20 @@ static enum err domains_work(struct task *t)
 	return domain_each(t->st->w->directory, below_add, &l->found);
 }
 
+static void left_tell(void *user, const char *path)
+{
+	struct task *t = user;
+	struct look *l = t->op;
+	struct problem p = { .path = str_of(path),
+		.text = STR("what was being brought back when the server died is left over"),
+		.repair = STR("it is removed"),
+		.mend = MEND_CAN };
+
+	if (l->task == CHECK_REPAIR)
+		p.mend = staging_drop(t->st->w, path) ? MEND_DONE : MEND_FAILED;
+	found_add(&l->found, &p);
+}
+
 static enum err accounts_work(struct task *t)
 {
 	struct look *l = t->op;
@@ -96,6 +111,8 @@ static enum err accounts_work(struct task *t)
 	if (!e) {
 		look_modes(t->st->w->directory, buf_str(&path), l->task, &l->found);
 		e = account_each(t->st->w->directory, domain_of(t->address), below_add, &l->found);
+		buf_add_char(&path, '\0');
+		staging_left(t->st->w, buf_data(&path), left_tell, t);
 	}
 	buf_free(&path);
 	return e;

@@ -1,11 +1,12 @@
 /* store_copy.c - COPY and MOVE within an account: one entry of the journal for the whole command.
  * The target is held alone from before the UIDs are given until the entry is made. The source is shared, which keeps
- * the generation of its file; for a move it is held alone too, or flags set meanwhile would be lost. What the target gets, prefixes and all, is made in a lane: in memory if it is
- * short, else as a synced file of the spool. A move expunges the originals in the same entry. */
+ * the generation of its file; for a move it is held alone too, or flags set meanwhile would be lost. What the target
+ * gets, prefixes and all, is made in a lane: in memory if it is short, else as a synced file of the spool. A move
+ * expunges the originals in the same entry. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/mailbox/mailbox.h"
-#include "storage/shared.h"
+#include "storage/mailbox/mbox_quote.h"
 #include "storage/spool.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -38,11 +39,14 @@ struct copying {
 
 	/* the lane's */
 	int directory, fd;
-	struct buf path; /* of the source */
+	struct buf path; /* of the source; of an mdir its stem */
+	bool from_mdir, to_mdir;
 	struct keywords words;
 	struct mbox_base base;
 	struct buf bytes; /* what the target gets, or the piece of it not yet in the spool */
-	struct buf spool; /* "" : it is in memory */
+	struct buf piece; /* what is to be quoted */
+	struct buf spool; /* "" : it is in memory; for an mdir a file for each message, with its number behind this */
+	size_t spools;    /* so many */
 	int spool_fd;
 	uint64_t length;
 };
@@ -68,15 +72,37 @@ static void copying_end(struct task *t, enum err e)
 	free(c->places);
 	buf_free(&c->path);
 	buf_free(&c->bytes);
+	buf_free(&c->piece);
 	buf_free(&c->spool);
 	t->answer = arena_str(&t->memory, buf_str(&c->answer));
 	buf_free(&c->answer);
 	c->step(t, c->e);
 }
 
+/* The n-th message's. */
+static char *spool_path(const struct copying *c, size_t n)
+{
+	struct buf path = { 0 };
+	char *text;
+
+	buf_printf(&path, "%s", buf_data(&c->spool));
+	if (c->to_mdir)
+		buf_printf(&path, ".%zu", n);
+	text = str_dup(buf_str(&path));
+	buf_free(&path);
+	return text;
+}
+
 static enum err spool_drop(struct task *t)
 {
-	unlinkat(t->copying->directory, buf_data(&t->copying->spool), 0);
+	const struct copying *c = t->copying;
+
+	for (size_t i = 0; i < c->spools; i++) {
+		char *path = spool_path(c, i);
+
+		unlinkat(c->directory, path, 0);
+		free(path);
+	}
 	return OK;
 }
 
@@ -118,18 +144,50 @@ static enum err spool_write(struct copying *c)
 	return OK;
 }
 
-/* Appends bytes of the source to what the target gets. */
-static enum err bytes_copy(struct copying *c, uint64_t at, uint64_t len)
+static enum err spool_open(struct copying *c)
 {
+	char *path = spool_path(c, c->spools);
+	enum err e = OK;
+
+	c->spool_fd = openat(c->directory, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (c->spool_fd < 0)
+		e = err_errno("make %s", path);
+	else
+		c->spools++;
+	free(path);
+	return e;
+}
+
+/* All of it is durable, but for its name. */
+static enum err spool_close(struct copying *c)
+{
+	enum err e = spool_write(c);
+
+	if (!e && fdatasync(c->spool_fd) < 0)
+		e = ERR_AGAIN;
+	close(c->spool_fd);
+	c->spool_fd = -1;
+	return e;
+}
+
+/* Appends bytes of the source to what the target gets. q: they are quoted; NULL: as they are. */
+static enum err bytes_copy(struct copying *c, uint64_t at, uint64_t len, struct mbox_quoting *q)
+{
+	struct buf *to = q ? &c->piece : &c->bytes;
+
 	while (len) {
 		size_t want = len < PIECE ? (size_t)len : PIECE;
-		ssize_t n = pread(c->fd, buf_room(&c->bytes, want), want, (off_t)at);
+		ssize_t n = pread(c->fd, buf_room(to, want), want, (off_t)at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? err_errno("read %s", buf_data(&c->path)) : ERR_AGAIN;
-		buf_added(&c->bytes, (size_t)n);
+		buf_added(to, (size_t)n);
+		if (q) {
+			mbox_quote(q, buf_str(to), &c->bytes);
+			buf_clear(to);
+		}
 		at += (uint64_t)n;
 		len -= (uint64_t)n;
 		if (buf_len(&c->spool) && buf_len(&c->bytes) >= PIECE && spool_write(c))
@@ -157,6 +215,22 @@ static enum err sender_read(struct copying *c, const struct message *m, struct b
 	return OK;
 }
 
+/* The text of a message that another program wrote. */
+static enum err others_copy(struct copying *c, const struct message *from, struct message *to)
+{
+	uint64_t at = from->offset + from->prefix;
+	struct mbox_quoting q = { 0 };
+	enum err e = bytes_copy(c, at, from->header, NULL);
+
+	if (!e)
+		e = bytes_copy(c, at + from->header, from->stored - from->header, &q);
+	mbox_quote_end(&q, &c->bytes);
+	if (!e && q.added > UINT32_MAX - to->stored)
+		return ERR_TOO_BIG;
+	to->stored += (uint32_t)q.added;
+	return e;
+}
+
 static enum err message_copy(struct copying *c, const struct message *from, struct message *to, struct buf *prefix)
 {
 	size_t before = buf_len(&c->bytes);
@@ -168,11 +242,32 @@ static enum err message_copy(struct copying *c, const struct message *from, stru
 			from->uid);
 		return e;
 	}
-	mbox_prefix(&c->bytes, to, sender, &c->words, to->offset ? NULL : &c->base);
+	mbox_prefix(&c->bytes, to, sender, &c->words, to->offset && !c->to_mdir ? NULL : &c->base);
 	to->prefix = (uint32_t)(buf_len(&c->bytes) - before);
-	e = bytes_copy(c, from->offset + from->prefix, from->stored);
+	if (mbox_prefix_is_ours(buf_str(prefix)))
+		e = bytes_copy(c, from->offset + from->prefix, from->stored, NULL);
+	else
+		e = others_copy(c, from, to);
 	buf_add_str(&c->bytes, STR(MBOX_TAIL));
 	return e;
+}
+
+/* Its file, and for an mdir one of the spool, if there is to be one. */
+static enum err message_files(struct copying *c, const struct message *from)
+{
+	if (c->from_mdir) {
+		if (c->fd >= 0)
+			close(c->fd);
+		c->fd = mdir_open(c->directory, buf_data(&c->path), from->uid);
+		if (c->fd < 0)
+			return err_errno("open %s" MDIR_SUFFIX "/%u", buf_data(&c->path), from->uid);
+	}
+	return c->to_mdir && buf_len(&c->spool) ? spool_open(c) : OK;
+}
+
+static uint64_t length_of(const struct message *m)
+{
+	return m->prefix + (uint64_t)m->stored + sizeof(MBOX_TAIL) - 1;
 }
 
 static enum err messages_copy(struct copying *c)
@@ -182,9 +277,13 @@ static enum err messages_copy(struct copying *c)
 	enum err e = OK;
 
 	for (size_t i = 0; !e && i < c->count; i++) {
-		c->to[i].offset = at;
-		e = message_copy(c, &c->from[i], &c->to[i], &prefix);
-		at += c->to[i].prefix + (uint64_t)c->to[i].stored + sizeof(MBOX_TAIL) - 1;
+		c->to[i].offset = c->to_mdir ? 0 : at;
+		e = message_files(c, &c->from[i]);
+		if (!e)
+			e = message_copy(c, &c->from[i], &c->to[i], &prefix);
+		if (!e && c->to_mdir && c->spool_fd >= 0)
+			e = spool_close(c);
+		at += length_of(&c->to[i]);
 	}
 	buf_free(&prefix);
 	c->length = at - start;
@@ -196,22 +295,19 @@ static enum err copy_work(struct task *t)
 	struct copying *c = t->copying;
 	enum err e = OK;
 
-	c->spool_fd = -1;
-	c->fd = openat(c->directory, buf_data(&c->path), O_RDONLY | O_CLOEXEC);
-	if (c->fd < 0)
+	c->spool_fd = c->fd = -1;
+	if (!c->from_mdir && (c->fd = openat(c->directory, buf_data(&c->path), O_RDONLY | O_CLOEXEC)) < 0)
 		return err_errno("open %s", buf_data(&c->path));
-	if (buf_len(&c->spool)) {
-		c->spool_fd = openat(c->directory, buf_data(&c->spool), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (c->spool_fd < 0)
-			e = err_errno("make %s", buf_data(&c->spool));
-	}
+	if (buf_len(&c->spool) && !c->to_mdir)
+		e = spool_open(c);
 	if (!e)
 		e = messages_copy(c);
 	if (!e && c->spool_fd >= 0)
-		e = spool_write(c);
-	if (!e && c->spool_fd >= 0 && (fdatasync(c->spool_fd) < 0 || spool_sync(c->directory)))
+		e = spool_close(c);
+	if (!e && c->spools && spool_sync(c->directory))
 		e = ERR_AGAIN;
-	close(c->fd);
+	if (c->fd >= 0)
+		close(c->fd);
 	if (c->spool_fd >= 0)
 		close(c->spool_fd);
 	return e;
@@ -267,6 +363,22 @@ static enum err copies_allowed(const struct task *t)
 	return c->move ? OK : quota_allows(t->h, bytes, c->count);
 }
 
+static void copies_add(struct copying *c, struct change *change)
+{
+	struct str left = buf_str(&c->bytes);
+	size_t each = c->to_mdir ? 1 : c->count;
+
+	for (size_t i = 0; i < c->count; i += each) {
+		uint64_t length = c->to_mdir ? length_of(&c->to[i]) : c->length;
+		char *spool = c->spools ? spool_path(c, i) : NULL;
+
+		change_run(change, &c->to[i], each, spool ? str_of(spool) : STR_NONE,
+			str_cut(left, 0, spool ? 0 : (size_t)length), length);
+		left = str_cut(left, spool ? 0 : (size_t)length, left.len);
+		free(spool);
+	}
+}
+
 static void copy_made(struct task *t, enum err e)
 {
 	struct copying *c = t->copying;
@@ -282,8 +394,7 @@ static void copy_made(struct task *t, enum err e)
 	}
 	k = commit_new(t->st, t);
 	if (c->count) {
-		change_run(commit_change_at(k, c->target, c->to[0].clock), c->to, c->count,
-			buf_len(&c->spool) ? str_of(buf_data(&c->spool)) : STR_NONE, buf_str(&c->bytes), c->length);
+		copies_add(c, commit_change_at(k, c->target, c->to[0].clock));
 		answer_make(c);
 	}
 	if (c->makes.len)
@@ -367,7 +478,9 @@ static enum err copies_plan(struct task *t)
 	c->words = m->seen.keywords;
 	c->base = (struct mbox_base){ h->uidvalidity, c->to[0].uid, h->id, h->generation, 0, 0 };
 	c->directory = t->st->w->directory;
-	buf_printf(&c->path, "%s.mbox", c->source->stem);
+	c->from_mdir = c->source->seen.head.mdir;
+	c->to_mdir = h->mdir;
+	buf_printf(&c->path, "%s%s", c->source->stem, c->from_mdir ? "" : ".mbox");
 	buf_add_char(&c->path, '\0');
 	if (bytes > MEMORY_MAX || bytes > (uint64_t)journal->segment / SEGMENT_SHARE)
 		spool_name(t->st->w, &c->spool);
@@ -566,36 +679,4 @@ void copy_handle(struct worker *w, struct request *rq, struct str args)
 	o->uids = ranges_unpack(&t->args, &t->memory, &o->count);
 	if (task_args_end(t) && task_name(t, name))
 		task_account(t, copy_account);
-}
-
-static void copy_tell(struct asked *k, enum err e, struct str answer)
-{
-	struct unpack u = unpack_of(answer);
-	struct arena a = { 0 };
-	struct copied c = { 0 };
-
-	unpack_u64(&u); /* the target's id */
-	c.uidvalidity = unpack_u32(&u);
-	c.from = ranges_unpack(&u, &a, &c.from_count);
-	c.to = ranges_unpack(&u, &a, &c.to_count);
-	if (!e && !unpack_end(&u))
-		e = ERR_AGAIN;
-	k->done.copy(k->user, e, e ? NULL : &c);
-	arena_free(&a);
-}
-
-struct call *store_copy(struct worker *w, const struct account *a, struct selected *s, const struct uid_range *uids,
-	size_t count, struct str mailbox, bool move, copy_done *done, void *user)
-{
-	struct asked *k = ask_as(w, a);
-
-	k->done.copy = done;
-	k->fresh = true;
-	ask_name(k, name_next(w));
-	pack_u64(&k->args, s->sh->id);
-	pack_str(&k->args, str_of(s->sh->name));
-	pack_str(&k->args, mailbox);
-	pack_u8(&k->args, move);
-	ranges_pack(&k->args, uids, count);
-	return ask_send(k, CALL_COPY, copy_tell, user);
 }

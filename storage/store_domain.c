@@ -10,8 +10,9 @@
 #include <stdlib.h>
 
 #define KNOWN_MS     3000
-#define KNOWN_MAX    1000 /* domains remembered; more, and all are forgotten */
-#define LOOK_AT_ONCE 1000 /* names whose kind is looked at in one job of the lane */
+#define KNOWN_MAX    1000    /* domains remembered; more, and all are forgotten */
+#define LIST_MS      3600000 /* for a list: each of very many names may have to be read from a busy disk */
+#define LOOK_AT_ONCE 200     /* names whose kind is looked at in one job of the lane */
 
 /* --- which are ours --------------------------------------------------------------------------------------------------- */
 
@@ -276,6 +277,7 @@ struct names_list {
 	struct str *names;
 	size_t count, cap;
 	size_t looked, kept; /* of the names: so many were looked at, and those at the front are of the kind */
+	struct buf answer;
 };
 
 static void name_add(void *user, struct str name)
@@ -307,20 +309,28 @@ static enum err names_read(struct task *t)
 	return e;
 }
 
-static void names_answer(struct task *t, enum err e)
+/* In the lane, too: there may be very many. */
+static enum err names_pack(struct task *t)
 {
 	struct names_list *l = t->op;
-	struct buf answer = { 0 };
 
 	if (l->kept)
 		qsort(l->names, l->kept, sizeof(*l->names), by_name);
-	pack_u32(&answer, (uint32_t)l->kept);
+	pack_u32(&l->answer, (uint32_t)l->kept);
 	for (size_t i = 0; i < l->kept; i++)
-		pack_str(&answer, l->names[i]);
+		pack_str(&l->answer, l->names[i]);
 	for (size_t i = 0; i < l->count; i++)
 		free((char *)l->names[i].p);
 	free(l->names);
-	task_end(t, e, e ? STR_NONE : buf_str(&answer));
+	return OK;
+}
+
+static void names_packed(struct task *t, enum err e)
+{
+	struct names_list *l = t->op;
+	struct buf answer = l->answer;
+
+	task_end(t, e, buf_str(&answer));
 	buf_free(&answer);
 }
 
@@ -353,21 +363,22 @@ static void names_kinds(struct task *t, enum err e)
 {
 	const struct names_list *l = t->op;
 
-	if (e || l->looked == l->count)
-		names_answer(t, e);
+	if (e) /* then there are no names */
+		task_end(t, e, STR_NONE);
+	else if (l->looked == l->count)
+		task_in_lane(t, t->st->w->slow, names_pack, names_packed);
 	else
-		task_in_lane(t, t->st->w->files, names_look, names_kinds);
+		task_in_lane(t, t->st->w->slow, names_look, names_kinds);
 }
 
 static void names_found(struct task *t, enum err e)
 {
 	struct names_list *l = t->op;
 
-	if (!l->accounts) {
-		names_answer(t, e);
-		return;
-	}
-	l->kept = 0;
+	if (l->accounts)
+		l->kept = 0;
+	else
+		l->looked = l->count; /* every domain is wanted */
 	names_kinds(t, e);
 }
 
@@ -385,7 +396,7 @@ static void names_handle(struct worker *w, struct request *rq, struct str args, 
 		l->to = unpack_str(&t->args);
 	}
 	if (task_args_end(t))
-		task_in_lane(t, w->files, names_read, names_found);
+		task_in_lane(t, w->slow, names_read, names_found);
 }
 
 void domain_list_handle(struct worker *w, struct request *rq, struct str args)
@@ -436,7 +447,7 @@ static struct call *ask_names(
 		return ask_refuse(k, e, names_tell, user);
 	pack_u8(&k->args, (uint8_t)kind);
 	pack_str(&k->args, to);
-	return ask_send(k, CALL_ACCOUNT_LIST, names_tell, user);
+	return ask_send_until(k, CALL_ACCOUNT_LIST, LIST_MS, names_tell, user);
 }
 
 struct call *store_name_list(struct worker *w, enum account_kind kind, struct str domain, names_done *done, void *user)

@@ -1,8 +1,11 @@
 /* store_list.c - LIST: every name that an account has something to say of, with what is known of it. Which of them a
- * client wants is its protocol's business. */
+ * client wants is its protocol's business. The task leads the holding, so names and labels stay as they are while a lane
+ * goes through them. */
 #include "core/mem.h"
 #include "storage/mailbox/mailbox.h"
 #include <stdlib.h>
+
+#define LIST_NOW_MAX 256 /* names; more are gone through in a lane */
 
 enum { LIST_EXISTS = 1, LIST_HAS_CHILDREN = 2, LIST_SUBSCRIBED = 4 };
 
@@ -42,22 +45,47 @@ static void entry_pack(struct buf *answer, const struct holding *h, const struct
 	pack_u32(answer, exists ? uses_find(given, label, name) : 0);
 }
 
-static void list_lead(struct task *t, enum err e)
-{
-	struct tree all = { 0 };
-	struct buf answer = { 0 };
+struct list_op {
 	struct uses_given given;
+	struct buf answer;
+};
 
-	if (!e) {
-		levels_make(&t->h->tree, &all);
-		uses_give(t->h, &given);
-		pack_u32(&answer, (uint32_t)all.count);
-		for (size_t i = 0; i < all.count; i++)
-			entry_pack(&answer, t->h, &given, str_of(all.leaves[i].name));
-	}
+static enum err list_work(struct task *t)
+{
+	struct list_op *l = t->op;
+	struct tree all = { 0 };
+
+	levels_make(&t->h->tree, &all);
+	pack_u32(&l->answer, (uint32_t)all.count);
+	for (size_t i = 0; i < all.count; i++)
+		entry_pack(&l->answer, t->h, &l->given, str_of(all.leaves[i].name));
 	tree_free(&all);
+	return OK;
+}
+
+static void list_end(struct task *t, enum err e)
+{
+	struct buf answer = ((struct list_op *)t->op)->answer;
+
 	task_end(t, e, buf_str(&answer));
 	buf_free(&answer);
+}
+
+static void list_lead(struct task *t, enum err e)
+{
+	struct list_op *l = task_op(t, struct list_op);
+
+	if (e) {
+		task_end(t, e, STR_NONE);
+		return;
+	}
+	uses_give(t->h, &l->given);
+	for (unsigned i = 0; i < l->given.count; i++) /* the configuration may go meanwhile */
+		l->given.names[i] = arena_str(&t->memory, l->given.names[i]);
+	if (t->h->tree.count + t->h->tree.labels.count > LIST_NOW_MAX)
+		task_in_lane(t, t->st->w->slow, list_work, list_end);
+	else
+		list_end(t, list_work(t));
 }
 
 static void list_account(struct task *t, enum err e)

@@ -1,5 +1,6 @@
 /* store_login.c - logging in: by a password, by a proof (SCRAM), by a name that was proved otherwise.
  * The keys of an account stay with its owner: who asks gets a salt, and whether a proof is right. */
+#include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/account/login.h"
@@ -7,6 +8,8 @@
 #include "storage/mailbox/mailbox.h"
 #include <stdlib.h>
 #include <string.h>
+
+COUNTER(logins_remembered, "login.remembered", "logins by a password that was right not long before");
 
 /* Passwords do not stay in memory that is given back. */
 static void forget(struct str secret)
@@ -21,7 +24,8 @@ struct login {
 	struct str password, kept;
 	enum hash_cost cost;
 	bool renew, lacks_scram;
-	struct arena memory; /* the lane's */
+	uint8_t digest[PASSWORD_DIGEST_BYTES]; /* of password and kept */
+	struct arena memory;                   /* the lane's */
 	struct str hash, scram;
 };
 
@@ -68,6 +72,29 @@ static void login_answer(struct task *t, enum err e, struct str signature)
 	buf_free(&answer);
 }
 
+/* Most clients come again after minutes with the password that was right, and its hash is dear on purpose. So its owner
+ * remembers a digest of it, in memory alone, for as long as login.remember says; never of a wrong one. */
+static void remember(struct task *t)
+{
+	const struct login *l = t->op;
+
+	if (!str_eq(t->h->settings.password, l->kept))
+		return; /* it was changed meanwhile, or is kept in a new way */
+	t->h->password.until_ms = timers_now_ms(t->st->w->timers) + t->st->login->remember_ms;
+	memcpy(t->h->password.digest, l->digest, sizeof(l->digest));
+}
+
+static bool is_remembered(struct task *t)
+{
+	struct login *l = t->op;
+
+	if (!t->st->login->remember_ms || !l->kept.len)
+		return false;
+	password_digest(t->st->login_key, l->kept, l->password, l->digest);
+	return t->h->password.until_ms > timers_now_ms(t->st->w->timers) &&
+	       password_digest_same(t->h->password.digest, l->digest);
+}
+
 static void login_verified(struct task *t, enum err e)
 {
 	struct login *l = t->op;
@@ -76,6 +103,8 @@ static void login_verified(struct task *t, enum err e)
 		e = ERR_DENIED;
 	if (!e && l->renew)
 		renew(t);
+	else if (!e && t->st->login->remember_ms)
+		remember(t);
 	arena_free(&l->memory);
 	login_answer(t, e, STR_NONE);
 }
@@ -92,6 +121,12 @@ static void login_account(struct task *t, enum err e)
 	if (!e) {
 		l->kept = arena_str(&t->memory, t->h->settings.password);
 		l->lacks_scram = !t->h->settings.scram_sha_256.len;
+	}
+	if (is_remembered(t)) {
+		counter_add(&logins_remembered, 1);
+		forget(l->password);
+		login_answer(t, OK, STR_NONE);
+		return;
 	}
 	l->cost = (enum hash_cost)t->st->login->hash;
 	task_in_lane(t, t->st->w->slow, login_work, login_verified);

@@ -27,7 +27,7 @@ static void head_make(struct mailbox *m, uint32_t highest)
 	struct state_head *h = &m->seen.head;
 	uint32_t now = (uint32_t)store_seconds(m->st);
 
-	*h = (struct state_head){ .generation = 1, .uidnext = 1 };
+	*h = (struct state_head){ .generation = 1, .uidnext = 1, .mdir = m->st->settings->format == FORMAT_MDIR };
 	while (!h->id || mailbox_by_id(m->st, h->id))
 		if (getrandom(&h->id, sizeof(h->id), 0) != sizeof(h->id))
 			h->id = 0;

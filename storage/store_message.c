@@ -1,6 +1,9 @@
 /* store_message.c - flags and expunges of messages in a mailbox that is selected.
  * A change is computed on top of those under way, so a second STORE sees the first; what is as it should be already is
- * not changed, and one that changes nothing is answered when what it saw is seen by all. */
+ * not changed, and one that changes nothing is answered when what it saw is seen by all. What concerns many messages is
+ * done in parts, an entry of the journal for each, and others have their turns between: of one that fails, or that a
+ * crash ends, some may be done. */
+#include "core/chore.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/mailbox/mailbox.h"
@@ -8,7 +11,9 @@
 #include <stdlib.h>
 
 #define WORDS_MAX  1000
-#define BYTES_EACH 64 /* of the journal, roughly, for a range of messages */
+#define BYTES_EACH 64   /* of the journal, roughly, for a range of messages */
+#define PART       1000 /* messages changed at a time */
+#define LOOKS      8192 /* at messages, or for ranges of them, in a turn */
 
 /* --- packing --------------------------------------------------------------------------------------------------------- */
 
@@ -118,14 +123,16 @@ struct changing { /* STORE and EXPUNGE alike */
 	uint64_t id;
 	struct uid_range *uids;
 	size_t count;
-	bool all; /* EXPUNGE: every message with \Deleted */
 
 	bool expunge, force;
 	enum flags_how how;
 	struct flag_words words;
 	uint64_t keywords;
 
-	struct message *messages; /* as they shall be */
+	size_t range; /* what is still to be looked at begins there, with ... */
+	uint32_t from;
+	struct chore chore;
+	struct message *messages; /* of this part, as they shall be */
 	uint32_t *places;
 	size_t changed, cap;
 };
@@ -188,27 +195,68 @@ static void message_look(struct changing *c, uint32_t place)
 	c->places[c->changed++] = place;
 }
 
-static void messages_look(struct changing *c)
+/* The next place at which there may be something to do. */
+static uint32_t place_next(const struct changing *c, uint32_t place)
+{
+	const struct mailbox *m = c->hold.m;
+
+	return c->expunge && !c->force && !m->latest_count ? view_next_deleted(m->view, place) : place;
+}
+
+/* One part; true: it was the last. */
+static bool messages_look(struct changing *c)
 {
 	const struct view *view = c->hold.m->view;
 	struct view_head h;
+	unsigned looks = 0;
 
 	view_read_head(view, &h);
-	if (c->all)
-		for (uint32_t place = 0; place < h.count; place++)
-			message_look(c, place);
-	for (size_t i = 0; i < c->count; i++) {
-		uint32_t end = c->uids[i].last == UINT32_MAX ? h.count : view_place(view, c->uids[i].last + 1);
+	for (c->changed = 0; c->range < c->count; c->range++, c->from = 0) {
+		const struct uid_range *r = &c->uids[c->range];
+		uint32_t place = view_place(view, c->from ? c->from : r->first);
+		uint32_t end = r->last == UINT32_MAX ? h.count : view_place(view, r->last + 1);
 
-		for (uint32_t place = view_place(view, c->uids[i].first); place < end && place < h.count; place++)
-			message_look(c, place);
+		for (; (place = place_next(c, place)) < end && place < h.count; place++) {
+			struct message m;
+
+			if (looks++ < LOOKS && c->changed < PART) {
+				message_look(c, place);
+				continue;
+			}
+			view_message(view, place, &m);
+			c->from = m.uid;
+			return false;
+		}
+		looks++;
 	}
+	return true;
+}
+
+static void changing_view(struct task *t, enum err e);
+
+static void changing_part(void *user)
+{
+	struct task *t = user;
+	struct changing *c = t->op;
+
+	mailbox_view(t, c->hold.m, changing_view);
+}
+
+static void changing_on(struct task *t, enum err e)
+{
+	struct changing *c = t->op;
+
+	if (e)
+		changing_end(t, e);
+	else
+		chore_start(t->st->w->chores, &c->chore, changing_part, t);
 }
 
 static void changing_view(struct task *t, enum err e)
 {
 	struct changing *c = t->op;
 	struct mailbox *m = c->hold.m;
+	bool last = false;
 	struct commit *k;
 
 	if (!e && m->state != MAILBOX_READY)
@@ -216,20 +264,21 @@ static void changing_view(struct task *t, enum err e)
 	if (!e && !c->expunge)
 		e = words_resolve(m, &c->words, c->how != FLAGS_REMOVE, &c->keywords);
 	if (!e)
-		messages_look(c);
+		last = messages_look(c);
 	if (!e)
 		e = journal_room(t->st->journal, ENTRY_SMALL, c->changed * BYTES_EACH);
 	if (e || !c->changed) {
-		if (e)
-			changing_end(t, e);
+		if (e || !last)
+			changing_on(t, e);
 		else
 			mailbox_settled(t, m, changing_end);
 		return;
 	}
 	k = commit_new(t->st, t);
 	change_messages(commit_change(k, m), c->messages, c->places, c->changed);
-	commit_go(k, ENTRY_SMALL, NULL, changing_end);
-	mailbox_release(&c->hold);
+	commit_go(k, ENTRY_SMALL, NULL, last ? changing_end : changing_on);
+	if (last)
+		mailbox_release(&c->hold);
 }
 
 static void changing_held(struct task *t, enum err e)
@@ -310,18 +359,44 @@ struct call *store_flags(struct worker *w, const struct account *a, struct selec
 	return ask_send(k, CALL_FLAGS, asked_store, user);
 }
 
-static void nobody(void *user, enum err e)
+struct seeing { /* nobody waits for it but the store, which gives it up when it stops */
+	struct call *call;
+	struct seeing *next, **link;
+};
+
+static void seeing_free(struct seeing *g)
 {
-	(void)user;
+	*g->link = g->next;
+	if (g->next)
+		g->next->link = g->link;
+	free(g);
+}
+
+static void seen(void *user, enum err e)
+{
 	(void)e;
+	seeing_free(user);
 }
 
 void store_seen(
 	struct worker *w, const struct account *a, struct selected *s, const struct uid_range *uids, size_t count)
 {
-	struct flag_words seen = { .flags = FLAG_SEEN };
+	struct flag_words words = { .flags = FLAG_SEEN };
+	struct seeing *g = mem_new(struct seeing);
 
-	store_flags(w, a, s, uids, count, FLAGS_ADD, &seen, nobody, NULL);
+	*g = (struct seeing){ .next = w->store->seeings, .link = &w->store->seeings };
+	if (g->next)
+		g->next->link = &g->next;
+	w->store->seeings = g;
+	g->call = store_flags(w, a, s, uids, count, FLAGS_ADD, &words, seen, g);
+}
+
+void seeings_drop(struct store *st)
+{
+	while (st->seeings) {
+		call_cancel(st->seeings->call);
+		seeing_free(st->seeings);
+	}
 }
 
 /* --- EXPUNGE ---------------------------------------------------------------------------------------------------------- */
@@ -335,10 +410,11 @@ void expunge_handle(struct worker *w, struct request *rq, struct str args)
 		return;
 	c = changing_new(t);
 	c->expunge = true;
-	c->all = unpack_u8(&t->args);
+	if (unpack_u8(&t->args)) { /* every message with \Deleted */
+		c->uids[0] = (struct uid_range){ 1, UINT32_MAX };
+		c->count = 1;
+	}
 	c->force = unpack_u8(&t->args);
-	if (c->all)
-		c->count = 0;
 	if (task_args_end(t))
 		task_account(t, changing_account);
 }

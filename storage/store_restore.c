@@ -10,7 +10,7 @@
 
 #define ENTRY_BYTES 16384 /* of the journal, at most, for a mailbox */
 
-static const char *const suffixes[FILE_KINDS] = { ".mbox", ".state" };
+static const char *const suffixes[FILE_KINDS] = { ".mbox", MDIR_SUFFIX, ".state" };
 
 /* --- an account ---------------------------------------------------------------------------------------------------------- */
 
@@ -168,7 +168,11 @@ static void mailbox_place(struct task *t)
 		buf_printf(&to, STR_FMT "%s", STR_ARG(buf_str(&stem)), suffixes[i]);
 		if (p->has[i])
 			entry_rename(commit_entry(k), buf_str(&from), buf_str(&to));
-		else if (p->replaces)
+	}
+	for (size_t i = 0; p->replaces && i < FILE_KINDS; i++) { /* of the other form, once this one is there */
+		buf_clear(&to);
+		buf_printf(&to, STR_FMT "%s", STR_ARG(buf_str(&stem)), suffixes[i]);
+		if (!p->has[i])
 			entry_remove(commit_entry(k), buf_str(&to));
 	}
 	if (p->replaces)

@@ -63,13 +63,38 @@ static void select_view(struct task *t, enum err e)
 		mailbox_view(t, s->hold.m, select_answer);
 }
 
+static void select_held(struct task *t, enum err e);
+
+/* It was renamed since the asker heard of it last: which of the account's mailboxes has its id? */
+static void select_led(struct task *t, enum err e)
+{
+	struct select *s = t->op;
+	const struct tree *tree = &t->h->tree;
+	size_t i = 0;
+
+	while (!e && i < tree->count && tree->leaves[i].id != s->id)
+		i++;
+	if (!e && i == tree->count)
+		e = ERR_ABSENT;
+	if (e) {
+		task_end(t, e, STR_NONE);
+		return;
+	}
+	s->mailbox = arena_str(&t->memory, str_of(tree->leaves[i].name));
+	mailbox_hold_id(t, &s->hold, s->id, s->mailbox, false, select_held);
+}
+
 static void select_held(struct task *t, enum err e)
 {
 	struct select *s = t->op;
 
-	if (!e && s->id && s->hold.m->seen.head.id != s->id)
+	if (!e && s->id && s->hold.m->seen.head.id != s->id) {
+		mailbox_release(&s->hold);
 		e = ERR_ABSENT;
-	if (e)
+	}
+	if (e == ERR_ABSENT && s->id && !t->leads)
+		holding_lead(t, select_led);
+	else if (e)
 		task_end(t, e, STR_NONE);
 	else
 		mailbox_settled_or_parked(t, s->hold.m, select_view);
@@ -185,6 +210,39 @@ struct call *store_select(
 	k->orphaned = select_orphaned;
 	w->store->selecting++;
 	return ask_send(k, CALL_SELECT, select_tell, user);
+}
+
+static void wake_tell(struct asked *k, enum err e, struct str answer)
+{
+	struct dormant *d = k->dormant;
+	struct selected *s = NULL;
+	struct view_answer a;
+
+	k->w->store->selecting--;
+	if (!e && (!view_answer_read(answer, &a) || a.id != d->id))
+		e = ERR_AGAIN;
+	if (!e && (e = shared_resume(&s, d, &a)))
+		shared_unwatch(k->w, k->to, a.id, k->claim ? UNWATCH_CLAIM : UNWATCH_ONE);
+	else if (e == ERR_ABSENT)
+		e = shared_resume(&s, d, NULL);
+	if (e)
+		d->again = true;
+	else
+		dormant_free(d);
+	k->done.select(k->user, e, s);
+}
+
+struct call *store_wake(struct dormant *d, select_done *done, void *user)
+{
+	struct str address = str_of(d->account->address);
+	struct str name = { d->bytes, d->name_len };
+	struct asked *k = ask_view(d->w, address, name, d->id, false, d->claim, 0, 0);
+
+	k->done.select = done;
+	k->dormant = d;
+	k->orphaned = select_orphaned;
+	d->w->store->selecting++;
+	return ask_send(k, CALL_SELECT, wake_tell, user);
 }
 
 void unwatch_handle(struct worker *w, struct request *rq, struct str args)

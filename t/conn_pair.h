@@ -33,6 +33,7 @@ static inline void worker_start(void)
 {
 	worker.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	worker.timers = timers_new();
+	worker.chores = chores_new();
 	worker.conns = conns_new(&worker);
 	ev_check_init(&after_sleep, turn_clock);
 	ev_check_start(worker.loop, &after_sleep);
@@ -41,6 +42,7 @@ static inline void worker_start(void)
 static inline void worker_end(void)
 {
 	conns_free(worker.conns);
+	chores_free(worker.chores);
 	timers_free(worker.timers);
 	ev_loop_destroy(worker.loop);
 }
@@ -49,6 +51,7 @@ static inline void turn(void)
 {
 	timers_turn(worker.timers);
 	timers_run(worker.timers);
+	chores_run(worker.chores, 0);
 	ev_run(worker.loop, EVRUN_NOWAIT);
 }
 
@@ -129,7 +132,7 @@ struct end {
 	struct buf got;
 	size_t streamed, most_waiting, most_input;
 	bool torn; /* the stream was not what was sent */
-	int inputs, rooms, idles, secures, ends, opens;
+	int inputs, rooms, idles, quiets, secures, ends, opens;
 	enum conn_end why;
 	enum err tls_err;
 	struct tls *tls;
@@ -237,6 +240,11 @@ static inline void on_idle(void *user)
 	((struct end *)user)->idles++;
 }
 
+static inline void on_quiet(void *user)
+{
+	((struct end *)user)->quiets++;
+}
+
 static inline void on_secure(void *user)
 {
 	((struct end *)user)->secures++;
@@ -255,7 +263,22 @@ static inline void on_end(void *user, enum conn_end why)
 	e->why = why;
 }
 
-static const struct conn_events events = { on_input, on_room, on_idle, on_secure, on_end, on_open };
+static unsigned conns_left; /* gone after conn_leave */
+
+static inline void on_left(struct worker *w, struct str peer)
+{
+	(void)w;
+	conns_left += str_eq(peer, STR("127.0.0.1"));
+}
+
+static const struct conn_events events = { .on_input = on_input,
+	.on_room = on_room,
+	.on_idle = on_idle,
+	.on_quiet = on_quiet,
+	.on_secure = on_secure,
+	.on_end = on_end,
+	.on_open = on_open,
+	.on_left = on_left };
 
 /* The client's end. */
 

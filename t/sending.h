@@ -8,6 +8,7 @@
 #include "core/house.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/overload.h"
 #include "protocols/sending/sending_inside.h"
 #include "t/tap.h"
 #include <fcntl.h>

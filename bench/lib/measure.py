@@ -1,4 +1,4 @@
-"""measure.py - what a server's processes cost: processor time and memory, read from /proc.
+"""measure.py - what a server's processes cost: processor time and memory, read from /proc; and what its files take.
 
 A server is its leader (a process id) and everything that descends from it. Processor time counts children that have
 ended, too: who waits for them takes over their time. Memory is PSS: a page that many processes map counts once.
@@ -44,3 +44,9 @@ def settle(leaders, quiet_s=2, limit_s=90):
         now = cpu_seconds(leaders)
         quiet = quiet + 0.5 if now - before <= 0.02 else 0
         before = now
+
+
+def disk_bytes(folders):
+    """What files and folders take of the disk."""
+    return sum(os.lstat(os.path.join(at, name)).st_blocks * 512
+               for folder in folders for at, below, files in os.walk(folder) for name in files + below)

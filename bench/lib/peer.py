@@ -32,7 +32,12 @@ class Dovecot(Peer):
 
     @property
     def version(self):
-        return f"Dovecot {self.package_version()}"
+        return f"Dovecot {self.package_version()}{', sdbox' if self.layout == 'sdbox' else ''}"
+
+    @property
+    def stored(self):
+        """The folders that hold messages, and what is known of them."""
+        return [self.path("mail")]
 
     def command(self):
         return ["dovecot", "-F", "-c", self.path("dovecot.conf")]
@@ -180,6 +185,8 @@ def make(name, folder, users, to=None):
         "dovecot-hibernate": lambda: Dovecot(sub("dovecot"), users, hibernate=True),
         "postfix": lambda: Postfix(sub("postfix"), users, to=to),
         "postfix-dovecot": lambda: Postfix(sub("postfix"), users, Dovecot(sub("dovecot"), users)),
+        "postfix-dovecot-sdbox": lambda: Postfix(sub("postfix"), users,
+                                                 Dovecot(sub("dovecot"), users, layout="sdbox")),
     }
     if name not in makers:
         raise Failed(f"no such peer: {name}; there are {', '.join(makers)}")

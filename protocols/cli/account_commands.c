@@ -1,4 +1,4 @@
-/* account_commands.c - `postern domain`, `postern account` and `postern settle`. */
+/* account_commands.c - `postern domain`, `postern account`, `postern settle` and `postern mailbox`. */
 #include "conf/commands.h"
 #include "protocols/cli/ask_password.h"
 #include "protocols/cli/client.h"
@@ -180,6 +180,29 @@ int settle_run(int argc, char **argv, const char *conf_path)
 		return EXIT_USAGE;
 	}
 	status = client_once(conf_path, json_pack("{s:s, s:s}", "do", "account-settle", "name", argv[1]), &items);
+	json_decref(items);
+	return status;
+}
+
+int mailbox_run(int argc, char **argv, const char *conf_path)
+{
+	json_t *items;
+	int status;
+
+	if (command_helped(argc, argv))
+		return EXIT_FINE;
+	if (argc < 2 || strcmp(argv[1], "convert"))
+		return order_misused("mailbox", "knows convert");
+	if (argc != 5 || (strcmp(argv[4], "mdir") && strcmp(argv[4], "mbox"))) {
+		client_complain(
+			"mailbox convert wants an account, a mailbox, and mdir or mbox; `postern mailbox --help` "
+			"tells more");
+		return EXIT_USAGE;
+	}
+	status = client_once(conf_path,
+		json_pack("{s:s, s:s, s:s, s:s}", "do", "mailbox-convert", "name", argv[2], "mailbox", argv[3],
+			"format", argv[4]),
+		&items);
 	json_decref(items);
 	return status;
 }

@@ -26,6 +26,11 @@ const struct command cli_commands[] = {
 	{ "clock", "+TIME",
 		"Moves the clock of a scratch server forward: +500ms, +1801s, +30m, +2h or +1d. Other servers refuse.",
 		clock_run },
+	{ "lag", "TIME",
+		"Has the workers of a scratch server act as if what comes waited so long for them, until they are told "
+		"0s. "
+		"Other servers refuse.",
+		lag_run },
 	{ "resolve", "[--json] NAME [TYPE]\n[--json] ADDRESS",
 		"Asks the running server what the DNS tells it. TYPE is A, AAAA, MX, TXT, SRV, NAPTR, PTR or TLSA; or "
 		"ADDRESSES: all of a host's; or MAIL, the default: the hosts that take a domain's mail, as they are "
@@ -54,7 +59,7 @@ const struct command cli_commands[] = {
 		"Follows a message through reception, routing, queue, delivery and mailbox: what the log has about it, "
 		"in plain words, and what the running server knows of it now. ID is one of the log or of the queue; "
 		"with an ADDRESS it is all mail from or to that; a Message-ID is one, too. Looks through the "
-	        "configuration's log file, and "
+		"configuration's log file, and "
 		"FILE.1, FILE.2 ... beside it, also while no server runs.",
 		trace_run },
 	{ "fsck", "[--repair] [--json] USER@DOMAIN\n[--repair] [--json] --all",
@@ -117,6 +122,12 @@ const struct command cli_commands[] = {
 		"Has the running server write every mailbox of an account anew, without what was expunged and with all "
 		"flags in the mailbox files themselves. Sessions are not disturbed.",
 		settle_run },
+	{ "mailbox", "convert USER@DOMAIN MAILBOX mdir|mbox",
+		"Has the running server give a mailbox another form: an mdir, a folder with a file for each message, "
+		"which suits large messages, or an mbox, one file. UIDs, flags and keywords stay, and sessions are not "
+		"disturbed; changes wait until it is done. Programs that deliver into the mbox themselves must be told "
+		"first. Copies of the store by tar, rsync or cp should not be made meanwhile.",
+		mailbox_run },
 	{ "alias",
 		"add NAME@DOMAIN ACCOUNT@DOMAIN\n"
 		"set NAME@DOMAIN ACCOUNT@DOMAIN\n"

@@ -15,6 +15,7 @@ int kick_run(int argc, char **argv, const char *conf_path);
 int reload_run(int argc, char **argv, const char *conf_path);
 int stop_run(int argc, char **argv, const char *conf_path);
 int clock_run(int argc, char **argv, const char *conf_path);
+int lag_run(int argc, char **argv, const char *conf_path);
 int resolve_run(int argc, char **argv, const char *conf_path); /* resolve_command.c */
 int route_run(int argc, char **argv, const char *conf_path);   /* route_command.c */
 int queue_run(int argc, char **argv, const char *conf_path);   /* queue_command.c */
@@ -26,6 +27,7 @@ int index_run(int argc, char **argv, const char *conf_path);
 int domain_run(int argc, char **argv, const char *conf_path); /* account_commands.c */
 int account_run(int argc, char **argv, const char *conf_path);
 int settle_run(int argc, char **argv, const char *conf_path);
+int mailbox_run(int argc, char **argv, const char *conf_path);
 int alias_run(int argc, char **argv, const char *conf_path); /* name_commands.c */
 int forwarder_run(int argc, char **argv, const char *conf_path);
 int group_run(int argc, char **argv, const char *conf_path);

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define NAMES_STEP 16 /* told in one step of a chore */
+
 static const struct control_request *const tables[] = { control_server_requests, control_account_requests,
 	control_name_requests, control_kick_requests, control_resolve_requests, control_route_requests,
 	control_queue_requests, control_look_requests, control_backup_requests, NULL };
@@ -89,15 +91,77 @@ void control_changed(void *user, enum err e)
 	control_end(c, e, STR_NONE);
 }
 
+/* --- lists ----------------------------------------------------------------------------------------------------------- */
+
+struct control_names {
+	struct chore chore;
+	char *text; /* names, each with a NUL behind it */
+	size_t len, at;
+};
+
+static void names_free(struct control *c)
+{
+	if (!c->names)
+		return;
+	chore_stop(c->worker->chores, &c->names->chore);
+	free(c->names->text);
+	free(c->names);
+	c->names = NULL;
+}
+
+static void names_go_on(struct control *c);
+
+/* There may be very many: some in each turn, as fast as the asker reads. */
+static void names_step(void *user)
+{
+	struct control *c = user;
+	struct control_names *n = c->names;
+
+	if (!conn_has_room(c->conn)) {
+		c->on_room = names_go_on;
+		return;
+	}
+	for (unsigned i = 0; i < NAMES_STEP && n->at < n->len; i++) {
+		struct str name = str_of(n->text + n->at);
+
+		control_item(c, json_pack("{s:o}", "name", control_json(name)));
+		n->at += name.len + 1;
+	}
+	if (n->at < n->len) {
+		names_go_on(c);
+		return;
+	}
+	names_free(c);
+	control_done(c);
+}
+
+static void names_go_on(struct control *c)
+{
+	chore_start(c->worker->chores, &c->names->chore, names_step, c);
+}
+
 void control_listed(void *user, enum err e, const struct str *names, size_t count)
 {
 	struct control *c = user;
+	char *to;
 
 	c->waiting = NULL;
-	for (size_t i = 0; !e && i < count; i++)
-		control_item(c, json_pack("{s:o}", "name", control_json(names[i])));
-	control_end(c, e, STR_NONE);
+	if (e || !count) {
+		control_end(c, e, STR_NONE);
+		return;
+	}
+	c->names = mem_new(struct control_names);
+	for (size_t i = 0; i < count; i++)
+		c->names->len += names[i].len + 1;
+	c->names->text = to = mem_alloc(c->names->len);
+	for (size_t i = 0; i < count; i++) {
+		memcpy(to, names[i].p, names[i].len);
+		to += names[i].len + 1;
+	}
+	names_go_on(c);
 }
+
+/* --- requests -------------------------------------------------------------------------------------------------------- */
 
 void control_with_name(struct control *c, control_check *check, struct call *(*ask)(struct control *c, struct str name))
 {
@@ -176,6 +240,7 @@ static void control_free(struct control *c)
 	call_cancel(c->waiting);
 	json_decref(c->request);
 	buf_free(&c->kick);
+	names_free(c);
 	control_queue_free(c->queue);
 	control_look_free(c);
 	control_backup_free(c);

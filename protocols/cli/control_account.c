@@ -98,6 +98,25 @@ static struct call *ask_account_settle(struct control *c, struct str name)
 	return store_settle(c->worker, name, settled, c);
 }
 
+static void converted(void *user, enum err e)
+{
+	struct control *c = user;
+
+	c->waiting = NULL;
+	control_end(c, e,
+		e == ERR_ABSENT  ? STR("there is no such account or mailbox")
+		: e == ERR_AGAIN ? STR("the mailbox stays as it was; the log says why")
+				 : STR_NONE);
+}
+
+static struct call *ask_mailbox_convert(struct control *c, struct str name)
+{
+	bool mdir = str_eq(control_text(c, "format"), STR("mdir"));
+
+	return store_convert(
+		c->worker, name, control_text(c, "mailbox"), mdir ? FORMAT_MDIR : FORMAT_MBOX, converted, c);
+}
+
 static struct call *ask_account_list(struct control *c, struct str name)
 {
 	return store_account_list(c->worker, name, control_listed, c);
@@ -147,6 +166,11 @@ static void handle_account_delete(struct control *c)
 	control_with_name(c, name_account, ask_account_delete);
 }
 
+static void handle_mailbox_convert(struct control *c)
+{
+	control_with_name(c, name_account, ask_mailbox_convert);
+}
+
 static void handle_account_settle(struct control *c)
 {
 	control_with_name(c, name_account, ask_account_settle);
@@ -190,5 +214,6 @@ const struct control_request control_account_requests[] = {
 	{ "account-list", handle_account_list },
 	{ "names-to", handle_names_to },
 	{ "account-settle", handle_account_settle },
+	{ "mailbox-convert", handle_mailbox_convert },
 	{ 0 },
 };

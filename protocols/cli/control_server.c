@@ -1,17 +1,20 @@
-/* control_server.c - requests about the server itself: status, stats, who, conf, clock, reload, stop. What is in shared
+/* control_server.c - requests about the server itself: status, stats, who, conf, clock, lag, reload, stop. What is in shared
  * memory is read by whichever worker is asked; sessions are known to their worker alone, so `who` asks each in turn. */
 #include "core/core_settings.h"
 #include "core/counter.h"
 #include "core/house.h"
+#include "core/overload.h"
 #include "core/tls.h"
 #include "protocols/cli/control_session.h"
 #include "protocols/cli/lines.h"
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define WHO_DEADLINE_MS  5000
 #define WHO_SESSIONS_MAX 100000 /* told of one worker */
 #define DAY_S            86400
+#define LAG_MS_MAX       86400000 /* that a test may pretend */
 
 static const char *call_name(unsigned place)
 {
@@ -74,8 +77,44 @@ static void handle_status(struct control *c)
 	control_done(c);
 }
 
+static void add_stat(struct control *c, unsigned worker, const char *name, uint64_t value, const char *text)
+{
+	char whole[64];
+
+	snprintf(whole, sizeof(whole), "worker.%u.%s", worker, name);
+	control_item(c, json_pack("{s:s, s:I, s:s}", "name", whole, "value", (json_int_t)value, "text", text));
+}
+
+/* Lag is how long what comes has to wait for the loop. */
+static void add_lag(struct control *c, unsigned worker)
+{
+	static const struct {
+		const char *name, *text;
+		double part;
+	} parts[] = {
+		{ "lag_p50_us", "for half of the time since its start no more than this", 0.5 },
+		{ "lag_p90_us", "for 90 % of it", 0.9 },
+		{ "lag_p99_us", "for 99 %", 0.99 },
+		{ "lag_p999_us", "for 99.9 %", 0.999 },
+	};
+	const struct slot *s = shm_slot(c->worker->shm, worker);
+
+	add_stat(c, worker, "lag_us", s->lag_us, "how long what comes waits for its loop, now");
+	add_stat(c, worker, "lag_max_us", s->lag_max_us, "the longest since its start");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		add_stat(c, worker, parts[i].name, slot_lag_us(s, parts[i].part), parts[i].text);
+	for (unsigned i = 0; i < OVERLOADS; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "yields.%s", overload_name((enum overload)i));
+		add_stat(c, worker, name, s->overload >> i & 1, "1 while this yields to clients");
+	}
+}
+
 static void handle_stats(struct control *c)
 {
+	for (unsigned i = 0; i < c->worker->workers; i++)
+		add_lag(c, i);
 	for (size_t i = 0; i < counter_count(); i++) {
 		const struct counter *counter = counter_at(i);
 		uint64_t sum = 0;
@@ -190,6 +229,27 @@ static void handle_clock(struct control *c)
 	worker_ask_clock(c->worker, json_integer_value(ms), clock_done, c);
 }
 
+/* For tests: overload without load. */
+static void handle_lag(struct control *c)
+{
+	const struct core_conf *conf = conf_section(c->worker->conf, &core_settings);
+	json_t *ms = json_object_get(c->request, "ms");
+
+	if (!conf->scratch) {
+		control_error(c, ERR_DENIED, STR("only a scratch server can be told how its workers lag"));
+		return;
+	}
+	if (!json_is_integer(ms) || json_integer_value(ms) < 0 || json_integer_value(ms) > LAG_MS_MAX) {
+		control_error(c, ERR_MISTAKE, STR("the lag is \"ms\""));
+		return;
+	}
+	for (unsigned i = 0; i < c->worker->workers; i++) {
+		shm_slot(c->worker->shm, i)->pretended_us = json_integer_value(ms) * 1000;
+		shm_wake(c->worker->shm, i);
+	}
+	control_done(c);
+}
+
 static void handle_reload(struct control *c)
 {
 	c->asked_master = true;
@@ -208,6 +268,7 @@ const struct control_request control_server_requests[] = {
 	{ "who", handle_who },
 	{ "conf", handle_conf },
 	{ "clock", handle_clock },
+	{ "lag", handle_lag },
 	{ "reload", handle_reload },
 	{ "stop", handle_stop },
 	{ 0 },

@@ -20,6 +20,7 @@ struct control { /* made by control_open, ended by control_free alone */
 	unsigned next_worker;               /* whom to ask next, when all are asked */
 	struct buf kick;                    /* what each is asked by control_kick.c */
 	unsigned kicked;                    /* sessions told to end so far */
+	struct control_names *names;        /* still to be told, of control.c; NULL: none; ours */
 	struct control_queue *queue;        /* of control_queue.c; NULL: no such request is under way; ours */
 	struct control_backup *backup;      /* of control_backup.c; the same */
 	struct control_look *look;          /* of control_look.c; the same */

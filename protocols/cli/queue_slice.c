@@ -11,7 +11,7 @@
 #define LISTED_MAX 50   /* recipients of one message in a list */
 #define ITEMS_MAX  100  /* recipients of one message shown or given an order in a slice; destinations told of */
 #define LOOKED_MAX 4000 /* messages looked at for a slice, so that its asker need not wait for long */
-#define LOOK_STEP  50   /* messages, or items given an order, in one go */
+#define LOOK_STEP  20   /* messages, or items given an order, in one go */
 #define TELL_STEP  10   /* destinations */
 
 struct picked { /* a message of the slice */

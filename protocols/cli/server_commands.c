@@ -284,12 +284,34 @@ int stop_run(int argc, char **argv, const char *conf_path)
 
 static const struct setting move_row = { .name = "+TIME", .type = SETTING_DURATION, .min = "0" };
 
+/* Asks a scratch server to `word` by so much time. */
+static int ask_time(const char *word, int64_t ms, const char *conf_path)
+{
+	json_t *items;
+	int status = client_once(conf_path, json_pack("{s:s, s:I}", "do", word, "ms", (json_int_t)ms), &items);
+
+	json_decref(items);
+	return status;
+}
+
+int lag_run(int argc, char **argv, const char *conf_path)
+{
+	struct buf why = { 0 };
+	int64_t ms = 0;
+
+	if (command_helped(argc, argv))
+		return EXIT_FINE;
+	if (argc == 2 && setting_read(&move_row, argv[1], &ms, &why))
+		return ask_time("lag", ms, conf_path);
+	client_complain("lag wants how long, such as 300ms, or 0s; `postern lag --help` tells more");
+	buf_free(&why);
+	return EXIT_USAGE;
+}
+
 int clock_run(int argc, char **argv, const char *conf_path)
 {
 	struct buf why = { 0 };
 	int64_t ms = 0;
-	json_t *items;
-	int status;
 
 	if (command_helped(argc, argv))
 		return EXIT_FINE;
@@ -298,7 +320,5 @@ int clock_run(int argc, char **argv, const char *conf_path)
 		buf_free(&why);
 		return EXIT_USAGE;
 	}
-	status = client_once(conf_path, json_pack("{s:s, s:I}", "do", "clock", "ms", (json_int_t)ms), &items);
-	json_decref(items);
-	return status;
+	return ask_time("clock", ms, conf_path);
 }

@@ -5,12 +5,15 @@
 #include "core/limit.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/slab.h"
 #include "protocols/imap/imap_session.h"
 #include <stdarg.h>
 #include <stdlib.h>
 
 COUNTER(imap_sessions, "imap.sessions", "IMAP sessions opened");
 COUNTER(imap_commands, "imap.commands", "IMAP commands run");
+
+static struct slab sessions = { .size = sizeof(struct imap) };
 
 #define COMMAND_MAX_CLEAR 4096 /* bytes of a command before login, literals included (RFC 7888, 7) */
 #define LITERAL_MINUS_MAX 4096 /* RFC 7888, 5 */
@@ -20,6 +23,8 @@ static const struct setting rows[] = {
 		"Silence before we part; less than 30 minutes is against RFC 3501.", 0 },
 	{ "login_timeout", SETTING_DURATION, "1m", "1s", "1h", offsetof(struct imap_conf, login_ms),
 		"Silence before login.", 0 },
+	{ "quiet_time", SETTING_DURATION, "5s", "1s", "1h", offsetof(struct imap_conf, quiet_ms),
+		"Silence before memory is given back that a session holds only for a client who speaks.", 0 },
 	{ "errors_max", SETTING_NUMBER, "20", "1", "1000", offsetof(struct imap_conf, errors_max),
 		"Wrong commands in a session before it is ended.", 0 },
 	{ "command_max", SETTING_SIZE, "60000", "8K", "64000", offsetof(struct imap_conf, command_max),
@@ -74,27 +79,62 @@ void imap_untagged(struct imap *s, const char *fmt, ...)
 	conn_wrote(s->conn);
 }
 
-/* The tagged reply; the command is over. */
-static enum next tagged(struct imap *s, const char *status, const char *fmt, va_list ap)
+static void tag_drop(struct imap *s)
 {
-	struct buf *out;
+	if (s->tag_kept)
+		free(s->tag);
+	s->tag = NULL;
+	s->tag_kept = false;
+}
 
-	if (s->state == SELECTED && s->command)
-		imap_news(s, !(s->command->besides & KEEPS_SEQS));
-	out = conn_out(s->conn);
+static void command_end(struct imap *s)
+{
+	s->command = NULL;
+	tag_drop(s);
+	s->continuation = NULL;
+	s->work->store = NULL;
+	s->work->told = NULL;
+	s->work->told_count = 0;
+	s->session.doing = s->state == SELECTED ? "selected" : s->state == KNOWN ? "authenticated" : "greeted";
+	s->work->late = STR_NONE;
+	arena_free(&s->work->arena);
+}
+
+static void write_tagged(const struct imap *s, struct buf *out, const char *status, const char *fmt, va_list ap)
+{
 	buf_printf(out, "%s %s ", s->tag ? s->tag : "*", status);
 	buf_vprintf(out, fmt, ap);
 	buf_add(out, "\r\n", 2);
+}
+
+/* The tagged reply; the command is over, once all news are told. may_wait: that may take many turns. */
+static enum next tagged(struct imap *s, const char *status, bool may_wait, const char *fmt, va_list ap)
+{
+	bool has_news = s->state == SELECTED && s->command;
+
+	if (has_news && may_wait && imap_news_late(s)) {
+		struct buf line = { 0 };
+
+		write_tagged(s, &line, status, fmt, ap);
+		s->work->late = arena_str(&s->work->arena, buf_str(&line));
+		buf_free(&line);
+		return WAIT;
+	}
+	if (has_news)
+		imap_news(s, !(s->command->besides & KEEPS_SEQS));
+	write_tagged(s, conn_out(s->conn), status, fmt, ap);
 	conn_wrote(s->conn);
-	s->command = NULL;
-	s->tag = NULL;
-	s->continuation = NULL;
-	s->store = NULL;
-	s->told = NULL;
-	s->told_count = 0;
-	s->session.doing = s->state == SELECTED ? "selected" : s->state == KNOWN ? "authenticated" : "greeted";
-	arena_free(&s->arena);
+	command_end(s);
 	return DONE;
+}
+
+void imap_tagged(struct imap *s)
+{
+	imap_news(s, !(s->command->besides & KEEPS_SEQS));
+	buf_add_str(conn_out(s->conn), s->work->late);
+	conn_wrote(s->conn);
+	command_end(s);
+	imap_resume(s, DONE);
 }
 
 enum next imap_ok(struct imap *s, const char *fmt, ...)
@@ -103,7 +143,7 @@ enum next imap_ok(struct imap *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	next = tagged(s, "OK", fmt, ap);
+	next = tagged(s, "OK", true, fmt, ap);
 	va_end(ap);
 	return next;
 }
@@ -114,7 +154,7 @@ enum next imap_no(struct imap *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	next = tagged(s, "NO", fmt, ap);
+	next = tagged(s, "NO", true, fmt, ap);
 	va_end(ap);
 	return next;
 }
@@ -134,7 +174,7 @@ enum next imap_bad(struct imap *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	tagged(s, "BAD", fmt, ap);
+	tagged(s, "BAD", false, fmt, ap);
 	va_end(ap);
 	if (!within_limits(s, TALLY_ERRORS))
 		return CLOSE;
@@ -163,6 +203,8 @@ enum next imap_outcome(struct imap *s, enum err e)
 		return imap_no(s, "[OVERQUOTA] the account's quota does not allow that");
 	case ERR_TOO_BIG:
 		return imap_no(s, "[LIMIT] over a limit");
+	case ERR_IN_USE:
+		return imap_no(s, "[INUSE] another program has the mailbox locked");
 	default:
 		return imap_no(s, "[UNAVAILABLE] not now, try again");
 	}
@@ -181,8 +223,9 @@ void imap_enter(struct imap *s, enum imap_state state)
 
 static void imap_free(struct imap *s)
 {
-	login_cancel(s->login);
-	sasl_free(s->sasl);
+	chore_stop(s->worker->chores, &s->work->telling);
+	login_cancel(s->work->login);
+	sasl_free(s->work->sasl);
 	call_cancel(s->waiting);
 	imap_fetch_drop(s);
 	imap_search_drop(s);
@@ -190,11 +233,12 @@ static void imap_free(struct imap *s)
 	imap_list_drop(s);
 	session_close(s->worker, &s->session);
 	imap_leave(s);
+	tag_drop(s);
+	imap_hear_drop(s);
 	account_free(s->account);
-	arena_free(&s->arena);
 	conn_free(s->conn);
 	conf_unref(s->snapshot);
-	free(s);
+	slab_free(&sessions, s);
 }
 
 static void imap_next(struct imap *s, enum next next)
@@ -224,12 +268,13 @@ void imap_resume(struct imap *s, enum next next)
 /* Tag and word of a command, and the rest to the row of the table that does it. */
 static enum next run_command(struct imap *s, struct str bytes)
 {
-	struct args a = args_of(arena_str(&s->arena, bytes), &s->arena); /* the input may go before the answer comes */
+	struct args a = args_of(
+		arena_str(&s->work->arena, bytes), &s->work->arena); /* the input may go before the answer comes */
 	struct str tag = args_tag(&a), word;
 	bool uid;
 
 	if (!a.bad && (args_peek(&a, ' ') || !a.left.len))
-		s->tag = arena_dup(&s->arena, tag);
+		s->tag = arena_dup(&s->work->arena, tag);
 	args_space(&a);
 	if (a.bad)
 		return imap_bad(s, "a command is a tag, a space and a word");
@@ -239,6 +284,9 @@ static enum next run_command(struct imap *s, struct str bytes)
 	counter_add(&imap_commands, 1);
 	if (!s->command)
 		return imap_bad(s, "unknown command");
+	if (s->dormant && (s->command->states == SELECTED || s->command->run == cmd_idle) &&
+		s->command->run != cmd_unselect) /* which needs nothing of it */
+		return imap_outcome(s, ERR_AGAIN);
 	if (!(s->state & s->command->states)) {
 		const char *why = s->state == GREETED             ? "log in first"
 		                  : s->command->states == GREETED ? "you are logged in"
@@ -270,24 +318,24 @@ bool imap_literal_permitted(const struct imap *s)
 {
 	int64_t literals = imap_conf(s)->literals;
 
-	return s->parser.synchronising || literals == LITERALS_PLUS ||
-	       (literals == LITERALS_MINUS && s->parser.literal_len <= LITERAL_MINUS_MAX);
+	return s->work->parser.synchronising || literals == LITERALS_PLUS ||
+	       (literals == LITERALS_MINUS && s->work->parser.literal_len <= LITERAL_MINUS_MAX);
 }
 
 /* The reply to a command whose literal is too long, before it is whole. */
 static enum next refuse_literal(struct imap *s, struct str so_far)
 {
-	struct args a = args_of(so_far, &s->arena);
+	struct args a = args_of(so_far, &s->work->arena);
 	struct str tag = args_tag(&a);
 	enum next next;
 
 	if (!a.bad)
-		s->tag = arena_dup(&s->arena, tag);
+		s->tag = arena_dup(&s->work->arena, tag);
 	if (imap_literal_permitted(s))
 		next = imap_bad(s, "[TOOBIG] a command has at most %zu bytes", command_max(s));
 	else
 		next = imap_bad(s, "[TOOBIG] such a literal is to be asked for first");
-	if (next == DONE && !s->parser.synchronising) { /* its bytes come whatever we say: RFC 7888, 4 */
+	if (next == DONE && !s->work->parser.synchronising) { /* its bytes come whatever we say: RFC 7888, 4 */
 		imap_untagged(s, "BYE the literal is too long");
 		next = CLOSE;
 	}
@@ -297,7 +345,7 @@ static enum next refuse_literal(struct imap *s, struct str so_far)
 /* A literal is announced: invites its bytes. False: it is no part of a command that is kept, *next is what comes. */
 static bool take_literal(struct imap *s, struct buf *in, enum next *next)
 {
-	struct imap_parser *p = &s->parser;
+	struct imap_parser *p = &s->work->parser;
 	struct str so_far = str_cut(buf_str(in), 0, p->scanned);
 
 	if (!imap_append_begins(s, so_far, next)) {
@@ -318,7 +366,7 @@ static bool take_command(struct imap *s, struct buf *in, enum next *next)
 {
 	ptrdiff_t used;
 
-	while (!(used = imap_parse(&s->parser, buf_str(in))) && s->parser.announced)
+	while (!(used = imap_parse(&s->work->parser, buf_str(in))) && s->work->parser.announced)
 		if (!take_literal(s, in, next))
 			return true;
 	if (used < 0 || (used ? (size_t)used : buf_len(in)) > line_max(s, buf_str(in), command_max(s))) {
@@ -329,7 +377,7 @@ static bool take_command(struct imap *s, struct buf *in, enum next *next)
 	}
 	if (!used)
 		return false;
-	s->parser = (struct imap_parser){ 0 };
+	s->work->parser = (struct imap_parser){ 0 };
 	if (!within_limits(s, TALLY_COMMANDS)) {
 		*next = CLOSE;
 		return true;
@@ -354,7 +402,7 @@ static bool take_line(struct imap *s, struct buf *in, enum next *next)
 		*next = CLOSE;
 		return true;
 	}
-	line = arena_str(&s->arena, str_cut(bytes, 0, (size_t)lf - 1));
+	line = arena_str(&s->work->arena, str_cut(bytes, 0, (size_t)lf - 1));
 	buf_take(in, (size_t)lf + 1);
 	*next = s->continuation(s, line);
 	return true;
@@ -373,7 +421,9 @@ static void latest(void *user, enum err e)
 /* Before a command: what others have done and were answered is to be told in the response to it. */
 static bool wait_for_latest(struct imap *s)
 {
-	if (!s->mailbox || s->append || s->continuation)
+	if (s->dormant && !s->unwoken)
+		return imap_wake(s);
+	if (!s->mailbox || s->work->append || s->continuation)
 		return false;
 	s->waiting = selected_latest(s->mailbox, latest, s);
 	if (s->waiting)
@@ -387,15 +437,17 @@ static void on_input(void *user, struct buf *in)
 	enum next next = DONE;
 	bool moved = true;
 
+	imap_hear(s);
 	while (moved && next == DONE && !s->parted && buf_len(in) && conn_has_room(s->conn)) {
 		if (wait_for_latest(s))
 			return;
-		if (s->append)
+		if (s->work->append)
 			moved = imap_append_input(s, in, &next);
 		else if (s->continuation)
 			moved = take_line(s, in, &next);
 		else
 			moved = take_command(s, in, &next);
+		s->unwoken = false; /* also for half a command: the mailbox may be there for its rest */
 		if (moved)
 			imap_next(s, next);
 	}
@@ -407,8 +459,8 @@ static void on_room(void *user)
 
 	imap_fetch_on(s);
 	imap_search_on(s);
-	if (s->watching && s->news_due)
-		imap_news(s, true);
+	if (s->news_due)
+		imap_news_on(s);
 }
 
 static void on_idle(void *user)
@@ -416,7 +468,7 @@ static void on_idle(void *user)
 	struct imap *s = user;
 
 	log_info("imap", conn_id(s->conn), "idle, closing peer=%s", conn_peer(s->conn));
-	if (!s->fetch && !s->search) /* else it does not even read */
+	if (!s->work->fetch && !s->work->search) /* else it does not even read */
 		imap_untagged(s, "BYE idle for too long");
 	imap_next(s, CLOSE);
 }
@@ -440,16 +492,17 @@ static void farewell(struct session *session, const char *why)
 }
 
 static const struct conn_events events = {
-	.on_input = on_input, .on_room = on_room, .on_idle = on_idle, .on_end = on_end
+	.on_input = on_input, .on_room = on_room, .on_idle = on_idle, .on_quiet = imap_quiet, .on_end = on_end
 };
 
 static void imap_open(struct worker *w, const struct service *service, int fd)
 {
-	struct imap *s = mem_new(struct imap);
+	struct imap *s = slab_alloc(&sessions);
 	struct buf *out;
 
 	counter_add(&imap_sessions, 1);
 	s->worker = w;
+	s->work = &imap_no_work;
 	s->snapshot = conf_ref(w->conf);
 	s->conn = conn_new(w, fd, &events, s);
 	s->session = (struct session){ .service = service,
@@ -461,6 +514,7 @@ static void imap_open(struct worker *w, const struct service *service, int fd)
 	session_open(w, &s->session);
 	imap_enter(s, GREETED);
 	conn_idle(s->conn, imap_conf(s)->login_ms);
+	conn_quiet(s->conn, (uint32_t)imap_conf(s)->quiet_ms);
 	if (service->tls && conn_start_tls(s->conn, w->tls)) {
 		imap_free(s);
 		return;

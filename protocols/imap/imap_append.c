@@ -34,7 +34,7 @@ struct appending {
 
 void imap_append_drop(struct imap *s)
 {
-	struct appending *p = s->append;
+	struct appending *p = s->work->append;
 
 	if (!p)
 		return;
@@ -45,12 +45,12 @@ void imap_append_drop(struct imap *s)
 		draft_free(p->messages[i].draft);
 	free(p->messages);
 	free(p);
-	s->append = NULL;
+	s->work->append = NULL;
 }
 
 bool imap_append_takes(const struct imap *s)
 {
-	return s->append && !s->append->whole;
+	return s->work->append && !s->work->append->whole;
 }
 
 /* ---- what is announced ---- */
@@ -92,8 +92,8 @@ static void note_wrong(struct appending *p, enum wrong wrong)
 /* The reply to an APPEND of which something was wrong; nothing of it is kept. */
 static enum next refuse(struct imap *s)
 {
-	enum wrong wrong = s->append->wrong;
-	enum err e = s->append->e;
+	enum wrong wrong = s->work->append->wrong;
+	enum err e = s->work->append->e;
 
 	imap_append_drop(s);
 	switch (wrong) {
@@ -120,7 +120,7 @@ static struct draft *draft_begin(const struct imap *s)
 	struct draft *draft;
 
 	draft = draft_new(s->worker, (enum form_lines)imap_conf(s)->line_ends, 2 * max); /* each LF may become CRLF */
-	if (s->append->in_memory > (memory < MEMORY_MAX ? memory : MEMORY_MAX))
+	if (s->work->append->in_memory > (memory < MEMORY_MAX ? memory : MEMORY_MAX))
 		draft_to_file(draft);
 	return draft;
 }
@@ -137,8 +137,8 @@ static void message_add(struct appending *p, const struct append *message)
 /* A message is announced: takes note of it, and invites its bytes. */
 static enum next message_begins(struct imap *s, const struct append *message)
 {
-	const struct imap_parser *parser = &s->parser;
-	struct appending *p = s->append;
+	const struct imap_parser *parser = &s->work->parser;
+	struct appending *p = s->work->append;
 
 	if (parser->literal_len > (uint64_t)imap_conf(s)->append_max)
 		note_wrong(p, TOO_BIG);
@@ -163,21 +163,21 @@ static enum next message_begins(struct imap *s, const struct append *message)
 
 bool imap_append_begins(struct imap *s, struct str so_far, enum next *next)
 {
-	struct args a = args_of(so_far, &s->arena);
+	struct args a = args_of(so_far, &s->work->arena);
 	struct append message = { 0 };
 	struct str tag, mailbox;
 
 	if (s->state == GREETED || !imap_literal_permitted(s) || !parse_append(&a, &tag, &mailbox, &message)) {
-		arena_free(&s->arena);
+		arena_free(&s->work->arena);
 		return false;
 	}
-	a = args_of(arena_str(&s->arena, so_far), &s->arena); /* once more, where it stays */
+	a = args_of(arena_str(&s->work->arena, so_far), &s->work->arena); /* once more, where it stays */
 	parse_append(&a, &tag, &mailbox, &message);
-	s->tag = arena_dup(&s->arena, tag);
+	s->tag = arena_dup(&s->work->arena, tag);
 	s->command = imap_command_find(STR("APPEND"), false);
 	s->session.doing = s->command->word;
-	s->append = mem_new(struct appending);
-	s->append->mailbox = mailbox;
+	s->work->append = mem_new(struct appending);
+	s->work->append->mailbox = mailbox;
 	*next = message_begins(s, &message);
 	return true;
 }
@@ -194,7 +194,7 @@ enum next cmd_append(struct imap *s, struct args *a)
 static void appended(void *user, enum err e, uint32_t uidvalidity, uint32_t uid)
 {
 	struct imap *s = user;
-	uint32_t last = uid + (uint32_t)s->append->count - 1;
+	uint32_t last = uid + (uint32_t)s->work->append->count - 1;
 
 	s->waiting = NULL;
 	imap_append_drop(s);
@@ -210,7 +210,7 @@ static void appended(void *user, enum err e, uint32_t uidvalidity, uint32_t uid)
 
 static enum next append_ends(struct imap *s)
 {
-	struct appending *p = s->append;
+	struct appending *p = s->work->append;
 
 	if (p->wrong)
 		return refuse(s);
@@ -231,7 +231,7 @@ static enum wrong wrong_of(const struct appending *p, enum err e)
 static void message_whole(void *user, enum err e)
 {
 	struct imap *s = user;
-	struct appending *p = s->append;
+	struct appending *p = s->work->append;
 
 	if (e)
 		note_wrong(p, wrong_of(p, e));
@@ -267,7 +267,7 @@ static void draft_take(struct appending *p, struct str bytes, bool last)
 /* Bytes of a message. */
 static void take_bytes(struct imap *s, struct buf *in, enum next *next)
 {
-	struct appending *p = s->append;
+	struct appending *p = s->work->append;
 	size_t len = buf_len(in) < p->left ? buf_len(in) : (size_t)p->left;
 
 	if (p->draft)
@@ -297,33 +297,33 @@ static void give_up(struct imap *s, enum next *next)
 static bool take_line(struct imap *s, struct buf *in, enum next *next)
 {
 	char first = *buf_data(in);
-	ptrdiff_t used = imap_parse(&s->parser, buf_str(in));
+	ptrdiff_t used = imap_parse(&s->work->parser, buf_str(in));
 	struct append message = { 0 };
 	struct args a;
 
-	if (!used && !s->parser.announced && (first == ' ' || first == '\r') && buf_len(in) <= LINE_MAX)
+	if (!used && !s->work->parser.announced && (first == ' ' || first == '\r') && buf_len(in) <= LINE_MAX)
 		return false;
 	if (used == 2) {
 		buf_take(in, 2);
-		s->parser = (struct imap_parser){ 0 };
+		s->work->parser = (struct imap_parser){ 0 };
 		*next = append_ends(s);
 		return true;
 	}
-	a = args_of(arena_str(&s->arena, str_cut(buf_str(in), 0, s->parser.scanned)), &s->arena);
+	a = args_of(arena_str(&s->work->arena, str_cut(buf_str(in), 0, s->work->parser.scanned)), &s->work->arena);
 	args_space(&a);
-	if (!s->parser.announced || !imap_literal_permitted(s) || !parse_message(&a, &message)) {
+	if (!s->work->parser.announced || !imap_literal_permitted(s) || !parse_message(&a, &message)) {
 		give_up(s, next);
 		return true;
 	}
-	buf_take(in, s->parser.scanned);
+	buf_take(in, s->work->parser.scanned);
 	*next = message_begins(s, &message);
-	s->parser = (struct imap_parser){ 0 };
+	s->work->parser = (struct imap_parser){ 0 };
 	return true;
 }
 
 bool imap_append_input(struct imap *s, struct buf *in, enum next *next)
 {
-	if (!s->append->within)
+	if (!s->work->append->within)
 		return take_line(s, in, next);
 	take_bytes(s, in, next);
 	return true;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 #define HEADER_BYTES_MAX (1u << 20) /* of a header kept for ENVELOPE and the like; what is beyond is not looked at */
-#define TURN_BYTES       (1u << 20) /* read in one turn of the loop */
+#define TURN_BYTES       (1u << 20) /* read in one turn of the loop ... */
+#define MESSAGE_BYTES    (4u << 10) /* ... where each message counts for so many more */
 
 COUNTER(imap_fetched, "imap.fetched", "messages told of by FETCH");
 
@@ -33,7 +34,7 @@ static void forget_message(struct fetch *f)
 
 void imap_fetch_drop(struct imap *s)
 {
-	struct fetch *f = s->fetch;
+	struct fetch *f = s->work->fetch;
 
 	if (!f)
 		return;
@@ -46,7 +47,7 @@ void imap_fetch_drop(struct imap *s)
 	buf_free(&f->plain);
 	arena_free(&f->arena);
 	free(f);
-	s->fetch = NULL;
+	s->work->fetch = NULL;
 }
 
 /* ---- the first pass ---- */
@@ -56,6 +57,7 @@ static void start_load(struct imap *s, struct fetch *f)
 	struct message m = f->message;
 
 	f->phase = LOAD;
+	f->turn_bytes += MESSAGE_BYTES;
 	if (f->items.needs & NEEDS_TREE)
 		f->mime = mime_new(&f->arena, &mime_limits);
 	else
@@ -129,8 +131,8 @@ static void write_flags(struct imap *s, const struct fetch *f, struct buf *out)
 	const struct message *m = &f->message;
 
 	imap_write_flags(s, m, out);
-	if (s->store)
-		s->told[s->told_count++] = (struct told){ m->uid, m->flags & FLAG_SYSTEM, m->keywords };
+	if (s->work->store)
+		s->work->told[s->work->told_count++] = (struct told){ m->uid, m->flags & FLAG_SYSTEM, m->keywords };
 }
 
 static void write_envelope(struct fetch *f, struct buf *out)
@@ -274,6 +276,16 @@ static enum next stepped(struct imap *s, struct fetch *f, enum wire_step step)
 	return DONE;
 }
 
+/* Of a message that is gone only its UID may be left (a quiet session keeps no more): nothing is said of it. For a UID
+ * command it is one of the UIDs that do not exist (RFC 3501, 6.4.8). */
+static bool is_lost(const struct imap *s, struct fetch *f)
+{
+	bool lost = f->message.offset == MESSAGE_NOWHERE;
+
+	f->missed |= lost && !(s->command->besides & IS_UID);
+	return lost;
+}
+
 /* One step on; DONE: go on. */
 static enum next fetch_step(struct imap *s, struct fetch *f)
 {
@@ -283,6 +295,8 @@ static enum next fetch_step(struct imap *s, struct fetch *f)
 			return WAIT;
 		if (!next_message(s, f))
 			f->phase = LAST;
+		else if (is_lost(s, f))
+			return DONE;
 		else if (f->items.needs)
 			start_load(s, f);
 		else
@@ -305,7 +319,7 @@ static enum next fetch_step(struct imap *s, struct fetch *f)
 
 static enum next fetch_run(struct imap *s)
 {
-	struct fetch *f = s->fetch;
+	struct fetch *f = s->work->fetch;
 	enum next next = DONE;
 	bool missed, unreadable, unknown;
 
@@ -331,7 +345,7 @@ void imap_fetch_on(struct imap *s)
 {
 	enum next next;
 
-	if (!s->fetch || s->waiting || s->parted)
+	if (!s->work->fetch || s->waiting || s->parted)
 		return;
 	next = fetch_run(s);
 	if (next != WAIT)
@@ -340,15 +354,15 @@ void imap_fetch_on(struct imap *s)
 
 static enum next fetch_start(struct imap *s, const struct items *items, const struct set *seqs)
 {
-	s->fetch = mem_new(struct fetch);
-	s->fetch->items = *items;
-	s->fetch->seqs = *seqs;
+	s->work->fetch = mem_new(struct fetch);
+	s->work->fetch->items = *items;
+	s->work->fetch->seqs = *seqs;
 	return fetch_run(s);
 }
 
 enum next imap_fetch_flags(struct imap *s, const struct set *seqs)
 {
-	struct args a = args_of(STR("FLAGS\r\n"), &s->arena);
+	struct args a = args_of(STR("FLAGS\r\n"), &s->work->arena);
 	struct items items;
 
 	imap_take_items(&a, &items, s->command->besides & IS_UID);

@@ -33,10 +33,10 @@ static void open_range(struct imap *s, struct fetch *f)
 	f->skip = f->start;
 	f->left = f->end - f->start;
 	wire_open(&f->wire, s->mailbox, &f->message, imap_fetch_ready, s);
-	if (s->read_uid != f->message.uid || s->read_place.wire > f->start)
+	if (s->work->read_uid != f->message.uid || s->work->read_place.wire > f->start)
 		return;
-	wire_start_at(&f->wire, &s->read_place);
-	f->skip -= s->read_place.wire;
+	wire_start_at(&f->wire, &s->work->read_place);
+	f->skip -= s->work->read_place.wire;
 }
 
 static void announce(struct imap *s, const struct item *item, uint64_t size, bool nul)
@@ -225,8 +225,8 @@ static enum wire_step stream(struct imap *s, struct fetch *f)
 	}
 	if (!f->announced)
 		announce(s, item, 0, false);
-	s->read_uid = f->message.uid;
-	s->read_place = f->wire.before;
+	s->work->read_uid = f->message.uid;
+	s->work->read_place = f->wire.before;
 	wire_close(&f->wire);
 	return WIRE_END;
 }

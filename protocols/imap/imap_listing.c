@@ -102,26 +102,36 @@ bool listing_parse(struct args *a, bool lsub, struct listing *l)
 
 /* ---- which names ---- */
 
-/* Each pattern is compared with every name once, however often the answer is wanted. */
-bool listing_fit(struct listing *l, const struct mailbox_entry *entries, size_t count, struct arena *arena)
+bool listing_begin(struct listing *l, struct arena *arena)
 {
 	size_t bytes = 0;
 
-	l->fit = arena_alloc(arena, (count + 1) * sizeof(*l->fit));
 	for (size_t n = 0; n < l->count; n++) {
 		char *text = arena_printf(arena, STR_FMT STR_FMT, STR_ARG(l->reference), STR_ARG(l->patterns[n]));
-		struct pattern *pattern = pattern_new(str_of(text));
 
+		l->compiled[n] = pattern_new(str_of(text));
 		bytes += n ? strlen(text) : 0;
-		if (!pattern || bytes > PATTERN_BYTES_MAX) {
-			pattern_free(pattern);
+		if (!l->compiled[n] || bytes > PATTERN_BYTES_MAX)
 			return false;
-		}
-		for (size_t i = 0; i < count; i++)
-			l->fit[i] |= pattern_fits(pattern, entries[i].name);
-		pattern_free(pattern);
 	}
 	return true;
+}
+
+void listing_end(struct listing *l)
+{
+	for (size_t n = 0; n < l->count; n++) {
+		pattern_free(l->compiled[n]);
+		l->compiled[n] = NULL;
+	}
+}
+
+static bool is_fit(const struct listing *l, const struct mailbox_entry *e)
+{
+	bool fit = false;
+
+	for (size_t n = 0; !fit && n < l->count; n++)
+		fit = pattern_fits(l->compiled[n], e->name);
+	return fit;
 }
 
 static bool is_selected(const struct listing *l, const struct mailbox_entry *e)
@@ -140,7 +150,8 @@ static bool has_selected_below(
 	struct str above = entries[place].name;
 
 	for (size_t i = place + 1; i < count && str_starts(entries[i].name, above); i++)
-		if (entries[i].name.p[above.len] == '/' && is_selected(l, &entries[i]) && !(unfit && l->fit[i]))
+		if (entries[i].name.p[above.len] == '/' && is_selected(l, &entries[i]) &&
+			!(unfit && is_fit(l, &entries[i])))
 			return true;
 	return false;
 }
@@ -151,7 +162,7 @@ struct listing_line listing_line(
 	const struct mailbox_entry *e = &entries[place];
 	struct listing_line line = { 0 };
 
-	if (!l->fit[place])
+	if (!is_fit(l, e))
 		return line;
 	if (is_selected(l, e)) {
 		line.told = true;

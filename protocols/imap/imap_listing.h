@@ -22,14 +22,15 @@ struct listing {
 	unsigned status_items; /* 0: no STATUS is wanted (imap_status.c) */
 	struct str reference, patterns[LIST_PATTERNS_MAX];
 	size_t count;
-	bool *fit; /* which of the account's names fit a pattern; in the arena */
+	struct pattern *compiled[LIST_PATTERNS_MAX];
 };
 
 /* What stands behind the command's word; false: a is bad. Spans lie in the command or in its arena. */
 bool listing_parse(struct args *a, bool lsub, struct listing *l);
-/* Before lines are chosen: entries are all that the account has, by name. False: a pattern is longer than any name, or they
- * are together, and comparing would take long. */
-bool listing_fit(struct listing *l, const struct mailbox_entry *entries, size_t count, struct arena *arena);
+/* Before lines are chosen. False: a pattern is longer than any name, or they are together, and comparing would take long.
+ * Either way listing_end frees what it made. */
+bool listing_begin(struct listing *l, struct arena *arena);
+void listing_end(struct listing *l);
 
 struct listing_line {
 	bool told;
@@ -37,6 +38,7 @@ struct listing_line {
 	bool child_info; /* something below it fits the selection */
 };
 
+/* entries are all that the account has, by name. */
 struct listing_line listing_line(
 	const struct listing *l, const struct mailbox_entry *entries, size_t count, size_t place);
 /* "(\HasNoChildren \Sent) "/" "Sent"" and extended data: a LIST response without its word and line end. */

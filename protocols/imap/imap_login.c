@@ -14,8 +14,8 @@ void imap_login_capabilities(const struct imap *s, struct buf *out)
 size_t imap_login_line_max(const struct imap *s, struct str so_far)
 {
 	ptrdiff_t tag = str_find(so_far, ' ');
-	bool longer = s->sasl || (tag > 0 && str_starts_nocase(str_cut(so_far, (size_t)tag + 1, so_far.len),
-						     STR("AUTHENTICATE ")));
+	bool longer = s->work->sasl || (tag > 0 && str_starts_nocase(str_cut(so_far, (size_t)tag + 1, so_far.len),
+							   STR("AUTHENTICATE ")));
 
 	return longer ? (size_t)imap_login_conf(s)->line_max : 0;
 }
@@ -53,7 +53,7 @@ static void login_through(void *user, enum err e, struct account *account)
 {
 	struct imap *s = user;
 
-	s->login = NULL;
+	s->work->login = NULL;
 	imap_resume(s, e == OK ? logged_in(s, account) : e == ERR_DENIED ? denied(s) : not_now(s));
 }
 
@@ -80,7 +80,7 @@ enum next cmd_login(struct imap *s, struct args *a)
 		return imap_bad(s, "LOGIN wants a name and a password");
 	if (!login_permitted(imap_login_conf(s), s->conn))
 		return want_encryption(s);
-	s->login = login_password(&who, password);
+	s->work->login = login_password(&who, password);
 	return WAIT;
 }
 
@@ -95,12 +95,12 @@ static enum next answer(struct imap *s, enum sasl_step step)
 	if (step == SASL_WAITS)
 		return WAIT;
 	if (step == SASL_ASKS) {
-		conn_printf(s->conn, "+ " STR_FMT "\r\n", STR_ARG(sasl_challenge(s->sasl)));
+		conn_printf(s->conn, "+ " STR_FMT "\r\n", STR_ARG(sasl_challenge(s->work->sasl)));
 		return DONE;
 	}
-	account = step == SASL_DONE ? sasl_account(s->sasl) : NULL;
-	sasl_free(s->sasl);
-	s->sasl = NULL;
+	account = step == SASL_DONE ? sasl_account(s->work->sasl) : NULL;
+	sasl_free(s->work->sasl);
+	s->work->sasl = NULL;
 	switch (step) {
 	case SASL_DONE:
 		return logged_in(s, account);
@@ -124,7 +124,7 @@ static void on_step(void *user, enum sasl_step step)
 
 static enum next authenticate_line(struct imap *s, struct str line)
 {
-	return answer(s, sasl_line(s->sasl, line));
+	return answer(s, sasl_line(s->work->sasl, line));
 }
 
 enum next cmd_authenticate(struct imap *s, struct args *a)
@@ -146,8 +146,8 @@ enum next cmd_authenticate(struct imap *s, struct args *a)
 	e = sasl_find(imap_login_conf(s), s->conn, name, &mechanism);
 	if (e)
 		return e == ERR_DENIED ? want_encryption(s) : imap_no(s, "[CANNOT] no such mechanism here");
-	s->sasl = sasl_new(s->worker, imap_login_conf(s), &s->session, mechanism, on_step, s);
-	return answer(s, sasl_begin(s->sasl, initial));
+	s->work->sasl = sasl_new(s->worker, imap_login_conf(s), &s->session, mechanism, on_step, s);
+	return answer(s, sasl_begin(s->work->sasl, initial));
 }
 
 /* RFC 3501, 6.2.1. The capabilities are others from then on, and the client asks anew. */

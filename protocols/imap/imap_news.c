@@ -79,7 +79,7 @@ static void on_exists(void *user, uint32_t exists, uint32_t recent)
 /* Whether the client knows all of that: STORE has told it or need not (.SILENT), or FETCH has. */
 static bool is_told(const struct imap *s, const struct message *m)
 {
-	const struct told *t = imap_told_find(s->told, s->told_count, m->uid);
+	const struct told *t = imap_told_find(s->work->told, s->work->told_count, m->uid);
 
 	if (!t)
 		t = imap_seen_find(s, m->uid);
@@ -121,15 +121,57 @@ static void changed(void *user)
 		imap_news(s, true);
 }
 
+static const struct selected_news news = {
+	.on_expunge = on_expunge, .on_exists = on_exists, .on_flags = on_flags, .on_keywords = on_keywords
+};
+
+/* True: a part was told, and the next one follows. */
+static bool told_part(struct imap *s, bool may_expunge)
+{
+	return s->mailbox && selected_sync_part(s->mailbox, may_expunge, &news, s);
+}
+
+/* Only while a command is under way, which may be IDLE, is anything told (RFC 3501, 7.4.1). */
+static void news_step(void *user)
+{
+	struct imap *s = user;
+	bool has_late = s->work->late.len > 0;
+
+	if (s->parted || (!has_late && !s->watching))
+		return;
+	s->news_due = !conn_has_room(s->conn); /* then on_room */
+	if (s->news_due)
+		return;
+	if (told_part(s, !has_late || !(s->command->besides & KEEPS_SEQS)))
+		chore_start(s->worker->chores, &s->work->telling, news_step, s);
+	else if (has_late)
+		imap_tagged(s);
+	else
+		imap_news(s, true);
+}
+
+void imap_news_on(struct imap *s)
+{
+	news_step(s);
+}
+
+bool imap_news_late(struct imap *s)
+{
+	if (!told_part(s, !(s->command->besides & KEEPS_SEQS)))
+		return false;
+	chore_start(s->worker->chores, &s->work->telling, news_step, s);
+	return true;
+}
+
 void imap_news(struct imap *s, bool may_expunge)
 {
-	static const struct selected_news news = {
-		.on_expunge = on_expunge, .on_exists = on_exists, .on_flags = on_flags, .on_keywords = on_keywords
-	};
-
 	s->news_due = false;
 	if (!s->mailbox)
 		return;
+	if (s->watching && told_part(s, may_expunge)) {
+		chore_start(s->worker->chores, &s->work->telling, news_step, s);
+		return;
+	}
 	selected_sync(s->mailbox, may_expunge, &news, s);
 	imap_seen_synced(s);
 	if (s->watching)
@@ -139,6 +181,8 @@ void imap_news(struct imap *s, bool may_expunge)
 void imap_watch(struct imap *s, bool watching)
 {
 	s->watching = watching;
+	if (s->dormant && !watching)
+		dormant_unwatch(s->dormant);
 	if (!s->mailbox)
 		return;
 	if (watching)
@@ -149,11 +193,13 @@ void imap_watch(struct imap *s, bool watching)
 
 void imap_leave(struct imap *s)
 {
-	if (!s->mailbox)
+	if (!s->mailbox && !s->dormant)
 		return;
 	imap_seen_drop(s);
 	selected_free(s->mailbox);
+	dormant_free(s->dormant);
 	s->mailbox = NULL;
-	s->read_uid = 0;
+	s->dormant = NULL;
+	s->work->read_uid = 0;
 	imap_enter(s, KNOWN);
 }

@@ -26,7 +26,7 @@ bool imap_seqs(struct imap *s, const struct set *set, struct set *seqs)
 	bool uid = s->command->besides & IS_UID;
 
 	seqs->count = 0;
-	seqs->ranges = arena_alloc(&s->arena, (set->count + 1) * sizeof(*seqs->ranges));
+	seqs->ranges = arena_alloc(&s->work->arena, (set->count + 1) * sizeof(*seqs->ranges));
 	for (size_t i = 0; i < set->count; i++) {
 		struct uid_range r = set->ranges[i];
 
@@ -49,7 +49,7 @@ bool imap_seqs(struct imap *s, const struct set *set, struct set *seqs)
 
 struct set imap_uids(struct imap *s, const struct set *seqs)
 {
-	struct set uids = { arena_alloc(&s->arena, (seqs->count + 1) * sizeof(*uids.ranges)), seqs->count };
+	struct set uids = { arena_alloc(&s->work->arena, (seqs->count + 1) * sizeof(*uids.ranges)), seqs->count };
 
 	for (size_t i = 0; i < seqs->count; i++) {
 		struct message first, last;

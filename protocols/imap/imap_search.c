@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 #define TURN_COST        (1u << 20)   /* of one turn of the loop, about as many bytes looked through for one text */
-#define KEY_COST         10           /* of looking at a key of the program */
+#define KEY_COST         40           /* of looking at a key of the program */
+#define MESSAGE_COST     300          /* of looking at a message, as views say it */
 #define READ_COST        1000         /* of beginning to read a message */
 #define HEADER_BYTES_MAX (256u << 10) /* of a header; what is beyond is not looked at */
 #define KEPT_BYTES_MAX   (256u << 10) /* messages up to this size are not read again */
@@ -54,7 +55,7 @@ static void forget_message(struct searching *g)
 
 void imap_search_drop(struct imap *s)
 {
-	struct searching *g = s->search;
+	struct searching *g = s->work->search;
 
 	if (!g)
 		return;
@@ -63,7 +64,7 @@ void imap_search_drop(struct imap *s)
 	buf_free(&g->kept);
 	arena_free(&g->arena);
 	free(g);
-	s->search = NULL;
+	s->work->search = NULL;
 }
 
 static uint64_t keyword_bits(const void *user, struct str word)
@@ -186,7 +187,7 @@ static void begin_message(struct imap *s, struct searching *g)
 	g->subject.seq = g->seq;
 	g->subject.message = &g->message;
 	g->subject.recent = selected_is_recent(s->mailbox, &g->message);
-	g->cost += g->program.count * KEY_COST;
+	g->cost += MESSAGE_COST + g->program.count * KEY_COST;
 	search_begin(&g->program, &g->subject);
 }
 
@@ -248,7 +249,7 @@ static void next_turn(void *user, enum err e, struct str answer)
 
 static enum next search_run(struct imap *s)
 {
-	struct searching *g = s->search;
+	struct searching *g = s->work->search;
 	bool missed;
 
 	g->cost = 0;
@@ -274,7 +275,7 @@ void imap_search_on(struct imap *s)
 {
 	enum next next;
 
-	if (!s->search || s->waiting || s->parted)
+	if (!s->work->search || s->waiting || s->parted)
 		return;
 	next = search_run(s);
 	if (next != WAIT)
@@ -332,8 +333,8 @@ enum next cmd_search(struct imap *s, struct args *a)
 	if (exists)
 		selected_message(s->mailbox, exists, &last);
 	search_bind(&program, exists, last.uid, keyword_bits, s);
-	s->search = mem_new(struct searching);
-	s->search->program = program;
+	s->work->search = mem_new(struct searching);
+	s->work->search->program = program;
 	conn_printf(s->conn, "* SEARCH");
 	return search_run(s);
 }

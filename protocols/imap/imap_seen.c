@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define BATCH_MAX   1000 /* messages told to the owner at once */
+#define QUIET_MAX   32   /* messages that are remembered while the client is quiet */
 #define BATCHES_MAX 16   /* that are remembered; beyond, messages are marked all the same */
 
 struct seeing { /* of one FETCH */
@@ -113,6 +114,21 @@ void imap_seen_synced(struct imap *s)
 			link = &g->next;
 		}
 	}
+}
+
+/* Few are remembered all the same, lest the client hears again what it was told. */
+bool imap_seen_forget(struct imap *s)
+{
+	size_t count = 0;
+
+	for (const struct seeing *g = s->seeing; g; g = g->next) {
+		if (!g->sent || !g->done)
+			return false;
+		count += g->count;
+	}
+	if (count > QUIET_MAX)
+		imap_seen_drop(s);
+	return true;
 }
 
 void imap_seen_drop(struct imap *s)

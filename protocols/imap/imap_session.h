@@ -37,45 +37,57 @@ struct told { /* what a client knows of a message's flags */
 	uint64_t keywords;
 };
 
+struct imap_work { /* what a session holds for a client who speaks */
+	struct imap_parser parser;
+	struct arena arena;  /* memory of the command, emptied when it is answered */
+	struct login *login; /* under way; ours */
+	struct sasl *sasl;   /* AUTHENTICATE under way; ours */
+	unsigned status_items;
+	struct str name;                   /* STATUS: of which mailbox; in the arena */
+	struct listing_under_way *listing; /* LIST under way; ours */
+	struct fetch *fetch;               /* FETCH under way; ours */
+	struct searching *search;          /* SEARCH under way; ours */
+	struct appending *append;          /* APPEND under way; ours */
+	struct storing *store;             /* STORE under way; in the arena */
+	struct told *told;                 /* by STORE, ascending, and not to be told again as news; in the arena */
+	size_t told_count;
+	uint32_t read_uid;            /* the message of which a section was sent last; 0: none */
+	struct wire_place read_place; /* and how far: many clients ask for one piece after the other */
+	struct chore telling;         /* news of which there are too many for a turn */
+	struct str late;              /* the tagged reply that follows them; in the arena */
+};
+
 struct imap { /* made by imap_open, ended by imap_free alone */
 	struct session session;
 	struct worker *worker;
-	struct conn *conn;     /* ours */
-	struct conf *snapshot; /* the configuration that this session began with; ours */
-	enum imap_state state; /* only imap_enter changes it */
-	const char *farewell;  /* why we part as soon as we may; NULL */
-	bool parted;           /* all is said */
-	unsigned errors, fails;
-	struct login *login;      /* under way; ours */
-	struct sasl *sasl;        /* AUTHENTICATE under way; ours */
+	struct conn *conn;        /* ours */
+	struct conf *snapshot;    /* the configuration that this session began with; ours */
+	const char *farewell;     /* why we part as soon as we may; NULL */
 	struct account *account;  /* who; NULL before login; ours */
-	struct selected *mailbox; /* NULL unless SELECTED; ours */
-	bool read_only;
-	unsigned keywords_told; /* how many words FLAGS had */
+	struct selected *mailbox; /* NULL unless SELECTED and awake; ours */
+	struct dormant *dormant;  /* the mailbox while the client is quiet; ours */
 
-	/* the command under way */
-	struct imap_parser parser;
-	const struct imap_command *command; /* NULL between commands */
-	char *tag;                          /* in the arena */
-	struct arena arena;                 /* memory of the command, emptied when it is answered */
+	struct imap_work *work;             /* ours; that of nobody (imap_quiet.c) while the client is quiet */
+	const struct imap_command *command; /* under way; NULL between commands */
+	char *tag;                          /* in the arena, or ours if tag_kept */
 	struct call *waiting;               /* the answer we rest for; ours */
-	struct str name;                    /* STATUS: of which mailbox; in the arena */
-	unsigned status_items;
-	struct listing_under_way *listing; /* LIST under way; ours */
 	/* Takes the client's next line instead of a command (AUTHENTICATE, IDLE); NULL else. */
 	enum next (*continuation)(struct imap *s, struct str line);
-	struct fetch *fetch;      /* FETCH under way; ours */
-	struct searching *search; /* SEARCH under way; ours */
-	struct appending *append; /* APPEND under way; ours */
-	struct storing *store;    /* STORE under way; in the arena */
-	struct told *told;        /* by STORE, ascending, and not to be told again as news; in the arena */
-	size_t told_count;
-	struct seeing *seeing;        /* what FETCH marked, newest first; ours */
-	uint32_t read_uid;            /* the message of which a section was sent last; 0: none */
-	struct wire_place read_place; /* and how far: many clients ask for one piece after the other */
-	bool watching;                /* IDLE: what changes is told at once */
-	bool news_due;                /* something changed in IDLE while there was no room */
+	struct seeing *seeing; /* what FETCH marked, newest first; ours */
+
+	enum imap_state state; /* only imap_enter changes it */
+	uint16_t fails;
+	uint16_t errors;
+	uint8_t keywords_told; /* how many words FLAGS had */
+	bool tag_kept : 1;     /* of an IDLE that lasts */
+	bool parted : 1;       /* all is said */
+	bool read_only : 1;
+	bool watching : 1; /* IDLE: what changes is told at once */
+	bool news_due : 1; /* something changed in IDLE while there was no room */
+	bool unwoken : 1;  /* the mailbox could not be had again for the command that comes */
 };
+#define IMAP_BYTES_AIM 272 /* of a quiet session; connection, account and what it remembers of its mailbox come to it */
+_Static_assert(sizeof(struct imap) <= IMAP_BYTES_AIM, "a quiet session should stay small");
 
 struct imap_command { /* a row of the table */
 	const char *word;
@@ -96,6 +108,7 @@ enum next imap_ok(struct imap *s, const char *fmt, ...) __attribute__((format(pr
 enum next imap_no(struct imap *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The client's mistake: counted, and one too many ends the session. */
 enum next imap_bad(struct imap *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void imap_tagged(struct imap *s); /* work.late: its turn has come */
 /* The tagged reply for the outcome of a call; OK: "done". */
 enum next imap_outcome(struct imap *s, enum err e);
 void imap_untagged(struct imap *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -111,6 +124,13 @@ void imap_capabilities(const struct imap *s, struct buf *out);
 /* imap_about.c */
 bool imap_id_check(const struct setting_list *id, struct buf *why); /* the setting */
 
+/* imap_quiet.c: what a session holds only for a client who speaks */
+extern struct imap_work imap_no_work; /* nobody writes to it */
+void imap_quiet(void *session);       /* given back, unless something is under way: then it is tried again */
+void imap_hear(struct imap *s);       /* the client speaks: there is s->work */
+bool imap_wake(struct imap *s);       /* the mailbox is had again; true: input rests until then */
+void imap_hear_drop(struct imap *s);  /* s->work */
+
 /* imap_login.c */
 void imap_login_capabilities(const struct imap *s, struct buf *out); /* of logging in and of TLS, as things are */
 enum next imap_secure(struct imap *s);                               /* begins TLS; input is at the end of STARTTLS */
@@ -118,6 +138,9 @@ size_t imap_login_line_max(const struct imap *s, struct str so_far); /* of a com
 
 /* imap_news.c */
 void imap_news(struct imap *s, bool may_expunge); /* tells what changed in the mailbox */
+/* True: that is too much for a turn; it is told in the next ones, and then imap_tagged called. */
+bool imap_news_late(struct imap *s);
+void imap_news_on(struct imap *s);                                                     /* there is room again */
 void imap_write_flags(const struct imap *s, const struct message *m, struct buf *out); /* "FLAGS (...)" */
 void imap_tell_flags(struct imap *s);                                                  /* FLAGS and PERMANENTFLAGS */
 uint64_t imap_keyword_bits(const struct imap *s, struct str word); /* 0: the mailbox does not know it */
@@ -169,6 +192,7 @@ void imap_append_drop(struct imap *s);
 void imap_seen_add(struct imap *s, const struct message *m);
 void imap_seen_send(struct imap *s);   /* the FETCH is through: the owner is told */
 void imap_seen_drop(struct imap *s);   /* the same, and nothing is remembered */
+bool imap_seen_forget(struct imap *s); /* the client is quiet; false: the owner was not reached yet */
 void imap_seen_synced(struct imap *s); /* all that is done by now the client has heard of */
 const struct told *imap_seen_find(const struct imap *s, uint32_t uid); /* NULL: none of these */
 void imap_seen_mend(const struct imap *s, struct message *m); /* it has \Seen, though the mailbox may not show it yet */

@@ -49,18 +49,18 @@ static void status_told(void *user, enum err e, const struct mailbox_status *st)
 
 	s->waiting = NULL;
 	if (!e)
-		imap_write_status(s, s->name, s->status_items, st);
+		imap_write_status(s, s->work->name, s->work->status_items, st);
 	imap_resume(s, imap_outcome(s, e));
 }
 
 enum next cmd_status(struct imap *s, struct args *a)
 {
 	args_space(a);
-	s->name = args_mailbox(a);
+	s->work->name = args_mailbox(a);
 	args_space(a);
-	s->status_items = args_status_items(a);
+	s->work->status_items = args_status_items(a);
 	if (!args_end(a))
 		return imap_bad(s, "STATUS wants a mailbox name and a list of items");
-	s->waiting = store_status(s->worker, s->account, s->name, status_told, s);
+	s->waiting = store_status(s->worker, s->account, s->work->name, status_told, s);
 	return WAIT;
 }

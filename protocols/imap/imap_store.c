@@ -1,6 +1,8 @@
 /* imap_store.c - changes of messages: STORE, EXPUNGE, CLOSE (RFC 3501, 6.4; UIDPLUS of RFC 4315). */
 #include "protocols/imap/imap_session.h"
 
+#define PIECE 1000 /* messages that STORE.SILENT changes at a time, so that others have their turns */
+
 /* ---- STORE ---- */
 
 struct storing {
@@ -8,44 +10,27 @@ struct storing {
 	bool silent;
 	struct flag_words words;
 	struct set seqs;
+	struct set piece; /* of these, under way */
+	size_t range;     /* what is left begins there, ... */
+	uint32_t next;    /* ... with this number */
 };
 
 /* What the client makes of its own .SILENT change: whatever differs from it is another's and is told. */
 static void expect(struct imap *s)
 {
-	const struct storing *st = s->store;
+	const struct storing *st = s->work->store;
 	uint64_t keywords = 0;
 
 	for (size_t i = 0; i < st->words.count; i++)
 		keywords |= imap_keyword_bits(s, st->words.keywords[i]);
-	for (size_t i = 0; i < s->told_count; i++) {
-		struct told *t = &s->told[i];
+	for (size_t i = 0; i < s->work->told_count; i++) {
+		struct told *t = &s->work->told[i];
 
 		if (st->how == FLAGS_REPLACE)
 			*t = (struct told){ t->uid, 0, 0 };
 		t->flags = st->how == FLAGS_REMOVE ? t->flags & ~st->words.flags : t->flags | st->words.flags;
 		t->keywords = st->how == FLAGS_REMOVE ? t->keywords & ~keywords : t->keywords | keywords;
 	}
-}
-
-static void stored(void *user, enum err e)
-{
-	struct imap *s = user;
-
-	s->waiting = NULL;
-	if (e) {
-		s->told_count = 0;
-		imap_resume(s, imap_outcome(s, e));
-		return;
-	}
-	if (selected_keyword_count(s->mailbox) != s->keywords_told)
-		imap_tell_flags(s);
-	if (!s->store->silent) {
-		imap_resume(s, imap_fetch_flags(s, &s->store->seqs));
-		return;
-	}
-	expect(s);
-	imap_resume(s, imap_outcome(s, OK));
 }
 
 /* What the client knows of these messages, having heard all news so far; what changed in this very moment it does not. */
@@ -59,8 +44,68 @@ static void note_known(struct imap *s, const struct set *seqs)
 
 			imap_message(s, seq, &m);
 			if (m.clock <= clock)
-				s->told[s->told_count++] = (struct told){ m.uid, m.flags & FLAG_SYSTEM, m.keywords };
+				s->work->told[s->work->told_count++] = (struct told){ m.uid, m.flags & FLAG_SYSTEM,
+					m.keywords };
 		}
+}
+
+/* False: there is none. */
+static bool next_piece(struct storing *st)
+{
+	uint32_t left = PIECE;
+
+	st->piece.count = 0;
+	while (left && st->range < st->seqs.count) {
+		const struct uid_range *r = &st->seqs.ranges[st->range];
+		uint32_t first = st->next > r->first ? st->next : r->first;
+		uint32_t last = r->last - first < left ? r->last : first + left - 1;
+
+		st->piece.ranges[st->piece.count++] = (struct uid_range){ first, last };
+		left -= last - first + 1;
+		st->next = last + 1;
+		st->range += last == r->last;
+	}
+	return st->piece.count > 0;
+}
+
+static void stored(void *user, enum err e);
+
+static void store_piece(struct imap *s)
+{
+	struct storing *st = s->work->store;
+	struct set uids;
+
+	if (st->silent) {
+		imap_news(s, false); /* with what was expected of the piece before */
+		s->work->told_count = 0;
+		note_known(s, &st->piece);
+	}
+	uids = imap_uids(s, &st->piece);
+	s->waiting = store_flags(
+		s->worker, s->account, s->mailbox, uids.ranges, uids.count, st->how, &st->words, stored, s);
+}
+
+static void stored(void *user, enum err e)
+{
+	struct imap *s = user;
+
+	s->waiting = NULL;
+	if (e) {
+		s->work->told_count = 0;
+		imap_resume(s, imap_outcome(s, e));
+		return;
+	}
+	if (selected_keyword_count(s->mailbox) != s->keywords_told)
+		imap_tell_flags(s);
+	if (!s->work->store->silent) {
+		imap_resume(s, imap_fetch_flags(s, &s->work->store->seqs));
+		return;
+	}
+	expect(s);
+	if (next_piece(s->work->store))
+		store_piece(s);
+	else
+		imap_resume(s, imap_outcome(s, OK));
 }
 
 static bool take_how(struct args *a, struct storing *st)
@@ -74,8 +119,8 @@ static bool take_how(struct args *a, struct storing *st)
 
 enum next cmd_store(struct imap *s, struct args *a)
 {
-	struct storing *st = arena_new(&s->arena, struct storing);
-	struct set uids;
+	struct storing *st = arena_new(&s->work->arena, struct storing);
+	uint64_t count;
 	enum next next;
 
 	if (!imap_take_set(s, a, &st->seqs, &next))
@@ -91,15 +136,16 @@ enum next cmd_store(struct imap *s, struct args *a)
 		return imap_no(s, "[READ-ONLY] the mailbox is read-only");
 	if (!st->seqs.count)
 		return imap_outcome(s, OK);
-	s->store = st;
-	s->told = arena_alloc(&s->arena, imap_count(&st->seqs) * sizeof(*s->told));
+	s->work->store = st;
+	count = imap_count(&st->seqs);
+	st->piece = st->seqs;
 	if (st->silent) {
-		imap_news(s, false);
-		note_known(s, &st->seqs);
+		count = count < PIECE ? count : PIECE;
+		st->piece.ranges = arena_alloc(&s->work->arena, count * sizeof(*st->piece.ranges));
+		next_piece(st);
 	}
-	uids = imap_uids(s, &st->seqs);
-	s->waiting = store_flags(
-		s->worker, s->account, s->mailbox, uids.ranges, uids.count, st->how, &st->words, stored, s);
+	s->work->told = arena_alloc(&s->work->arena, count * sizeof(*s->work->told));
+	store_piece(s);
 	return WAIT;
 }
 

@@ -24,15 +24,31 @@ static void write_addresses(struct buf *out, const struct address *list)
 	buf_add_char(out, ')');
 }
 
+/* Sender and Reply-To are mostly the list of From: what was written of that is written again. */
+static void write_addresses_again(
+	struct buf *out, const struct address *list, const struct address *from, size_t at, size_t len)
+{
+	if (!list || list != from) {
+		write_addresses(out, list);
+		return;
+	}
+	buf_room(out, len);
+	buf_add(out, buf_data(out) + at, len);
+}
+
 void imap_write_envelope(struct buf *out, const struct envelope *e)
 {
+	size_t at, len;
+
 	buf_add_char(out, '(');
 	imap_write_nstring(out, e->date);
 	buf_add_char(out, ' ');
 	imap_write_nstring(out, e->subject);
+	at = buf_len(out);
 	write_addresses(out, e->from);
-	write_addresses(out, e->sender);
-	write_addresses(out, e->reply_to);
+	len = buf_len(out) - at;
+	write_addresses_again(out, e->sender, e->from, at, len);
+	write_addresses_again(out, e->reply_to, e->from, at, len);
 	write_addresses(out, e->to);
 	write_addresses(out, e->cc);
 	write_addresses(out, e->bcc);

@@ -2,40 +2,52 @@
 #include "protocols/imap/imap_write.h"
 #include "protocols/imap/imap_args.h"
 #include "protocols/imap/imap_utf7.h"
-#include "storage/mail/utf8.h"
 
-static bool can_be_quoted(struct str s)
+/* Whether it can be quoted; then *slashes says how many of its bytes need one before them. */
+static bool can_be_quoted(struct str s, size_t *slashes)
 {
-	if (s.len > QUOTED_BYTES_MAX || utf8_ascii(s) < s.len)
-		return false;
-	return str_find(s, '\n') < 0 && str_find(s, '\r') < 0;
+	bool can = s.len <= QUOTED_BYTES_MAX;
+
+	*slashes = 0;
+	for (size_t i = 0; can && i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		can = c < 0x80 && c != '\n' && c != '\r';
+		*slashes += c == '"' || c == '\\';
+	}
+	return can;
 }
 
-/* Bytes at the front that need no backslash before them. */
-static size_t plain_run(struct str s)
+/* Room is made once, for ENVELOPE is a dozen of these for each message. */
+static void write_quoted(struct buf *out, struct str s, size_t slashes)
 {
-	size_t len = 0;
+	size_t size = s.len + slashes + 2;
+	char *to = buf_room(out, size);
 
-	while (len < s.len && s.p[len] != '"' && s.p[len] != '\\')
-		len++;
-	return len;
+	*to++ = '"';
+	for (size_t i = 0; slashes && i < s.len; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			*to++ = '\\';
+		*to++ = s.p[i];
+	}
+	if (!slashes && s.len) {
+		memcpy(to, s.p, s.len);
+		to += s.len;
+	}
+	*to = '"';
+	buf_added(out, size);
 }
 
 void imap_write_string(struct buf *out, struct str s)
 {
-	if (!can_be_quoted(s)) {
-		buf_printf(out, "{%zu}\r\n", s.len);
-		buf_add_str(out, s);
+	size_t slashes;
+
+	if (can_be_quoted(s, &slashes)) {
+		write_quoted(out, s, slashes);
 		return;
 	}
-	buf_add_char(out, '"');
-	for (size_t len; len = plain_run(s), len < s.len; s = str_cut(s, len + 1, s.len)) {
-		buf_add_str(out, str_cut(s, 0, len));
-		buf_add_char(out, '\\');
-		buf_add_char(out, s.p[len]);
-	}
+	buf_printf(out, "{%zu}\r\n", s.len);
 	buf_add_str(out, s);
-	buf_add_char(out, '"');
 }
 
 void imap_write_nstring(struct buf *out, struct str s)

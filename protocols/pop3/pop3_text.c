@@ -13,8 +13,35 @@ static void line_ended(struct pop3_text *t)
 	t->line_bytes = 0;
 }
 
+/* Of a whole message only dots matter: what lies between them is copied in one piece. */
+static void add_whole(struct pop3_text *t, struct str piece, struct buf *out)
+{
+	const char *from = piece.p, *line = piece.p, *end = piece.p + piece.len;
+
+	if (t->within)
+		line = memchr(line, '\n', piece.len);
+	for (; line; line = memchr(line, '\n', (size_t)(end - line))) {
+		line += *line == '\n';
+		if (line == end)
+			break;
+		if (*line != '.')
+			continue;
+		buf_add(out, from, (size_t)(line - from));
+		buf_add_char(out, '.');
+		from = line++;
+	}
+	buf_add(out, from, (size_t)(end - from));
+	t->within = end[-1] != '\n';
+}
+
 void pop3_text_add(struct pop3_text *t, struct str piece, struct buf *out)
 {
+	if (piece.len)
+		buf_room(out, piece.len + piece.len / 64); /* once, not by doubling; the few dots more do not matter */
+	if (piece.len && !t->top) {
+		add_whole(t, piece, out);
+		return;
+	}
 	while (piece.len && !t->cut) {
 		const char *lf = memchr(piece.p, '\n', piece.len);
 		size_t len = lf ? (size_t)(lf - piece.p) + 1 : piece.len;

@@ -18,8 +18,8 @@ bool report_is_wanted(enum report_action action, const struct queue_envelope *e,
 		return !notify || notify & NOTIFY_FAILURE;
 	case REPORT_DELAYED: /* by-mode N asks for it, too (RFC 2852, 4) */
 		return !notify || notify & NOTIFY_DELAY || e->by == BY_NOTIFY;
-	case REPORT_RELAYED:
-		return notify & NOTIFY_SUCCESS || e->by_trace;
+	case REPORT_RELAYED: /* a trace is of each host, by-mode N of one that does not mind the time (RFC 2852, 4.1.4) */
+		return notify & NOTIFY_SUCCESS || e->by_trace || e->by == BY_NOTIFY;
 	case REPORT_DELIVERED:
 	case REPORT_EXPANDED:
 		return notify & NOTIFY_SUCCESS;

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define CALENDAR_STEP 16    /* items whose time has come, dealt with in one go */
+#define CALENDAR_STEP 8     /* items whose time has come, dealt with in one go */
 #define CALENDAR_MS   60000 /* the wall clock is looked at again, for it may have been set */
 #define SWEEP_MS      10000
 #define STOP_MS       10000 /* that messages being sent have at a stop */
@@ -219,7 +219,7 @@ static bool take_answer(struct sending *s, struct queue_item *item, struct str a
 		queue_unhold(s->w->queue, item);
 	else
 		item->state = ITEM_TRYING;
-	if (a.kind < QUEUE_ANSWER_OPEN && !(item->notify & NOTIFY_SUCCESS))
+	if (a.kind < QUEUE_ANSWER_OPEN && !(item->notify & NOTIFY_SUCCESS) && item->message->by == BY_NONE)
 		queue_change(s->w->queue, item, &ended);
 	else
 		item_tell(s, item, PURPOSE_ANSWERED);

@@ -41,7 +41,7 @@ static const struct setting rows[] = {
 	ROW("recipients_per_message", SETTING_NUMBER, "100", "1", "1000", recipients_per_message,
 		"Recipients of a message that are sent to in one transaction."),
 	ROW("reports_per_sender", SETTING_NUMBER, "100", "0", COUNT_MAX, reports_per_sender,
-		"Reports of failure and delay to one address in an hour; 0: any number."),
+		"Reports to one address in an hour, of failure, delay or success; 0: any number."),
 	{ 0 },
 };
 
@@ -61,7 +61,7 @@ static const struct setting destination_rows[] = {
 	OWN("rate", SETTING_NUMBER, "0", "0", COUNT_MAX, rate, "As destination_rate; 0: as it is there."),
 	OWN("reports_per_sender", SETTING_NUMBER, "0", "0", COUNT_MAX, reports_per_sender,
 		"Reports about mail to it, to one address in an hour, counted by themselves; 0: with all others, as in "
-	        "sending."),
+		"sending."),
 	{ 0 },
 };
 

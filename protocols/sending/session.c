@@ -2,6 +2,7 @@
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/overload.h"
 #include "protocols/sending/sending_inside.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 #define PUMP_STEP      8     /* destinations served in one go */
 #define PUMP_OPENINGS  4     /* sessions opened in a turn: names to be asked for, sockets, maybe a failure at once */
 #define PUMP_AGAIN_MS  1000  /* while the worker is overloaded */
-#define LAG_US         50000 /* of the loop: beyond it no session is opened */
 #define SILENT_MS      5000  /* to get ready, while destinations never tried wait for a session */
 #define WAY_MS         1000  /* from one look at who is silent to the next, while they wait */
 #define WAY_STEP       64    /* sessions ended at a look */
@@ -226,7 +226,7 @@ static void prepare(struct sending_session *ss)
 	struct parcel *p = NULL;
 	int64_t wait_ms;
 
-	if (d->due_count && !timer_runs(&d->timer) && !d->refusing) {
+	if (d->due_count && !timer_runs(&d->timer) && !d->refusing && !overloaded(d->sending->w, OVERLOAD_OUTBOUND)) {
 		wait_ms = rate_of_session(ss);
 		if (wait_ms)
 			destination_leave(d, wait_ms);
@@ -352,11 +352,6 @@ static void serve(struct queue_destination *d)
 	destination_settle(d);
 }
 
-static bool is_overloaded(const struct sending *s)
-{
-	return shm_slot(s->w->shm, s->w->slot)->lag_us > LAG_US;
-}
-
 /* Whether a session may be opened now: one that idles makes room for who wants one. */
 static bool is_room(struct sending *s)
 {
@@ -370,10 +365,10 @@ static bool is_room(struct sending *s)
 	return true;
 }
 
-/* Whom to serve next; NULL: nobody, before something changes. */
-static struct queue_destination *whose_turn(struct sending *s, bool open)
+/* Whom to serve next; NULL: nobody, before something changes. In overload neither who idles nor who has no session. */
+static struct queue_destination *whose_turn(struct sending *s, bool yields, bool open)
 {
-	if (!TAILQ_EMPTY(&s->rounds[ROUND_IDLE]))
+	if (!yields && !TAILQ_EMPTY(&s->rounds[ROUND_IDLE]))
 		return TAILQ_FIRST(&s->rounds[ROUND_IDLE]);
 	if (!TAILQ_EMPTY(&s->rounds[ROUND_REFUSING]) && s->telling < TELLING_MAX)
 		return TAILQ_FIRST(&s->rounds[ROUND_REFUSING]);
@@ -452,20 +447,21 @@ static void pump_again(void *user)
 static void pump(void *user)
 {
 	struct sending *s = user;
-	bool may_open = !is_overloaded(s) && !s->w->stopping;
+	bool yields = overloaded(s->w, OVERLOAD_OUTBOUND), may_open = !yields && !s->w->stopping;
 	struct queue_destination *d = NULL;
 
 	for (unsigned i = 0; i < PUMP_STEP && !TAILQ_EMPTY(&s->retiring); i++)
 		session_end_ours(TAILQ_FIRST(&s->retiring));
 	if (rates_are_waited_for(s->rates) && !TAILQ_EMPTY(&s->idle))
 		session_end_ours(TAILQ_FIRST(&s->idle)); /* it may be one to an address that is waited for */
-	for (unsigned i = 0; i < PUMP_STEP && (d = whose_turn(s, may_open && s->opened < PUMP_OPENINGS)); i++) {
+	for (unsigned i = 0; i < PUMP_STEP && (d = whose_turn(s, yields, may_open && s->opened < PUMP_OPENINGS)); i++) {
 		s->opened += d->round >= ROUND_GOOD;
 		serve(d);
 	}
 	if (d || !TAILQ_EMPTY(&s->retiring))
 		sending_pump(s);
-	else if ((!may_open || s->opened >= PUMP_OPENINGS) && are_any_waiting(s))
+	else if ((!may_open || s->opened >= PUMP_OPENINGS) &&
+		 (are_any_waiting(s) || !TAILQ_EMPTY(&s->rounds[ROUND_IDLE])))
 		timer_start(s->w->timers, &s->pump_timer, may_open ? 0 : PUMP_AGAIN_MS, pump_again, s);
 	if (is_way_blocked(s) && !timer_runs(&s->way_timer) && !s->w->stopping)
 		timer_start(s->w->timers, &s->way_timer, WAY_MS, make_way, s);

@@ -33,7 +33,7 @@ struct transaction { /* a message for some recipients, all of one next hop */
 
 enum outcome_kind {        /* also in the queue's notes (QUEUE_ANSWER_OPEN) */
 	OUTCOME_DELIVERED, /* to its mailbox, by LMTP or here; a report on success is ours to make */
-	OUTCOME_RELAYED,   /* taken by a host that does not tell senders of success (no DSN) */
+	OUTCOME_RELAYED,   /* taken by a host that does not tell senders (no DSN; no DELIVERBY, in by-mode N) */
 	OUTCOME_PASSED,    /* taken by one that does (DSN): it reports from now on */
 	OUTCOME_DEFERRED,  /* 4xx, or the session broke: again later */
 	OUTCOME_REFUSED,   /* 5xx: never */

@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define MESSAGES_MAX 50    /* looked at in one go */
-#define OPENINGS_MAX 16    /* messages being opened at a time */
+#define MESSAGES_MAX 20    /* looked at in one go */
+#define OPENINGS_MAX 8     /* messages being opened at a time */
 #define LEISURE_MS   30000 /* between rounds that nobody waits for */
 
 struct walk {

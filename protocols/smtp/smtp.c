@@ -338,12 +338,17 @@ static void smtp_open(struct worker *w, const struct service *service, int fd)
 
 static void smtp_refuse(struct worker *w, const char *why, struct buf *out)
 {
-	buf_printf(out, "421 4.7.0 %s %s\r\n", hostname(conf_section(w->conf, &smtp_settings)), why);
+	const char *status = why == smtp_busy ? "4.3.2" : "4.7.0"; /* RFC 3463, 3.4 */
+
+	buf_printf(out, "421 %s %s %s\r\n", status, hostname(conf_section(w->conf, &smtp_settings)), why);
 }
 
-const struct service smtp_service = {
-	.role = "smtp", .component = "smtp", .port = 25, .open = smtp_open, .refuse = smtp_refuse
-};
+const struct service smtp_service = { .role = "smtp",
+	.component = "smtp",
+	.port = 25,
+	.open = smtp_open,
+	.refuse = smtp_refuse,
+	.put_off = smtp_put_off };
 const struct service submission_service = { .role = "submission",
 	.component = "smtp",
 	.members = true,

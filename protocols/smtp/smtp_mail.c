@@ -84,6 +84,8 @@ enum next smtp_cmd_mail(struct smtp *s, struct str rest)
 
 	if (smtp_auth_required(s))
 		return smtp_wrong(s, "530 5.7.0 log in first");
+	if (smtp_is_put_off(s))
+		return smtp_reply(s, "451 4.3.2 %s", smtp_busy);
 	smtp_reset(s); /* of a MAIL that was refused */
 	e = smtp_parse_path(rest, STR("FROM:"), ADDRESS_NULL | ADDRESS_UTF8, &s->transaction, &line);
 	if (e)

@@ -162,8 +162,13 @@ enum next smtp_command(struct smtp *s, const struct smtp_line *line);
 
 /* smtp_relay.c */
 bool smtp_relay_trusted(const struct smtp *s); /* he may send anywhere */
-unsigned smtp_may(const struct smtp *s);       /* SMTP_MAY_...: which parameters MAIL may have */
-void smtp_trusted_offers(struct smtp *s);      /* EHLO's lines for these */
+/* Whether a message, or a connection from there, is to come again later: the worker is overloaded, and he a stranger. Why,
+ * for the reply: smtp_busy; NULL: it is taken. */
+extern const char smtp_busy[];
+bool smtp_is_put_off(const struct smtp *s);
+const char *smtp_put_off(struct worker *w, const struct ip *peer);
+unsigned smtp_may(const struct smtp *s);  /* SMTP_MAY_...: which parameters MAIL may have */
+void smtp_trusted_offers(struct smtp *s); /* EHLO's lines for these */
 
 /* smtp_mail.c */
 enum next smtp_cmd_mail(struct smtp *s, struct str rest);

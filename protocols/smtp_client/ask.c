@@ -51,11 +51,8 @@ static void settle(struct client *c, enum err e)
 static void pass_over(struct client *c, const struct reply *r)
 {
 	client_trouble(c, OUTCOME_DEFERRED, "4.4.0", r, " ");
-	if (r->code != 421) {
-		client_say(c, "QUIT\r\n");
-		conn_leave(c->conn);
-		c->conn = NULL;
-	}
+	if (r->code != 421)
+		client_leave(c);
 	client_next(c);
 }
 

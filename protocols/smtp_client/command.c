@@ -118,12 +118,20 @@ static void add_orcpt(const struct queue_recipient *rcpt, bool utf8, struct buf 
 		buf_cut(out, before);
 }
 
+/* Who wants to hear when the time is over is told of delays at least, by a host that does not mind the time. */
+static unsigned with_delay(unsigned notify)
+{
+	if (!notify)
+		return NOTIFY_FAILURE | NOTIFY_DELAY;
+	return notify & NOTIFY_NEVER ? notify : notify | NOTIFY_DELAY;
+}
+
 void command_rcpt(
 	const struct extensions *e, const struct queue_recipient *rcpt, const struct command_terms *t, struct buf *out)
 {
 	buf_printf(out, "RCPT TO:<" STR_FMT ">", STR_ARG(rcpt->address));
 	if (e->offers & OFFERS_DSN) {
-		add_notify(rcpt->notify, out);
+		add_notify(t->untimed ? with_delay(rcpt->notify) : rcpt->notify, out);
 		add_orcpt(rcpt, t->utf8, out);
 	}
 	buf_add_str(out, STR("\r\n"));

@@ -11,6 +11,7 @@ struct command_terms {  /* what this transaction is like */
 	uint64_t size;  /* bytes of the content as it is sent; 0: not known */
 	bool eight_bit; /* it holds bytes beyond ASCII, and they are sent */
 	bool utf8;      /* header or addresses do, by SMTPUTF8 */
+	bool untimed;   /* in by-mode N, to a host that does not speak DELIVERBY (RFC 2852, 4.1.4.2) */
 	int64_t now_s;  /* seconds since 1970 */
 };
 

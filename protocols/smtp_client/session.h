@@ -129,7 +129,8 @@ void client_later(struct client *c, void (*run)(struct client *c));
 /* Ready for a transaction: takes one, or idles. */
 void client_ready(struct client *c);
 void client_drop_conn(struct client *c);
-void client_part(struct client *c); /* leaves the connection, if there is one, with a QUIT if it may */
+void client_part(struct client *c);  /* leaves the connection, if there is one, with a QUIT if it may */
+void client_leave(struct client *c); /* with a QUIT, for the other side to end it */
 /* Says QUIT if it may, tells sending, and frees it in a later turn. A transaction must be ended before. */
 void client_over(struct client *c);
 /* The connection is of no more use, or the host of none: goes on as the stage wants it. status is of our own words. */

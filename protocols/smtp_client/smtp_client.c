@@ -143,14 +143,20 @@ void client_drop_conn(struct client *c)
 	c->address[0] = '\0';
 }
 
-/* Between transactions we part as one should (RFC 5321, 4.1.1.10); it is up to the other side to end it. */
-void client_part(struct client *c)
+/* It is up to the other side to end it (RFC 5321, 4.1.1.10); it counts at its address until then (client_events). */
+void client_leave(struct client *c)
 {
-	if (!c->conn || c->stage != READY || c->parting)
-		return;
 	client_say(c, "QUIT\r\n");
 	conn_leave(c->conn);
 	c->conn = NULL;
+	c->address[0] = '\0';
+}
+
+/* Between transactions we part as one should. */
+void client_part(struct client *c)
+{
+	if (c->conn && c->stage == READY && !c->parting)
+		client_leave(c);
 }
 
 void client_end(struct client *c)
@@ -321,7 +327,8 @@ const struct conn_events client_events = { .on_input = on_input,
 	.on_idle = on_idle,
 	.on_secure = on_secure,
 	.on_end = on_end,
-	.on_open = on_open };
+	.on_open = on_open,
+	.on_left = sending_left };
 
 /* --- what sending asks for ------------------------------------------------------------------------------------------ */
 

@@ -45,11 +45,17 @@ static void tell_all(struct client *c, enum outcome_kind kind, struct str status
 	tell(c, NULL, c->t->count, kind, status, reply, theirs);
 }
 
+/* By-mode N, and the host does not speak DELIVERBY (RFC 2852, 4.1.4.2). */
+static bool is_untimed(const struct client *c)
+{
+	return c->t->copy->envelope.by == BY_NOTIFY && !(c->can.offers & OFFERS_DELIVERBY);
+}
+
 static enum outcome_kind success(const struct client *c)
 {
 	if (c->lmtp)
 		return OUTCOME_DELIVERED;
-	return c->can.offers & OFFERS_DSN ? OUTCOME_PASSED : OUTCOME_RELAYED;
+	return c->can.offers & OFFERS_DSN && !is_untimed(c) ? OUTCOME_PASSED : OUTCOME_RELAYED;
 }
 
 /* What a reply says of recipients. One that makes no sense here is nobody's refusal. */
@@ -226,7 +232,7 @@ void transaction_begin(struct client *c, struct transaction *t)
 	c->rcpts = mem_alloc(t->count * sizeof(*c->rcpts));
 	c->accepted = mem_alloc(t->count * sizeof(*c->accepted));
 	c->telling = mem_alloc(t->count * sizeof(*c->telling));
-	c->terms = (struct command_terms){ .now_s = worker_wall_ms(c->worker) / 1000 };
+	c->terms = (struct command_terms){ .now_s = worker_wall_ms(c->worker) / 1000, .untimed = is_untimed(c) };
 	c->reset = c->unclean;
 	c->chunked = c->can.offers & OFFERS_CHUNKING;
 	c->spoilt = false;

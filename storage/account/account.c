@@ -7,6 +7,7 @@
 
 #define VERSION           1
 #define SETTINGS_LINE_MAX 4096
+#define COPY_EXTRA        (5 * 16) /* of five texts in an arena: a NUL each, and what aligns the next */
 
 static const char *const kinds[] = { "account", "alias", "forwarder", "group" };
 
@@ -203,6 +204,11 @@ void account_settings_print(const struct account_settings *s, struct buf *out)
 	if (s->quota_warned)
 		buf_printf(out, "quota_warned = true\n");
 	buf_add_str(out, s->rest);
+}
+
+size_t account_settings_bytes(const struct account_settings *s)
+{
+	return s->password.len + s->scram_sha_256.len + s->to.len + s->owner.len + s->rest.len + COPY_EXTRA;
 }
 
 struct account_settings account_settings_copy(struct arena *a, const struct account_settings *s)

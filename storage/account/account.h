@@ -54,8 +54,9 @@ void account_settings_print(const struct account_settings *s, struct buf *out);
 void account_quota_print(const struct account_settings *s, struct buf *out); /* its own quota, if it has one */
 void account_name_print(
 	const struct account_settings *s, struct buf *out); /* of no account: what it is, and for whom */
-/* A copy whose texts lie in the arena. */
+/* A copy whose texts lie in the arena, where they take so many bytes. */
 struct account_settings account_settings_copy(struct arena *a, const struct account_settings *s);
+size_t account_settings_bytes(const struct account_settings *s);
 
 /* Canonical form for lookups: "Alice+x@Example.TEST" -> "alice@example.test", the domain by idn.h; *detail (may be NULL) gets "x".
  * ERR_MISTAKE: not local@domain. */

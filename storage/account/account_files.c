@@ -1,5 +1,6 @@
 /* account_files.c - accounts and domains on the disk, read at any time and written while no server runs.
  * A running server writes them through its journals instead (store.h); the files are the same. */
+#include "core/listing.h"
 #include "core/log.h"
 #include "storage/account/account.h"
 #include "storage/path.h"
@@ -236,19 +237,12 @@ typedef enum err name_of_file(struct buf *name, struct str file);
 static enum err names_each(int directory, const char *path, name_of_file *decode, struct str suffix,
 	void (*each)(void *user, struct str name), void *user)
 {
-	int fd = directory_open(directory, path);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = listing_open(directory, path, 0);
 	struct buf name = { 0 };
 	struct dirent *entry;
 
-	if (!d) {
-		int number = errno;
-
-		if (fd >= 0)
-			close(fd);
-		errno = number;
+	if (!d)
 		return errno == ENOENT ? ERR_ABSENT : err_errno("open directory %s", path);
-	}
 	while ((entry = readdir(d))) {
 		struct str file = str_of(entry->d_name);
 

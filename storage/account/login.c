@@ -6,6 +6,8 @@ static const struct setting rows[] = {
 		"Where logins, by whatever mechanism, are taken without encryption.", 0 },
 	{ "hash", SETTING_CHOICE, "full", NULL, "full|cheap", offsetof(struct login_conf, hash),
 		"How dear a password's hash is to compute; cheap is for scratch servers alone.", 0 },
+	{ "remember", SETTING_DURATION, "5m", "0s", "1h", offsetof(struct login_conf, remember_ms),
+		"How long after a login the same password is known again without computing its hash; 0s: never.", 0 },
 	{ "fail_delay", SETTING_DURATION, "2s", "0s", "30s", offsetof(struct login_conf, fail_delay_ms),
 		"How long a wrong password waits for its answer.", 0 },
 	{ "fails_max", SETTING_NUMBER, "3", "1", "100", offsetof(struct login_conf, fails_max),

@@ -215,3 +215,24 @@ enum err password_verify(struct str kept, struct str password, enum hash_cost co
 	*renew = false;
 	return ERR_DENIED;
 }
+
+/* What is kept has no NUL, so where it ends and the password begins is certain. */
+void password_digest(const uint8_t key[PASSWORD_KEY_BYTES], struct str kept, struct str password,
+	uint8_t digest[PASSWORD_DIGEST_BYTES])
+{
+	unsigned len;
+	HMAC_CTX hmac;
+
+	HMAC_CTX_init(&hmac);
+	HMAC_Init_ex(&hmac, key, PASSWORD_KEY_BYTES, EVP_sha256(), NULL);
+	HMAC_Update(&hmac, (const uint8_t *)kept.p, kept.len);
+	HMAC_Update(&hmac, (const uint8_t *)"", 1);
+	HMAC_Update(&hmac, (const uint8_t *)password.p, password.len);
+	HMAC_Final(&hmac, digest, &len);
+	HMAC_CTX_cleanup(&hmac);
+}
+
+bool password_digest_same(const uint8_t a[PASSWORD_DIGEST_BYTES], const uint8_t b[PASSWORD_DIGEST_BYTES])
+{
+	return !CRYPTO_memcmp(a, b, PASSWORD_DIGEST_BYTES);
+}

@@ -31,4 +31,12 @@ enum err password_crypt_check(struct str hash);
  * a wrong password takes. */
 enum err password_verify(struct str kept, struct str password, enum hash_cost cost, bool *renew);
 
+/* A keyed digest of a password that fits `kept`, fast to compute: by it one that was right a moment ago is known again. It
+ * is another as soon as something else is kept. The key must never leave the process, nor be there longer than it. */
+#define PASSWORD_KEY_BYTES    32
+#define PASSWORD_DIGEST_BYTES 32
+void password_digest(const uint8_t key[PASSWORD_KEY_BYTES], struct str kept, struct str password,
+	uint8_t digest[PASSWORD_DIGEST_BYTES]);
+bool password_digest_same(const uint8_t a[PASSWORD_DIGEST_BYTES], const uint8_t b[PASSWORD_DIGEST_BYTES]);
+
 #endif

@@ -2,6 +2,7 @@
  * Names of domains and accounts are read as they are needed, so it takes no more memory for many. What comes to the
  * store meanwhile may be in it or not. */
 #include "storage/backup/backup.h"
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
@@ -158,7 +159,7 @@ static enum err manifest_write(struct backup *b)
 	return e;
 }
 
-/* All that the manifest speaks of is durable before it. */
+/* All that the manifest speaks of is durable before it: the files were not synced one by one. */
 static void end_work(struct backup *b)
 {
 	b->e = syncfs(b->to) < 0 ? backup_failed(&b->why, "sync", b->directory) : manifest_write(b);
@@ -182,21 +183,17 @@ static bool domain_begin(struct backup *b)
 	enum err e = OK;
 
 	while (!b->accounts && b->domains && (entry = readdir(b->domains))) {
-		int fd;
-
 		buf_clear(&b->domain);
 		if (path_file_to_domain(&b->domain, str_of(entry->d_name)))
 			continue;
-		fd = openat(dirfd(b->domains), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0 && !(b->accounts = fdopendir(fd)))
-			close(fd);
+		b->accounts = listing_open(dirfd(b->domains), entry->d_name, 0);
 		buf_printf(&path, "domains/%s/domain.settings", entry->d_name);
 		buf_add_char(&path, '\0');
 	}
 	if (b->accounts)
 		e = parents_make(b->to, buf_data(&path), &b->why);
 	if (b->accounts && !e)
-		e = file_small(b->w->directory, b->to, buf_data(&path), &length, &b->why);
+		e = file_small(b->w->directory, b->to, buf_data(&path), true, &length, &b->why);
 	if (e && e != ERR_ABSENT)
 		b->e = e;
 	buf_free(&path);
@@ -300,13 +297,10 @@ static void next_worker(struct backup *b)
 
 static bool is_empty(int directory)
 {
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = listing_open(directory, ".", 0);
 	const struct dirent *entry;
 	bool empty = d;
 
-	if (fd >= 0 && !d)
-		close(fd);
 	while (empty && (entry = readdir(d)))
 		empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
 	if (d)
@@ -359,13 +353,10 @@ static void begin_work(struct backup *b)
 		return;
 	}
 	close(fd);
-	if (b->all && (b->e = file_small(b->w->directory, b->to, SECRET_FILE, &length, &b->why)) == ERR_ABSENT)
+	if (b->all && (b->e = file_small(b->w->directory, b->to, SECRET_FILE, true, &length, &b->why)) == ERR_ABSENT)
 		b->e = OK;
-	if (b->all && !b->e) {
-		fd = openat(b->w->directory, "domains", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0 && !(b->domains = fdopendir(fd)))
-			close(fd);
-	}
+	if (b->all && !b->e)
+		b->domains = listing_open(b->w->directory, "domains", 0);
 }
 
 struct backup *backup_new(

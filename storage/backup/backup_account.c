@@ -8,6 +8,7 @@
 #include "storage/path.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct account_backup {
 	const char *stem; /* of the one being kept */
 	uint64_t lengths[COUNT(suffixes)];
 	struct file_copy copies[COUNT(suffixes)];
+	bool mdir; /* the one being kept is one, or might be */
 	struct buf path, list, why;
 	struct backup_total total;
 };
@@ -127,10 +129,53 @@ static void copied(struct task *t, enum err e)
 		next_mailbox(t, e);
 }
 
+/* A message of an mdir; one that must be copied is, at once. */
+static enum err message_keep(struct task *t, const char *folder, uint32_t uid)
+{
+	struct account_backup *b = t->op;
+	struct file_copy copy = { 0 };
+	uint64_t length = UINT64_MAX;
+	bool done = false;
+	char name[32];
+	const char *path;
+	enum err e;
+
+	snprintf(name, sizeof(name), "/%u", uid);
+	path = path_of(b, folder, name);
+	e = file_link(t->st->w->directory, b->to, path, b->no_links, &length, &copy, &b->why);
+	while (!e && copy.path && !done)
+		e = file_copy_step(&copy, &done, &b->why);
+	file_copy_end(&copy);
+	if (!e)
+		kept(b, length);
+	return e == ERR_ABSENT ? OK : e;
+}
+
+/* Its messages, as long as it is held. */
+static enum err mdir_work(struct task *t)
+{
+	struct account_backup *b = t->op;
+	char *folder = arena_printf(&t->memory, "%s" MDIR_SUFFIX, b->stem);
+	struct mdir_list list;
+	enum err e = mdir_list_read(t->st->w->directory, b->stem, &list);
+
+	if (e == ERR_ABSENT)
+		return OK;
+	if (!e && list.count)
+		e = parents_make(b->to, path_of(b, folder, "/1"), &b->why);
+	for (size_t i = 0; !e && i < list.count; i++)
+		e = message_keep(t, folder, list.uids[i]);
+	mdir_list_free(&list);
+	return e;
+}
+
 static enum err link_work(struct task *t)
 {
 	struct account_backup *b = t->op;
 	enum err e = OK;
+
+	if (b->mdir)
+		e = mdir_work(t);
 
 	for (size_t i = 0; i < COUNT(suffixes) && !e; i++) {
 		const char *path = path_of(b, b->stem, suffixes[i]);
@@ -167,6 +212,7 @@ static void mailbox_held(struct task *t, enum err e)
 		next_mailbox(t, OK);
 	} else {
 		b->stem = arena_dup(&t->memory, buf_str(&stem));
+		b->mdir = e || b->hold.m->seen.head.mdir;
 		b->lengths[0] = e ? UINT64_MAX : b->hold.m->seen.mbox_end;
 		b->lengths[1] = e ? UINT64_MAX : b->hold.m->seen.state_end;
 		task_in_lane(t, t->st->w->slow, link_work, linked);
@@ -205,7 +251,7 @@ static enum err begin_work(struct task *t)
 		if (!i)
 			e = parents_make(b->to, path, &b->why);
 		if (!e)
-			e = file_small(t->st->w->directory, b->to, path, &length, &b->why);
+			e = file_small(t->st->w->directory, b->to, path, true, &length, &b->why);
 		if (!e)
 			kept(b, length);
 		else if (e == ERR_ABSENT)

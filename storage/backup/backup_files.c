@@ -78,7 +78,7 @@ enum err file_copy_step(struct file_copy *c, bool *done, struct buf *why)
 	if (n < 0)
 		return backup_failed(why, "copy", c->path);
 	*done = c->at == c->length || !n; /* a file that is shorter is what it is */
-	if (*done && fsync(c->to) < 0)
+	if (*done && !c->later && fsync(c->to) < 0)
 		return backup_failed(why, "sync", c->path);
 	return OK;
 }
@@ -139,7 +139,7 @@ enum err file_link(
 	return e;
 }
 
-enum err file_small(int from, int to, const char *path, uint64_t *length, struct buf *why)
+enum err file_small(int from, int to, const char *path, bool later, uint64_t *length, struct buf *why)
 {
 	struct file_copy c = { 0 };
 	bool done = false;
@@ -150,6 +150,7 @@ enum err file_small(int from, int to, const char *path, uint64_t *length, struct
 	if ((e = file_open(from, path, &fd, length, why)))
 		return e;
 	e = file_copy_begin(&c, fd, to, path, *length, why);
+	c.later = later;
 	while (!e && !done)
 		e = file_copy_step(&c, &done, why);
 	file_copy_end(&c);
@@ -214,7 +215,7 @@ enum err files_write(int directory, const char *path, struct str list, struct bu
 	buf_add_str(&text, LIST_HEAD);
 	buf_add_str(&text, list);
 	buf_add_str(&text, LIST_END);
-	if (fd < 0 || write(fd, buf_data(&text), buf_len(&text)) != (ssize_t)buf_len(&text) || fsync(fd) < 0)
+	if (fd < 0 || write(fd, buf_data(&text), buf_len(&text)) != (ssize_t)buf_len(&text))
 		e = backup_failed(why, "write", path);
 	if (fd >= 0)
 		close(fd);

@@ -21,6 +21,7 @@ struct file_copy {
 	int from, to;
 	uint64_t at, length; /* of it: no more is copied */
 	char *path;
+	bool later; /* it is not synced now, but with all else */
 };
 /* from: an open file, which is then the copy's. */
 enum err file_copy_begin(
@@ -33,8 +34,8 @@ void file_copy_end(struct file_copy *c);                                   /* at
  * file. */
 enum err file_link(
 	int from, int to, const char *path, bool copies, uint64_t *length, struct file_copy *c, struct buf *why);
-/* The same of a small file, which is copied at once. */
-enum err file_small(int from, int to, const char *path, uint64_t *length, struct buf *why);
+/* The same of a small file, which is copied at once; later: synced with all else. */
+enum err file_small(int from, int to, const char *path, bool later, uint64_t *length, struct buf *why);
 
 /* ERR_ABSENT: this directory has none; ERR_NEVER: it is damaged, empty, or of a later version. copy: it is another file than
  * the backup's own. */
@@ -43,6 +44,7 @@ enum err manifest_read(int directory, bool *copy);
 /* Lists of files: "<length> <path>" each. */
 void files_add(struct buf *list, uint64_t length, struct str path);
 bool files_next(struct str *list, uint64_t *length, struct str *path); /* false: that was all, or it is damaged */
+/* Not synced: the whole backup is, before it says that it is one. */
 enum err files_write(int directory, const char *path, struct str list, struct buf *why);
 /* ERR_ABSENT: there is none; ERR_NEVER: of a later version, or not whole. */
 enum err files_read(int directory, const char *path, struct buf *list);

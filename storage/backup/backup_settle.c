@@ -1,6 +1,7 @@
 /* backup_settle.c - a store that is a copy of a backup becomes a store.
  * In the backup files are links that may have grown since; its lists say how long they were. They are cut to that, list
  * after list, each unlinked when it is done, the manifest last: what is interrupted is gone on with at the next start. */
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/account/account.h"
@@ -60,14 +61,11 @@ static enum err settle_list(int directory, const char *base, const char *list_pa
 
 static enum err settle_queue(int directory)
 {
-	int fd = openat(directory, "queue", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = listing_open(directory, "queue", 0);
 	const struct dirent *entry;
 	char path[300];
 	enum err e = OK;
 
-	if (fd >= 0 && !d)
-		close(fd);
 	while (d && !e && (entry = readdir(d))) {
 		snprintf(path, sizeof(path), "queue/%s", entry->d_name);
 		if (str_starts(str_of(path), STR(QUEUE_FILES)))

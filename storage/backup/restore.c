@@ -1,12 +1,12 @@
 /* restore.c - the worker that is asked to bring something back: see restore.h.
  * The backup's list of the account's files is read, then mailbox after mailbox is made ready in a folder of our own beside
- * the account's: domains/<domain>/.restoring-<slot>-<life>-<n>. When that is durable the owner is asked to put it in its
- * place. The folder goes at the end; one that a dead worker left goes when the next of its slot brings something back. */
+ * the account's (staging.h). When that is durable the owner is asked to put it in its place. The folder goes at the end. */
 #include "storage/backup/restore.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
 #include "storage/backup/restore_parts.h"
+#include "storage/backup/staging.h"
 #include "storage/journal/operation.h"
 #include "storage/path.h"
 #include "storage/spool.h"
@@ -19,7 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER   ".restoring-%u-"
 #define MANY_MAX 100000 /* mailboxes of an account that are brought back */
 
 struct restore {
@@ -131,17 +130,10 @@ static void in_lane(struct restore *r, void (*work)(struct restore *r), void (*n
 
 static void clean_work(struct restore *r)
 {
-	char to[64];
-
 	if (buf_len(&r->spool))
 		unlinkat(r->w->directory, buf_data(&r->spool), 0);
-	if (!r->staging)
-		return;
-	snprintf(to, sizeof(to), "deleted/restored-%" PRIx64 "-%" PRIu64, r->name.life, r->name.number);
-	if ((mkdirat(r->w->directory, "deleted", 0700) < 0 && errno != EEXIST) ||
-		(renameat(r->w->directory, r->staging, r->w->directory, to) < 0 && errno != ENOENT))
-		log_warn("backup", NULL, "cannot set aside what is left path=%s error=\"%s\"", r->staging,
-			strerror(errno));
+	if (r->staging && !faccessat(r->w->directory, r->staging, F_OK, 0))
+		staging_drop(r->w, r->staging);
 }
 
 static void cleaned(struct job *job)
@@ -275,7 +267,7 @@ static void others_work(struct restore *r)
 		buf_clear(&path);
 		buf_add_str(&path, name);
 		buf_add_char(&path, '\0');
-		r->e = file_small(r->from, to, buf_data(&path), &found, &r->why);
+		r->e = file_small(r->from, to, buf_data(&path), false, &found, &r->why);
 		if (!r->e && found < length)
 			amiss_add(&r->amiss, buf_data(&path), "is shorter than it was");
 	}
@@ -353,7 +345,11 @@ static bool cut_suffix(struct str *path, struct str suffix)
 static void file_listed(struct restore *r, uint64_t length, struct str path, struct str wanted)
 {
 	struct str stem = path;
-	int kind = cut_suffix(&stem, STR(".mbox")) ? FILE_MBOX : cut_suffix(&stem, STR(".state")) ? FILE_STATE : -1;
+	bool mdir = mdir_is_file(path, &stem) && cut_suffix(&stem, STR(MDIR_SUFFIX));
+	int kind = mdir                               ? FILE_MDIR
+	           : cut_suffix(&stem, STR(".mbox"))  ? FILE_MBOX
+	           : cut_suffix(&stem, STR(".state")) ? FILE_STATE
+	                                              : -1;
 	struct staged *s = r->count ? &r->list[r->count - 1] : NULL;
 
 	if (kind < 0) {
@@ -369,6 +365,10 @@ static void file_listed(struct restore *r, uint64_t length, struct str path, str
 		}
 		s = &r->list[r->count++];
 		*s = (struct staged){ .stem = str_dup(stem), .fresh = !r->whole || strcmp(r->account, r->target) };
+	}
+	if (mdir) { /* it has them when they are copied */
+		files_add(&s->files, length, path);
+		return;
 	}
 	s->has[kind] = true;
 	s->lengths[kind] = length;
@@ -432,37 +432,17 @@ static enum err backup_open(struct restore *r)
 	return e;
 }
 
-/* What earlier lives of this worker left in the domain's directory. */
-static void leftovers_drop(struct restore *r, const char *domain, const char *life)
+static void left_drop(void *user, const char *path)
 {
-	int fd = openat(r->w->directory, domain, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
-	char mine[64], to[300];
-
-	if (fd >= 0 && !d)
-		close(fd);
-	snprintf(mine, sizeof(mine), FOLDER, r->w->slot);
-	while (d && (entry = readdir(d)))
-		if (str_starts(str_of(entry->d_name), str_of(mine)) &&
-			!str_starts(str_of(entry->d_name), str_of(life))) {
-			mkdirat(r->w->directory, "deleted", 0700);
-			snprintf(to, sizeof(to), "deleted/%.200s", entry->d_name + 1);
-			if (renameat(dirfd(d), entry->d_name, r->w->directory, to) < 0)
-				log_warn("backup", NULL, "cannot set aside what was left name=%s error=\"%s\"",
-					entry->d_name, strerror(errno));
-		}
-	if (d)
-		closedir(d);
+	staging_drop(user, path);
 }
 
 /* The folder in which it is made ready; on the file system on which it is to be. */
-static enum err staging_make(struct restore *r, struct name name)
+static enum err staging_make(struct restore *r)
 {
 	struct str target = str_of(r->target);
 	struct buf domain = { 0 }, account = { 0 }, path = { 0 };
 	struct stat here, there;
-	char life[80];
 	enum err e = path_domain(&domain, str_cut(target, (size_t)str_rfind(target, '@') + 1, target.len));
 
 	if (!e)
@@ -471,9 +451,9 @@ static enum err staging_make(struct restore *r, struct name name)
 		goto out;
 	buf_add_char(&domain, '\0');
 	buf_add_char(&account, '\0');
-	snprintf(life, sizeof(life), FOLDER "%" PRIx64 "-", r->w->slot, name.life);
-	leftovers_drop(r, buf_data(&domain), life);
-	buf_printf(&path, "%s/%s%" PRIu64, buf_data(&domain), life, name.number);
+	staging_left(r->w, buf_data(&domain), left_drop, r->w);
+	buf_printf(&path, "%s/", buf_data(&domain));
+	staging_name(&path, r->w, r->name.number);
 	if (mkdirat(r->w->directory, (buf_add_char(&path, '\0'), buf_data(&path)), 0700) < 0) {
 		e = errno == ENOENT ? ERR_ABSENT : backup_failed(&r->why, "make", buf_data(&path));
 		if (e == ERR_ABSENT)
@@ -502,7 +482,7 @@ static void begin_work(struct restore *r)
 	if (!r->e && r->uid)
 		message_work(r);
 	else if (!r->e)
-		r->e = staging_make(r, r->name);
+		r->e = staging_make(r);
 }
 
 static void begun(struct restore *r)

@@ -5,6 +5,7 @@
 #include "core/mem.h"
 #include "storage/backup/restore_parts.h"
 #include "storage/journal/copied.h"
+#include "storage/mailbox/mbox_quote.h"
 #include "storage/path.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const suffixes[FILE_KINDS] = { ".mbox", ".state" };
-static const char *const raw[FILE_KINDS] = { ".mbox", ".state.old" };
+static const char *const suffixes[FILE_KINDS] = { ".mbox", MDIR_SUFFIX, ".state" };
+static const char *const raw[FILE_KINDS] = { ".mbox", MDIR_SUFFIX, ".state.old" };
 
-#define PIECE (64u << 10)
+#define PIECE      (64u << 10)
+#define STEP_BYTES (8u << 20) /* of an mdir's messages in one slice */
 
 static const char *path_with(struct buf *b, const char *folder, const char *stem, const char *suffix)
 {
@@ -32,6 +34,7 @@ void staged_free(struct staged *s)
 {
 	file_copy_end(&s->copy);
 	mailbox_scan_free(&s->scan);
+	buf_free(&s->files);
 	free(s->path);
 	free(s->stem);
 }
@@ -102,6 +105,55 @@ static enum err copy_step(
 	if (!e && done)
 		s->stage++;
 	buf_free(&path);
+	return e;
+}
+
+/* A message of an mdir. One that is not whole is left out. */
+static enum err message_step(
+	struct staged *s, int from, int to, const char *path, uint64_t *length, struct buf *amiss, struct buf *why)
+{
+	uint64_t was = *length;
+	enum err e = parents_make(to, path, why);
+
+	if (!e)
+		e = file_small(from, to, path, false, length, why);
+	if (e == ERR_ABSENT) {
+		*length = 0;
+		amiss_add(amiss, path, "is missing");
+		return OK;
+	}
+	if (!e && *length < was) {
+		amiss_add(amiss, path, "is shorter than it was, and left out");
+		if (unlinkat(to, path, 0) < 0)
+			e = backup_failed(why, "unlink", path);
+	}
+	s->has[FILE_MDIR] |= !e;
+	return e;
+}
+
+/* Some of an mdir's messages. */
+static enum err mdir_step(struct staged *s, int from, int store, const char *to, struct buf *amiss, struct buf *why)
+{
+	struct str left = buf_str(&s->files), name;
+	struct buf path = { 0 };
+	uint64_t length, done = 0;
+	enum err e = OK;
+	int fd = openat(store, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return backup_failed(why, "open", to);
+	while (!e && done < STEP_BYTES && files_next(&left, &length, &name)) {
+		buf_clear(&path);
+		buf_add_str(&path, name);
+		buf_add_char(&path, '\0');
+		e = message_step(s, from, fd, buf_data(&path), &length, amiss, why);
+		done += length;
+	}
+	close(fd);
+	buf_free(&path);
+	buf_take(&s->files, buf_len(&s->files) - left.len);
+	if (!e && !buf_len(&s->files))
+		s->stage++;
 	return e;
 }
 
@@ -217,6 +269,8 @@ enum err staged_step(struct staged *s, int from, int store, const char *to, stru
 	switch (s->stage) {
 	case STAGE_MBOX:
 		return copy_step(s, FILE_MBOX, from, store, to, amiss, why);
+	case STAGE_MDIR:
+		return mdir_step(s, from, store, to, amiss, why);
 	case STAGE_STATE:
 		return copy_step(s, FILE_STATE, from, store, to, amiss, why);
 	case STAGE_SCAN:
@@ -237,7 +291,7 @@ enum err message_pick(const struct staged *s, int from, uint32_t uid, struct pic
 		.mbox_max = s->lengths[FILE_MBOX],
 		.state_max = s->lengths[FILE_STATE] };
 	enum err e = mailbox_scan_files(&scan);
-	uint64_t end;
+	uint64_t end = 0;
 
 	if (!e)
 		e = ERR_ABSENT;
@@ -247,9 +301,9 @@ enum err message_pick(const struct staged *s, int from, uint32_t uid, struct pic
 			p->words = scan.r.keywords;
 			e = OK;
 		}
-	if (!e)
+	if (!e && !(p->mdir = scan.r.head.mdir))
 		e = copied_whole_end(from, scan.stem, s->lengths[FILE_MBOX], &end);
-	if (!e && p->message.offset >= end)
+	if (!e && !p->mdir && p->message.offset >= end)
 		e = ERR_NEVER;
 	if (e) {
 		buf_clear(why);
@@ -263,32 +317,80 @@ enum err message_pick(const struct staged *s, int from, uint32_t uid, struct pic
 	return e;
 }
 
-enum err message_copy(
-	const struct staged *s, int from, const struct picked *p, int store, const char *path, struct buf *why)
+/* Whether it is another program's, so that its text is quoted. */
+static bool is_others(int fd, const struct message *m)
 {
-	uint64_t at = p->message.offset + p->message.prefix, left = p->message.stored;
-	struct buf source = { 0 };
-	int fd = openat(from, path_with(&source, "", s->stem, suffixes[FILE_MBOX]), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	int to = openat(store, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	char *piece = mem_alloc(PIECE);
+	struct buf prefix = { 0 };
+	bool is = false;
+
+	if (m->prefix <= MBOX_PREFIX_MAX &&
+		pread(fd, buf_room(&prefix, m->prefix), m->prefix, (off_t)m->offset) == (ssize_t)m->prefix) {
+		buf_added(&prefix, m->prefix);
+		is = !mbox_prefix_is_ours(buf_str(&prefix));
+	}
+	buf_free(&prefix);
+	return is;
+}
+
+static bool write_out(int to, struct buf *out)
+{
+	bool good = write(to, buf_data(out), buf_len(out)) == (ssize_t)buf_len(out);
+
+	buf_clear(out);
+	return good;
+}
+
+/* From fd to `to`. False: errno says why, or the text is not all there. */
+static bool text_copy(int fd, int to, struct message *m)
+{
+	uint64_t at = m->offset + m->prefix, left = m->stored, header = m->header;
+	bool others = is_others(fd, m), good = true;
+	struct mbox_quoting quoting = { 0 };
+	struct buf out = { 0 }, in = { 0 };
 	ssize_t n = 1;
 
-	while (fd >= 0 && to >= 0 && left && n > 0) {
-		n = pread(fd, piece, left < PIECE ? (size_t)left : PIECE, (off_t)at);
-		if (n > 0 && write(to, piece, (size_t)n) != n)
-			n = -1;
-		at += n > 0 ? (uint64_t)n : 0;
-		left -= n > 0 ? (uint64_t)n : 0;
+	while (good && left && n > 0) {
+		uint64_t most = header ? header : left;
+
+		n = pread(fd, buf_room(&in, PIECE), most < PIECE ? (size_t)most : PIECE, (off_t)at);
+		if (n <= 0)
+			break;
+		buf_added(&in, (size_t)n);
+		if (others && !header)
+			mbox_quote(&quoting, buf_str(&in), &out);
+		else
+			buf_add_str(&out, buf_str(&in));
+		buf_clear(&in);
+		good = write_out(to, &out);
+		at += (uint64_t)n;
+		left -= (uint64_t)n;
+		header -= header ? (uint64_t)n : 0;
 	}
-	if (!n && left == 1 && to >= 0 && write(to, "\n", 1) == 1) /* a foreign mbox may lack its last line end */
+	if (others)
+		mbox_quote_end(&quoting, &out);
+	if (!n && left == 1) { /* a foreign mbox may lack its last line end */
+		buf_add_char(&out, '\n');
 		left = 0;
-	free(piece);
-	if (fd < 0 || to < 0 || left || fsync(to) < 0)
-		n = -1;
+	}
+	good = good && n >= 0 && !left && write_out(to, &out) && quoting.added <= UINT32_MAX - m->stored;
+	m->stored += good ? (uint32_t)quoting.added : 0;
+	buf_free(&in);
+	buf_free(&out);
+	return good;
+}
+
+enum err message_copy(const struct staged *s, int from, struct picked *p, int store, const char *path, struct buf *why)
+{
+	struct buf source = { 0 };
+	int fd = p->mdir ? mdir_open(from, s->stem, p->message.uid)
+	                 : openat(from, path_with(&source, "", s->stem, ".mbox"), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int to = openat(store, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool good = fd >= 0 && to >= 0 && text_copy(fd, to, &p->message) && !fsync(to);
+
 	if (fd >= 0)
 		close(fd);
 	if (to >= 0)
 		close(to);
 	buf_free(&source);
-	return n < 0 ? backup_failed(why, "copy a message to", path) : OK;
+	return good ? OK : backup_failed(why, "copy a message to", path);
 }

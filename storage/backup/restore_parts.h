@@ -9,19 +9,20 @@
 #include "storage/backup/restore.h"
 #include "storage/mailbox/mailbox.h"
 
-enum { FILE_MBOX, FILE_STATE, FILE_KINDS };
+enum { FILE_MBOX, FILE_MDIR, FILE_STATE, FILE_KINDS };
 
 struct staged {                       /* a mailbox being made ready; zeroed but for what is marked `in` */
 	char *stem;                   /* in: relative to the account's directory; ours */
 	bool has[FILE_KINDS];         /* in: which files the backup has ... */
 	uint64_t lengths[FILE_KINDS]; /* in: ... and how long they were */
+	struct buf files;             /* in: of an mdir, a list of files; ours */
 	bool fresh;                   /* in: it gets an id of its own, for one with its id may be there */
 	/* out: */
 	uint64_t id, state_end;
 	uint32_t uidvalidity, uidnext;
 	uint64_t messages, bytes;
 	/* while it goes on: */
-	enum { STAGE_MBOX, STAGE_STATE, STAGE_SCAN, STAGE_HEAD, STAGE_DONE } stage;
+	enum { STAGE_MBOX, STAGE_MDIR, STAGE_STATE, STAGE_SCAN, STAGE_HEAD, STAGE_DONE } stage;
 	struct file_copy copy;
 	struct mailbox_scan scan;
 	char *path; /* of the scan */
@@ -37,13 +38,13 @@ void staged_free(struct staged *s);
 
 struct picked { /* a message of a backup's mailbox */
 	struct message message;
+	bool mdir; /* it is in a file of its own */
 	struct keywords words;
 };
 /* Looks for UID in the mailbox, all at once. ERR_ABSENT: it is not there. */
 enum err message_pick(const struct staged *s, int from, uint32_t uid, struct picked *p, struct buf *why);
-/* Its text, in stored form, becomes the file `path` of the store, durable but for its name. */
-enum err message_copy(
-	const struct staged *s, int from, const struct picked *p, int store, const char *path, struct buf *why);
+/* Its text, in stored form (p says how long that is then), becomes the file `path` of the store, durable but for its name. */
+enum err message_copy(const struct staged *s, int from, struct picked *p, int store, const char *path, struct buf *why);
 
 /* --- store_restore.c: asking. Where it lies is a path in the store, durable with its name. ---------------------------- */
 

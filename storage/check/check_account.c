@@ -1,5 +1,6 @@
 /* check_account.c - an account is looked over: settings, labels, what lies in its directory, and what the index has of
  * mailboxes that are no more. Directories are gone through level by level with a list of those still to be read. */
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/check/check_parts.h"
@@ -90,7 +91,7 @@ static bool is_generation(struct str name)
 	uint64_t number;
 
 	return dot > 0 && str_hex(str_cut(name, (size_t)dot + 1, name.len), &number) &&
-	       (ends_in(stem, STR(".mbox")) || ends_in(stem, STR(".state")));
+	       (ends_in(stem, STR(".mbox")) || ends_in(stem, STR(".state")) || ends_in(stem, STR(MDIR_SUFFIX)));
 }
 
 static bool is_level(struct str file)
@@ -112,6 +113,20 @@ static bool is_mailbox_file(struct str name)
 	return false;
 }
 
+/* "Big.mdir", and what is in it, which the mailbox itself tells of. */
+static bool is_mdir(struct str name)
+{
+	struct str suffix = STR(MDIR_SUFFIX);
+
+	return ends_in(name, suffix) && is_level(str_cut(name, 0, name.len - suffix.len));
+}
+
+static bool is_in_mdir(const char *path)
+{
+	return memmem(path, strlen(path), MDIR_SUFFIX "/", sizeof(MDIR_SUFFIX)) ||
+	       memmem(path, strlen(path), MDIR_SUFFIX ".", sizeof(MDIR_SUFFIX));
+}
+
 /* Which comes and goes: another program has the mailbox, or we. A stale one goes when the mailbox is written to. */
 static bool is_dot_lock(struct str name)
 {
@@ -124,13 +139,15 @@ static void look_name(struct walk *w, const char *path, struct str name, bool is
 {
 	enum mend mend = MEND_CAN;
 
-	if (is_directory ? is_level(name) : is_mailbox_file(name))
+	if (is_directory ? is_level(name) || is_mdir(name) : is_mailbox_file(name))
 		return;
 	if (!is_directory && (str_eq(name, STR("account.settings")) || str_eq(name, STR("account.mailboxes"))))
 		return;
 	if (memmem(name.p, name.len, ".damaged", 8)) {
 		tell(w->found, path, "this was set aside", "", MEND_NOTE);
-	} else if (!is_directory && is_generation(name)) {
+	} else if (is_in_mdir(path) && !is_directory) {
+		return; /* the mailbox itself is looked at for these */
+	} else if (is_generation(name)) {
 		pack_str(&w->halves, str_of(path));
 	} else if (!is_directory && ends_in(name, STR(".new"))) {
 		if (w->task == CHECK_REPAIR) /* in the files lane, which alone makes such */
@@ -164,13 +181,10 @@ static void look_entry(struct walk *w, const char *directory, const char *name)
 
 static void look_directory(struct walk *w, const char *path)
 {
-	int fd = openat(w->directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = listing_open(w->directory, path, 0);
 	const struct dirent *entry;
 
 	if (!d) {
-		if (fd >= 0)
-			close(fd);
 		if (errno != ENOENT)
 			tell(w->found, path, strerror(errno), "", MEND_NONE);
 		return;

@@ -47,11 +47,11 @@ void compare_messages(const struct comparison *c)
 		if (said && said->flags & FLAG_EXPUNGED && (!known || known->uid != said->uid)) {
 			s++;
 		} else if (!said || (known && known->uid < said->uid)) {
-			snprintf(text, sizeof(text), "the %s has a message that is not in the mbox", c->where);
+			snprintf(text, sizeof(text), "the %s has a message that is not in the %s", c->where, c->kept);
 			tell(c, known->uid, known->offset, text);
 			k++;
 		} else if (!known || said->uid < known->uid) {
-			snprintf(text, sizeof(text), "the mbox has a message that is not in the %s", c->where);
+			snprintf(text, sizeof(text), "the %s has a message that is not in the %s", c->kept, c->where);
 			tell(c, said->uid, said->offset, text);
 			s++;
 		} else {
@@ -78,7 +78,7 @@ void compare_records(const struct comparison *c, const struct mailbox_record *kn
 	                   : known->unseen != said->unseen                     ? "number of unseen messages"
 	                   : known->deleted != said->deleted                   ? "number of deleted messages"
 	                   : known->bytes != said->bytes                       ? "size"
-	                   : known->mbox_end != said->mbox_end                 ? "length of the mbox"
+	                   : known->mbox_end != said->mbox_end                 ? "length"
 	                   : known->state_end != said->state_end               ? "length of the state file"
 	                                                                       : NULL;
 

@@ -187,20 +187,25 @@ static void repair(struct task *t)
 
 /* --- looking ---------------------------------------------------------------------------------------------------------- */
 
+static const char *kept_in(const struct checking *c)
+{
+	return c->scan.r.head.mdir ? MDIR_SUFFIX : ".mbox";
+}
+
 static void on_amiss(void *user, enum scan_amiss what, const char *text, uint32_t uid, uint64_t at)
 {
 	struct checking *c = user;
 	bool newer = what == SCAN_NEWER_MBOX || what == SCAN_NEWER_STATE;
 	bool state = what == SCAN_LINE || what == SCAN_NEWER_STATE;
 	char path[PATH_BYTES_MAX + 1];
-	struct problem p = problem_of(c, state ? ".state" : ".mbox", path);
+	struct problem p = problem_of(c, state ? ".state" : kept_in(c), path);
 
 	c->no_mbox |= what == SCAN_NO_MBOX;
 	p.uid = uid;
 	p.offset = at;
 	p.text = str_of(text);
-	p.repair = newer ? STR_NONE : what == SCAN_NO_MBOX ? REPAIR_ASIDE : REPAIR_FILES;
-	found_add(newer ? &c->look.found : &c->files_found, &p);
+	p.repair = newer || what == SCAN_OTHER ? STR_NONE : what == SCAN_NO_MBOX ? REPAIR_ASIDE : REPAIR_FILES;
+	found_add(newer || what == SCAN_OTHER ? &c->look.found : &c->files_found, &p);
 }
 
 static void compare(struct checking *c)
@@ -212,7 +217,8 @@ static void compare(struct checking *c)
 		.said = c->scan.messages,
 		.said_count = c->scan.count,
 		.where = "index",
-		.problem = problem_of(c, ".mbox", path),
+		.kept = &kept_in(c)[1],
+		.problem = problem_of(c, kept_in(c), path),
 		.found = &c->index_found,
 	};
 	struct comparison index = files;
@@ -266,6 +272,7 @@ static void scan_start(struct task *t)
 		.directory = t->st->w->directory,
 		.stem = c->stem,
 		.mbox_max = c->loaded ? c->seen.mbox_end : UINT64_MAX,
+		.uid_end = c->loaded ? c->seen.head.uidnext : 0,
 		.state_max = c->loaded ? c->seen.state_end : UINT64_MAX,
 		.on_amiss = on_amiss,
 		.user = c,
@@ -314,7 +321,7 @@ static void viewed(struct task *t, enum err e)
 	}
 	c->loaded = true;
 	c->seen = m->seen;
-	c->view = mailbox_seen(m, &c->count);
+	c->view = mailbox_seen(m, false, &c->count);
 	mailbox_put_flush(m);
 	task_in_lane(t, t->st->w->index, index_work, index_done);
 }

@@ -46,6 +46,7 @@ struct comparison {
 	const struct message *known, *said;
 	size_t known_count, said_count;
 	const char *where;
+	const char *kept;       /* "mbox" or "mdir" */
 	struct problem problem; /* mailbox, path, repair and mend are the caller's */
 	struct found *found;
 };

@@ -1,11 +1,11 @@
 /* check_worker.c - what is a worker's own is looked over: its journal, its queue, indexes set aside. */
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/shm.h"
 #include "storage/check/check_parts.h"
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,14 +29,11 @@ static void tell(struct found *f, const char *path, uint64_t offset, const char 
 static void each_name(int directory, const char *path, struct worker_look *l,
 	void (*each)(struct worker_look *l, const char *path, struct str name))
 {
-	int fd = openat(directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = listing_open(directory, path, 0);
 	const struct dirent *entry;
 	char below[PATH_SIZE];
 
 	if (!d) {
-		if (fd >= 0)
-			close(fd);
 		if (errno != ENOENT)
 			tell(&l->look.found, path, 0, strerror(errno), MEND_NONE);
 		return;

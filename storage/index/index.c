@@ -246,6 +246,8 @@ enum err index_put_work(struct index *x, unsigned shard, struct str address, str
 		leveldb_writebatch_put(batch, buf_data(&key), buf_len(&key), buf_data(&value), buf_len(&value));
 	}
 	for (size_t i = 0; !e && i < count; i++) {
+		if (whole && messages[i].flags & FLAG_EXPUNGED)
+			continue;
 		set_message_key(&key, id, messages[i].uid);
 		if (messages[i].flags & FLAG_EXPUNGED) {
 			leveldb_writebatch_delete(batch, buf_data(&key), buf_len(&key));

@@ -19,19 +19,24 @@ struct index;
 
 struct mailbox_record {
 	struct state_head head;   /* as of `mbox_end` and `state_end` */
-	uint64_t mbox_end;        /* bytes of the mbox that are in the index */
+	uint64_t mbox_end;        /* bytes of the mbox, or files of the mdir, that are in the index */
 	uint64_t state_end;       /* bytes of the state file */
 	uint32_t messages;        /* not expunged */
 	uint32_t unseen, deleted; /* of these, without \Seen; with \Deleted */
 	uint32_t recents;         /* of these, with UIDs from `recent` on */
 	uint64_t bytes;           /* wire bytes of what is not expunged */
-	uint64_t garbage;         /* bytes of the mbox that a compaction would free */
+	uint64_t garbage;         /* of these, what a compaction would free */
 	uint32_t recent;          /* UIDs from here on no session was told of (RFC 3501, \Recent) */
 	struct keywords keywords;
 };
 
-/* directory: the store's, which stays the caller's and open. cache_bytes: of blocks read, for all shards together. */
-struct index *index_new(int directory, unsigned shards, size_t cache_bytes);
+struct index_limits {        /* for all shards together */
+	size_t cache_bytes;  /* of blocks read */
+	size_t buffer_bytes; /* of what was put and is not in tables yet; each open database has 128 KiB at least */
+	unsigned databases;  /* open at a time; fewer where the process may have few descriptors */
+};
+/* directory: the store's, which stays the caller's and open. */
+struct index *index_new(int directory, unsigned shards, const struct index_limits *limits);
 void index_free(struct index *x); /* NULL is fine; no work may be under way */
 
 /* In the index lane: */
@@ -54,5 +59,11 @@ enum err index_remove_work(struct index *x, unsigned shard, struct str address, 
 enum err index_rename_work(struct index *x, unsigned shard, struct str address, struct str from, struct str to);
 /* Everything of this address: when an account is deleted. */
 enum err index_remove_account_work(struct index *x, unsigned shard, struct str address);
+
+/* How often a database was asked for so far. */
+uint64_t index_uses_work(const struct index *x);
+/* Closes databases that nobody asked for since there were so many uses, at most `most`; answers how many. They open
+ * again when somebody asks. An open one costs its tables, which are mapped, their blocks in the cache, its buffers. */
+unsigned index_close_work(struct index *x, uint64_t uses, unsigned most);
 
 #endif

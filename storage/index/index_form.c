@@ -54,6 +54,8 @@ void index_pack_record(struct buf *b, const struct mailbox_record *r)
 	pack_u8(b, (uint8_t)r->keywords.count);
 	for (unsigned i = 0; i < r->keywords.count; i++)
 		pack_str(b, str_of(r->keywords.word[i]));
+	if (r->head.mdir)
+		pack_u8(b, true);
 }
 
 bool index_unpack_record(struct str value, struct mailbox_record *r)
@@ -80,5 +82,6 @@ bool index_unpack_record(struct str value, struct mailbox_record *r)
 	for (unsigned i = 0; i < count; i++)
 		if (keywords_bit(&r->keywords, unpack_str(&u)) != (int)i)
 			return false;
-	return unpack_end(&u);
+	r->head.mdir = u.left.len > 0;
+	return (!r->head.mdir || unpack_u8(&u) == true) && unpack_end(&u);
 }

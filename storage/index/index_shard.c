@@ -1,40 +1,67 @@
 /* index_shard.c - see index_shard.h. */
 #include "storage/index/index_shard.h"
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/pack.h"
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VERSION      3
-#define BLOOM_BITS   10        /* per key: 1 % of look-ups of what is not there read in vain */
-#define WRITE_BUFFER (1 << 20) /* bytes in memory per database; there may be two of them */
-#define OPEN_FILES   100       /* per database */
-#define RETRY_S      5         /* after a database could not be opened */
-#define NAME_SIZE    64        /* below index/ */
-#define PATH_SIZE    128
+#define VERSION     3
+#define BLOOM_BITS  10         /* per key: 1 % of look-ups of what is not there read in vain */
+#define BUFFER_MIN  (64 << 10) /* bytes in memory per database; LevelDB takes no less */
+#define BUFFER_MAX  (4 << 20)
+#define OPEN_FILES  74 /* per database, LevelDB takes no less; tables are mapped, and keep no descriptor */
+#define DESCRIPTORS 4  /* that an open database keeps: its lock, its log, its list of files, what it says */
+#define SHARE       8  /* of the descriptors that the process may have, one in so many is for databases */
+#define OPEN_LEAST  2
+#define RETRY_S     5  /* after a database could not be opened */
+#define NAME_SIZE   64 /* below index/ */
+#define PATH_SIZE   128
 
-struct index *index_new(int directory, unsigned shards, size_t cache_bytes)
+/* How many databases may be open at a time. */
+static unsigned open_most(unsigned wanted)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return wanted;
+	if (limit.rlim_cur / SHARE / DESCRIPTORS < wanted)
+		wanted = (unsigned)(limit.rlim_cur / SHARE / DESCRIPTORS);
+	return wanted > OPEN_LEAST ? wanted : OPEN_LEAST;
+}
+
+/* A database has two buffers: one is filled while the other is written. */
+static size_t buffer_of(const struct index *x, size_t buffer_bytes)
+{
+	size_t each = buffer_bytes / 2 / (x->open_max < x->shards ? x->open_max : x->shards);
+
+	return each < BUFFER_MIN ? BUFFER_MIN : each > BUFFER_MAX ? BUFFER_MAX : each;
+}
+
+struct index *index_new(int directory, unsigned shards, const struct index_limits *limits)
 {
 	struct index *x = mem_new(struct index);
 
 	x->directory = directory;
 	x->shards = shards;
 	x->shard = mem_alloc(shards * sizeof(*x->shard));
-	x->cache = leveldb_cache_create_lru(cache_bytes);
+	x->open_max = open_most(limits->databases);
+	x->cache_bytes = limits->cache_bytes;
+	x->cache = leveldb_cache_create_lru(x->cache_bytes);
 	x->filter = leveldb_filterpolicy_create_bloom(BLOOM_BITS);
 	x->options = leveldb_options_create();
 	leveldb_options_set_create_if_missing(x->options, 1);
 	leveldb_options_set_paranoid_checks(x->options, 1); /* a hole in its log must not pass for its end */
 	leveldb_options_set_filter_policy(x->options, x->filter);
 	leveldb_options_set_cache(x->options, x->cache);
-	leveldb_options_set_write_buffer_size(x->options, WRITE_BUFFER);
+	leveldb_options_set_write_buffer_size(x->options, buffer_of(x, limits->buffer_bytes));
 	leveldb_options_set_max_open_files(x->options, OPEN_FILES);
 	x->read = leveldb_readoptions_create();
 	x->scan = leveldb_readoptions_create();
@@ -45,11 +72,57 @@ struct index *index_new(int directory, unsigned shards, size_t cache_bytes)
 	return x;
 }
 
-static void close_shard(struct shard *s)
+static void close_shard(struct index *x, struct shard *s)
 {
-	if (s->db)
-		leveldb_close(s->db);
+	if (!s->db)
+		return;
+	leveldb_close(s->db);
 	s->db = NULL;
+	x->open--;
+}
+
+/* Room for one more: the database longest unused goes. */
+static void make_room(struct index *x)
+{
+	struct shard *oldest = NULL;
+
+	if (x->open < x->open_max)
+		return;
+	for (unsigned i = 0; i < x->shards; i++)
+		if (x->shard[i].db && (!oldest || x->shard[i].used < oldest->used))
+			oldest = &x->shard[i];
+	close_shard(x, oldest);
+}
+
+/* What the cache holds is of tables that are no longer open. None may be that has it. */
+static void cache_renew(struct index *x)
+{
+	assert(!x->open);
+	leveldb_cache_destroy(x->cache);
+	x->cache = leveldb_cache_create_lru(x->cache_bytes);
+	leveldb_options_set_cache(x->options, x->cache);
+}
+
+uint64_t index_uses_work(const struct index *x)
+{
+	return x->uses;
+}
+
+unsigned index_close_work(struct index *x, uint64_t uses, unsigned most)
+{
+	unsigned closed = 0;
+
+	for (unsigned i = 0; i < x->shards && closed < most; i++) {
+		struct shard *s = &x->shard[i];
+
+		if (!s->db || s->used > uses)
+			continue;
+		close_shard(x, s);
+		closed++;
+	}
+	if (closed && !x->open)
+		cache_renew(x);
+	return closed;
 }
 
 void index_free(struct index *x)
@@ -57,7 +130,7 @@ void index_free(struct index *x)
 	if (!x)
 		return;
 	for (unsigned i = 0; i < x->shards; i++)
-		close_shard(&x->shard[i]);
+		close_shard(x, &x->shard[i]);
 	leveldb_writeoptions_destroy(x->write);
 	leveldb_readoptions_destroy(x->scan);
 	leveldb_readoptions_destroy(x->read);
@@ -86,14 +159,11 @@ static void destroy(const struct index *x, const char *name)
 /* Removes what was set aside of this shard before: one is enough to look at. */
 static void remove_aside(const struct index *x, unsigned shard)
 {
-	int fd = openat(x->directory, "index", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = listing_open(x->directory, "index", 0);
 	struct dirent *entry;
 	char prefix[32];
 	int len = snprintf(prefix, sizeof(prefix), "%u.bad.", shard);
 
-	if (!d && fd >= 0)
-		close(fd);
 	if (!d)
 		return;
 	while ((entry = readdir(d)))
@@ -168,6 +238,7 @@ static enum err try_open(struct index *x, unsigned shard)
 	}
 	snprintf(name, sizeof(name), "%u/leveldb", shard);
 	full_path(x, path, name);
+	make_room(x);
 	db = leveldb_open(x->options, path, &error);
 	if (db)
 		e = check_version(x, db, &error);
@@ -180,7 +251,10 @@ static enum err try_open(struct index *x, unsigned shard)
 	leveldb_free(error);
 	if (e && db)
 		leveldb_close(db);
-	x->shard[shard].db = e ? NULL : db;
+	if (!e) {
+		x->shard[shard].db = db;
+		x->open++;
+	}
 	return e;
 }
 
@@ -198,6 +272,7 @@ enum err shard_open(struct index *x, unsigned shard)
 	enum err e;
 
 	assert(shard < x->shards);
+	s->used = ++x->uses;
 	if (s->db)
 		return OK;
 	if (s->retry_s > monotonic_s())
@@ -229,7 +304,7 @@ enum err shard_open_to_change(struct index *x, unsigned shard)
 enum err shard_failed(struct index *x, unsigned shard, const char *text)
 {
 	log_error("index", NULL, "index failed shard=%u error=\"%s\"", shard, text);
-	close_shard(&x->shard[shard]);
+	close_shard(x, &x->shard[shard]);
 	give_up(x, shard, !is_shortage(text));
 	return shard_open(x, shard) ? ERR_AGAIN : ERR_ABSENT;
 }

@@ -1,4 +1,5 @@
-/* index_shard.h - the databases below the index: opened on first use, given up when they fail. For index.c alone.
+/* index_shard.h - the databases below the index: opened on first use, closed when others are wanted and too many are
+ * open or nobody asked them for a while, given up when they fail. For index.c alone.
  * Nothing is ever added to a database that misses something: if a change finds none open, or LevelDB fails, what lies
  * there is given up as a whole, and every mailbox in it is unknown from then on. */
 #ifndef STORAGE_INDEX_INDEX_SHARD_H
@@ -10,6 +11,7 @@
 
 struct shard {
 	leveldb_t *db;  /* NULL: not open */
+	uint64_t used;  /* when it was last, by index.uses */
 	bool lost;      /* a change found no database: what may lie there misses it */
 	time_t retry_s; /* by the monotonic clock */
 };
@@ -18,7 +20,10 @@ struct index {
 	int directory;
 	unsigned shards;
 	struct shard *shard;
-	leveldb_cache_t *cache;
+	unsigned open, open_max; /* databases */
+	uint64_t uses;
+	leveldb_cache_t *cache; /* of all; a database opened again finds nothing of its own there */
+	size_t cache_bytes;
 	leveldb_filterpolicy_t *filter;
 	leveldb_options_t *options;
 	leveldb_readoptions_t *read, *scan; /* one look-up; many in a row, which are not to fill the cache */

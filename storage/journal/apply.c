@@ -1,18 +1,22 @@
 /* apply.c - see apply.h.
- * Files written to are kept open, up to FILES_OPEN_MAX, the one longest unused making room. A file that was renamed,
- * replaced or removed by an operation is closed first, one that somebody else unlinked is noticed by its link count.
+ * Files written to are kept open, up to FILES_OPEN_MAX, fewer where few descriptors may be open, the one longest
+ * unused making room. A file that was renamed, replaced or removed by an operation is closed first, one that somebody
+ * else unlinked is noticed by its link count.
  * For each file system ever touched one descriptor stays open from before the first write on: syncfs tells a
  * descriptor only of errors that happened since it was opened. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/journal/apply_parts.h"
+#include "storage/journal/marks.h"
 #include "storage/journal/operation.h"
+#include "storage/mailbox/mdir.h"
 #include "storage/path.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +51,7 @@ void files_free(struct files *f)
 		close(f->systems[i].fd);
 	free(f->systems);
 	free(f->known);
+	marks_free(f->shifts);
 	buf_free(&f->changed);
 	free(f);
 }
@@ -116,10 +121,21 @@ static int note_filesystem(struct files *f, struct str path, const dev_t *device
 	return 0;
 }
 
+static size_t open_most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur / FILES_OPEN_SHARE >= FILES_OPEN_MAX)
+		return FILES_OPEN_MAX;
+	return limit.rlim_cur / FILES_OPEN_SHARE > FILES_OPEN_LEAST ? limit.rlim_cur / FILES_OPEN_SHARE
+	                                                            : FILES_OPEN_LEAST;
+}
+
 struct files *files_new(int directory)
 {
 	struct files *f = mem_new(struct files);
 
+	f->open_most = open_most();
 	f->directory = directory;
 	note_filesystem(f, STR("."), NULL); /* tried again before a sync */
 	return f;
@@ -166,7 +182,7 @@ int files_open(struct files *f, struct str path, unsigned how, struct stat *st)
 	struct open_file *o = &f->open[0];
 	path_text text;
 
-	for (size_t i = 0; i < FILES_OPEN_MAX; i++) {
+	for (size_t i = 0; i < f->open_most; i++) {
 		if (f->open[i].path && f->open[i].hash == hash && str_eq(str_of(f->open[i].path), path)) {
 			o = &f->open[i];
 			if (is_current(f, o, how & OPEN_NAMED, st)) {
@@ -302,9 +318,28 @@ static bool absent(void) /* by errno */
 	return errno == ENOENT || errno == ENOTDIR;
 }
 
+static enum err apply_remove(struct files *f, const struct operation *op);
+
+/* A mailbox's folder takes the place of another; other directories that are in the way stay there. */
+static int rename_over(struct files *f, const char *from, struct str path)
+{
+	struct str suffix = STR(MDIR_SUFFIX);
+	path_text to;
+
+	text_of(path, to);
+	if (renameat(f->directory, from, f->directory, to) == 0)
+		return 0;
+	if ((errno != ENOTEMPTY && errno != EEXIST) || path.len < suffix.len ||
+		!str_eq(str_cut(path, path.len - suffix.len, path.len), suffix))
+		return -1;
+	if (apply_remove(f, &(struct operation){ .kind = OP_REMOVE, .path = path }))
+		return -1;
+	return renameat(f->directory, from, f->directory, to);
+}
+
 static enum err apply_rename(struct files *f, const struct operation *op)
 {
-	path_text from, to;
+	path_text from;
 	struct stat st;
 	int old, number;
 
@@ -316,7 +351,7 @@ static enum err apply_rename(struct files *f, const struct operation *op)
 	forget_open(f, op->path);
 	old = rescue_begin(f, op->other);
 	if (make_parents(f, op->other) == 0 && note_filesystem(f, op->other, NULL) == 0 &&
-		renameat(f->directory, from, f->directory, text_of(op->other, to)) == 0) {
+		rename_over(f, from, op->other) == 0) {
 		struct stamp stamp = stamp_of(&st);
 
 		forget_open(f, op->other); /* only now: with it goes its lock */
@@ -363,7 +398,7 @@ static enum err apply_remove(struct files *f, const struct operation *op)
 	return moved < 0 && !absent() ? files_failed(f, "remove", op->path) : OK; /* not there: it was done before */
 }
 
-enum err apply_operation(struct files *f, const struct operation *op)
+static enum err do_operation(struct files *f, const struct operation *op)
 {
 	switch (op->kind) {
 	case OP_WRITE:
@@ -383,15 +418,25 @@ enum err apply_operation(struct files *f, const struct operation *op)
 	}
 }
 
+enum err apply_operation(struct files *f, const struct operation *op)
+{
+	bool told = mdir_before(f, op);
+	enum err e = do_operation(f, op);
+
+	mdir_behind(f, op, told);
+	return e;
+}
+
 enum err apply_operations(struct files *f, struct str operations)
 {
 	struct unpack u = unpack_of(operations);
-	bool late = files_too_late(f, operations);
+	bool late = files_too_late(f, operations, false);
 	enum err e = late ? files_give_up(f, operations) : OK, worst = e;
 	struct operation op;
 
 	while ((!e || e == ERR_NEVER) && operation_next(&u, &op))
-		if (!(late && op.kind == OP_RENAME) && (e = apply_operation(f, &op)))
+		if (!(late && op.kind == OP_RENAME) && !files_keeps_form(f, operations, &op) &&
+			(e = apply_operation(f, &op)))
 			worst = e;
 	files_release(f);
 	if (!worst)

@@ -3,21 +3,17 @@
  * if that was forgotten, by its size: the entry's place is its end. Else whatever the entry has is put at the file's end,
  * as any program that delivers mail would, and the mailbox's owner is told that it has to be read again.
  *
- * An entry that may have been applied before (in replay; after a failure half way through) is looked for first: at its
- * place, then by the X-UID and the clock of its first message in all of the file, for it may have found another place
- * then, and another program may have rewritten it since. What begins with a NUL is what a power cut left of nobody's. */
+ * An entry that may have been applied before is looked for first (apply_find.c). */
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/journal/apply_parts.h"
 #include "storage/journal/dot_lock.h"
-#include "storage/mailbox/mbox.h"
+#include "storage/mailbox/mdir.h"
 #include <errno.h>
 #include <string.h>
 
-#define KNOWN_MAX  16384         /* files whose stamp is remembered */
-#define HEAD_LOOK  (16u << 10)   /* bytes of what is written that are compared */
-#define FIND_PIECE (256u << 10)  /* of a file that is searched */
-#define FIND_BACK  (2u * 65536u) /* a message's X-UID is not farther before its X-Postern */
+#define KNOWN_MAX 16384                /* files whose stamp is remembered */
+#define OLDER_NS  UINT64_C(2000000000) /* some programs set the times as they were, but for parts of a second */
 
 /* --- stamps ----------------------------------------------------------------------------------------------------------- */
 
@@ -73,7 +69,7 @@ void files_know(struct files *f, struct str path, const struct stamp *stamp)
 	struct known *k = known_place(f, hash);
 
 	if (stamp)
-		*k = (struct known){ hash, *stamp };
+		*k = (struct known){ hash, *stamp, k->hash == hash && k->put_back };
 	else if (k->hash == hash)
 		*k = (struct known){ 0 };
 }
@@ -84,6 +80,29 @@ bool files_same(struct files *f, struct str path)
 	struct stamp now;
 
 	return !known || stamp_read(f->directory, path, &now) || stamp_same(known, &now);
+}
+
+/* Its times are older than what we left, and older than its last change. */
+static bool is_older(const struct stamp *known, const struct stat *st)
+{
+	uint64_t mtime = stamp_of(st).mtime_ns + OLDER_NS;
+	uint64_t ctime = (uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec;
+
+	return known->inode && mtime < known->mtime_ns && mtime < ctime;
+}
+
+bool files_put_back(struct files *f, struct str path)
+{
+	struct known *k = known_place(f, str_hash(path));
+	char text[PATH_BYTES_MAX + 1];
+	struct stat st;
+	bool is;
+
+	if (k->hash != str_hash(path))
+		return false;
+	is = k->put_back || (fstatat(f->directory, text_of(path, text), &st, 0) == 0 && is_older(&k->stamp, &st));
+	k->put_back = false;
+	return is;
 }
 
 static void changed(struct files *f, uint64_t id)
@@ -194,6 +213,22 @@ bool files_claim(struct files *f, struct str operations, bool again)
 	return free;
 }
 
+bool files_locked(struct files *f, struct str path)
+{
+	char text[PATH_BYTES_MAX + 1];
+	bool is = f->lock && dot_lock_look(f->directory, path) == DOT_OTHERS;
+	int fd;
+
+	if (is || !f->lock)
+		return is;
+	fd = openat(f->directory, text_of(path, text), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	is = !file_lock(fd, F_WRLCK);
+	close(fd); /* and it is unlocked */
+	return is;
+}
+
 void files_release(struct files *f)
 {
 	for (size_t i = 0; i < f->touched_count; i++) {
@@ -224,157 +259,6 @@ bool files_disturbed(const struct files *f)
 
 /* --- places ------------------------------------------------------------------------------------------------------------- */
 
-/* What the operation's bytes begin with. */
-static bool head_read(const struct files *f, const struct operation *op, struct buf *head)
-{
-	char text[PATH_BYTES_MAX + 1];
-	size_t want = op->len < HEAD_LOOK ? (size_t)op->len : HEAD_LOOK;
-	ssize_t n;
-	int fd;
-
-	if (op->kind == OP_WRITE) {
-		buf_add(head, op->bytes.p, op->bytes.len < HEAD_LOOK ? op->bytes.len : HEAD_LOOK);
-		return true;
-	}
-	if ((fd = openat(f->directory, text_of(op->other, text), O_RDONLY | O_CLOEXEC)) < 0)
-		return true; /* whoever copies it says so */
-	n = pread(fd, buf_room(head, want), want, 0);
-	close(fd);
-	buf_added(head, n > 0 ? (size_t)n : 0);
-	return n >= 0;
-}
-
-/* Whether `bytes` may be what a power cut left of head: where they differ there was no write, so there is a NUL. */
-static bool is_torn(const char *bytes, struct str head)
-{
-	for (size_t i = 0; i < head.len; i++)
-		if (bytes[i] && bytes[i] != head.p[i])
-			return false;
-	return true;
-}
-
-/* How the file goes on from there: 1: as head; -1: with other bytes; 0: with a NUL, with what a power cut left of head, or
- * not at all. */
-static int compare_at(int fd, uint64_t at, struct str head)
-{
-	struct buf b = { 0 };
-	ssize_t n = pread(fd, buf_room(&b, head.len), head.len, (off_t)at);
-	int same = n > 0 ? -1 : 0;
-
-	if (n > 0 && !memcmp(buf_data(&b), head.p, (size_t)n))
-		same = 1;
-	else if (n > 0 && (!buf_data(&b)[0] || is_torn(buf_data(&b), str_cut(head, 0, (size_t)n))))
-		same = 0;
-	buf_free(&b);
-	return same;
-}
-
-struct finding {
-	struct str line; /* X-Postern, or all of what the state file is told */
-	struct str uid;  /* X-UID; empty: it need not be there */
-	size_t line_at;  /* in the head */
-};
-
-static struct str line_of(struct str head, const char *field, size_t *at)
-{
-	const char *line = memmem(head.p, head.len, field, strlen(field));
-	struct str found;
-	ptrdiff_t lf;
-
-	if (!line)
-		return STR_NONE;
-	*at = (size_t)(line - head.p);
-	found = str_cut(head, *at, head.len);
-	lf = str_find(found, '\n');
-	return str_cut(found, 0, lf < 0 ? 0 : (size_t)lf + 1);
-}
-
-/* Looks in `text`, which lies at `at` in the file. */
-static bool found_in(const struct finding *w, struct str text, uint64_t at, uint64_t *where)
-{
-	struct str left = text;
-	const char *hit;
-
-	while ((hit = memmem(left.p, left.len, w->line.p, w->line.len))) {
-		size_t from = (size_t)(hit - text.p), back = from < FIND_BACK ? from : FIND_BACK;
-		bool begins = !from ? !at : hit[-1] == '\n';
-
-		if (begins && (!w->uid.len || memmem(hit - back, back, w->uid.p, w->uid.len))) {
-			*where = at + from;
-			return true;
-		}
-		left = str_cut(text, from + 1, text.len);
-	}
-	return false;
-}
-
-/* Where in the file the line stands; -1: it cannot be read. */
-static int find(int fd, const struct finding *w, uint64_t *where)
-{
-	size_t overlap = FIND_BACK + w->line.len;
-	struct buf b = { 0 };
-	uint64_t at = 0;
-	int found = 0;
-	ssize_t n;
-
-	while (!found && (n = pread(fd, buf_room(&b, FIND_PIECE), FIND_PIECE, (off_t)(at + buf_len(&b))))) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			found = -1;
-			break;
-		}
-		buf_added(&b, (size_t)n);
-		found = found_in(w, buf_str(&b), at, where);
-		if (buf_len(&b) > overlap) {
-			at += buf_len(&b) - overlap;
-			buf_take(&b, buf_len(&b) - overlap);
-		}
-	}
-	buf_free(&b);
-	return found;
-}
-
-/* The operation's bytes are not at their place: are they elsewhere? */
-static int find_elsewhere(const struct operation *op, struct touched *t, struct str head)
-{
-	struct finding w = { .line = op->bytes };
-	uint64_t where = 0;
-	size_t at;
-	int found;
-
-	if (operation_of_mbox(op)) {
-		w.line = line_of(head, "X-Postern: ", &w.line_at);
-		w.uid = line_of(head, "X-UID: ", &at);
-	}
-	if (!w.line.len)
-		return 0;
-	found = find(t->fd, &w, &where);
-	if (found <= 0)
-		return found;
-	if (where >= w.line_at && compare_at(t->fd, where - w.line_at, head) >= 0)
-		t->shift = where - w.line_at - op->offset;
-	else
-		t->done = true; /* another program wrote it anew */
-	return 1;
-}
-
-/* 1: t says where it is, or is to be; 0: nowhere; -1: nobody knows. */
-static int find_again(struct files *f, const struct operation *op, struct touched *t, uint64_t size)
-{
-	struct buf head = { 0 };
-	int found = 0;
-
-	if (!head_read(f, op, &head))
-		found = -1;
-	else if (size > op->offset)
-		found = compare_at(t->fd, op->offset, buf_str(&head)) >= 0;
-	if (!found)
-		found = find_elsewhere(op, t, buf_str(&head));
-	buf_free(&head);
-	return found;
-}
-
 /* Behind all that is in the file; a message of others that lacks its line ends is given them. */
 static bool place_at_end(const struct operation *op, struct touched *t, uint64_t size)
 {
@@ -404,16 +288,23 @@ static bool find_place(struct files *f, const struct operation *op, struct touch
 		return false;
 	now = stamp_of(&st);
 	t->placed = true;
-	if (now.size == op->offset && (!known || !now.size || stamp_same(known, &now)))
+	if (now.size == op->offset && (!known || !now.size || stamp_same(known, &now)) && !files_moved(f, op->path))
 		return true;
-	if ((f->again || f->all_again) && (found = find_again(f, op, t, now.size)))
+	if ((f->again || f->all_again) && (found = find_again(f, op, t, now.size))) {
+		find_remember(f, op, t);
 		return found > 0;
+	}
 	if (f->all_again)
 		return t->done = true;
+	if (known && is_older(known, &st))
+		known_place(f, str_hash(op->path))->put_back = true;
 	changed(f, op->id);
 	log_info("journal", NULL, "another program changed a file path=" STR_FMT " bytes=%llu expected=%llu",
 		STR_ARG(op->path), (unsigned long long)now.size, (unsigned long long)op->offset);
-	return place_at_end(op, t, now.size);
+	if (!place_at_end(op, t, now.size))
+		return false;
+	find_remember(f, op, t);
+	return true;
 }
 
 int mailbox_place(struct files *f, const struct operation *op, uint64_t *at)
@@ -424,6 +315,28 @@ int mailbox_place(struct files *f, const struct operation *op, uint64_t *at)
 		return -1;
 	*at = op->offset + t->shift;
 	return t->done ? PLACE_DONE : t->fd;
+}
+
+/* --- mdirs --------------------------------------------------------------------------------------------------------------- */
+
+bool mdir_before(struct files *f, const struct operation *op)
+{
+	struct str folder;
+	bool same = !mdir_is_file(op->path, &folder) || files_same(f, folder);
+
+	if (!same && op->id)
+		changed(f, op->id);
+	return same || op->id;
+}
+
+/* What others did that nobody was told of yet is left to be found. */
+void mdir_behind(struct files *f, const struct operation *op, bool told)
+{
+	struct stamp now;
+	struct str folder;
+
+	if (told && mdir_is_file(op->path, &folder) && !stamp_read(f->directory, folder, &now))
+		files_know(f, folder, &now);
 }
 
 /* --- new generations ------------------------------------------------------------------------------------------------- */
@@ -441,22 +354,43 @@ static bool is_begun(const struct files *f, struct str operations)
 	return false;
 }
 
-bool files_too_late(const struct files *f, struct str operations)
+/* A conversion: what it removes is of the other form. A crash may have left that shorter, but not longer. */
+static bool is_longer(const struct stamp *was, const struct stamp *now)
+{
+	return now->size > was->size;
+}
+
+bool files_too_late(const struct files *f, struct str operations, bool crashed)
 {
 	struct unpack u = unpack_of(operations);
 	struct operation op, expect = { 0 };
 
 	while (operation_next(&u, &op)) {
+		bool removes = op.kind == OP_REMOVE && str_eq(op.path, expect.path);
 		struct stamp was, now;
 
 		if (op.kind == OP_EXPECT)
 			expect = op;
-		if (op.kind != OP_RENAME || !expect.kind || !str_eq(op.other, expect.path))
+		if (!expect.kind || !(removes || (op.kind == OP_RENAME && str_eq(op.other, expect.path))))
 			continue;
 		was = operation_stamp(&expect);
-		return !is_begun(f, operations) && !stamp_read(f->directory, expect.path, &now) &&
-		       !stamp_same(&was, &now);
+		if (is_begun(f, operations) || stamp_read(f->directory, expect.path, &now))
+			return false;
+		return removes && crashed ? is_longer(&was, &now) : !stamp_same(&was, &now);
 	}
+	return false;
+}
+
+/* The mailbox keeps the form that it has, for the other is not there: it was given up. */
+bool files_keeps_form(const struct files *f, struct str operations, const struct operation *op)
+{
+	struct unpack u = unpack_of(operations);
+	struct operation made;
+	struct stamp now;
+
+	while (op->kind == OP_REMOVE && operation_next(&u, &made))
+		if (made.kind == OP_RENAME && mdir_other_form(made.other, op->path))
+			return stamp_read(f->directory, made.other, &now) || !now.inode;
 	return false;
 }
 
@@ -475,6 +409,20 @@ static enum err sync_path(const struct files *f, struct str path, int flags)
 	return e ? ERR_AGAIN : OK;
 }
 
+static bool is_mdir(struct str path)
+{
+	struct str suffix = STR(MDIR_SUFFIX);
+
+	return path.len > suffix.len && str_eq(str_cut(path, path.len - suffix.len, path.len), suffix);
+}
+
+static enum err folder_give_up(struct files *f, struct str path)
+{
+	enum err e = apply_operation(f, &(struct operation){ .kind = OP_REMOVE, .path = path });
+
+	return e ? e : sync_path(f, str_cut(path, 0, (size_t)(str_rfind(path, '/') + 1)), O_DIRECTORY);
+}
+
 /* In the order in which nothing is lost: the old files, whose writes replay takes to be settled, are durable first. */
 enum err files_give_up(struct files *f, struct str operations)
 {
@@ -488,10 +436,14 @@ enum err files_give_up(struct files *f, struct str operations)
 		while (!e && operation_next(&u, &op)) {
 			if (op.kind == OP_SETTLED && pass)
 				changed(f, op.id);
+			if (op.kind == OP_EXPECT && !pass)
+				e = sync_path(f, op.path, 0);
 			if (op.kind != OP_RENAME)
 				continue;
 			if (!pass)
 				e = sync_path(f, op.other, 0);
+			else if (is_mdir(op.other))
+				e = folder_give_up(f, op.path);
 			else if (unlinkat(f->directory, text_of(op.path, text), 0) < 0 && errno != ENOENT)
 				e = err_errno("unlink %s", text);
 			else

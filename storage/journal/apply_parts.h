@@ -1,7 +1,8 @@
 /* apply_parts.h - what the parts of apply.h share; nobody else includes it.
  *   apply.c           what an operation does
  *   apply_rescue.c    what others write to an mbox that was just replaced
- *   apply_mailbox.c   where it does it, in files that other programs write to as well */
+ *   apply_mailbox.c   where it does it, in files that other programs write to as well
+ *   apply_find.c      where it did it before, in such files */
 #ifndef STORAGE_JOURNAL_APPLY_PARTS_H
 #define STORAGE_JOURNAL_APPLY_PARTS_H
 
@@ -15,8 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FILES_OPEN_MAX 128
-#define TOUCHED_MAX    8 /* files of mailboxes in one entry: of two mailboxes, at most, there are two each */
+#define FILES_OPEN_MAX   128
+#define FILES_OPEN_LEAST 16 /* where a process may have few descriptors: more than an entry touches */
+#define FILES_OPEN_SHARE 16 /* of these one in so many is ours */
+#define TOUCHED_MAX      8  /* files of mailboxes in one entry: of two mailboxes, at most, there are two each */
 
 struct open_file {
 	char *path; /* NULL: this place is free */
@@ -32,6 +35,7 @@ struct filesystem {
 struct known { /* a file of a mailbox as we left it */
 	uint64_t hash;
 	struct stamp stamp;
+	bool put_back; /* somebody put an older one in its place since files_put_back was asked */
 };
 
 struct touched { /* a file of a mailbox that the entry being applied writes to */
@@ -47,6 +51,7 @@ struct touched { /* a file of a mailbox that the entry being applied writes to *
 struct files {
 	int directory;
 	struct open_file open[FILES_OPEN_MAX];
+	size_t open_most; /* of these places are used */
 	uint64_t uses;
 	struct filesystem *systems;
 	size_t system_count;
@@ -65,6 +70,9 @@ struct files {
 	struct str watched[TOUCHED_MAX]; /* mboxes that had none when they were claimed */
 	size_t watched_count;
 	bool disturbed;
+	struct marks *shifts; /* replay alone: by path: how far its entries have moved (apply_find.c) */
+	files_ahead *ahead;
+	void *ahead_user;
 	struct known *known;    /* by hash; one may have taken another's place */
 	struct rescue *rescues; /* files just replaced */
 	uint64_t settled_id;    /* of the entry being applied */
@@ -86,6 +94,15 @@ int file_write_at(int fd, struct str bytes, uint64_t offset);
 /* The open file and the place in it for an operation on a file of a mailbox. -1: errno says why not; PLACE_DONE: there is
  * nothing to do. */
 int mailbox_place(struct files *f, const struct operation *op, uint64_t *at);
+
+/* apply_find.c: 1: t says where it is, or is to be; 0: nowhere; -1: nobody knows. size: of the file. */
+int find_again(struct files *f, const struct operation *op, struct touched *t, uint64_t size);
+void find_remember(struct files *f, const struct operation *op, const struct touched *t); /* its place was found */
+
+/* An operation on a message of an mdir: before it is done (false: others wrote there, and nobody is
+ * told of that yet) and behind it. */
+bool mdir_before(struct files *f, const struct operation *op);
+void mdir_behind(struct files *f, const struct operation *op, bool told);
 
 /* apply_rescue.c */
 int rescue_begin(

@@ -1,5 +1,6 @@
 /* checkpoint.c - making durable what is applied, so that its part of the journal can be used again.
- *   x = applied | files lane, index lane: everything before is done | slow lane: syncfs | a batch says 'checkpoint x'
+ *   x = applied | files lane: everything before is done | slow lane: syncs | a batch says 'checkpoint x'
+ * The index has no part in it: a record there says how much of the files it covers.
  * Only when that batch is synced are segments below x used again. After a failed sync the kernel no longer knows what
  * it could not write; so before the next try everything since the last checkpoint is written again from the journal. */
 #include "core/counter.h"
@@ -24,7 +25,6 @@ static struct journal *journal_of(struct checkpoint *c)
 }
 
 static void files_work(struct job *job);
-static void index_work(struct job *job);
 static void sync_work(struct job *job);
 
 static void checkpoint_failed(struct journal *j)
@@ -51,15 +51,6 @@ static void sync_done(struct job *job)
 	write_start(j);
 }
 
-static void index_done(struct job *job)
-{
-	struct journal *j = journal_of((struct checkpoint *)job);
-
-	j->cp.state = CHECKPOINT_SYNC;
-	j->cp.job = (struct job){ sync_work, sync_done, NULL };
-	lane_add(j->w->slow, job);
-}
-
 static void files_done(struct job *job)
 {
 	struct journal *j = journal_of((struct checkpoint *)job);
@@ -68,8 +59,9 @@ static void files_done(struct job *job)
 		checkpoint_failed(j);
 		return;
 	}
-	j->cp.job = (struct job){ index_work, index_done, NULL };
-	lane_add(j->w->index, job);
+	j->cp.state = CHECKPOINT_SYNC;
+	j->cp.job = (struct job){ sync_work, sync_done, NULL };
+	lane_add(j->w->slow, job);
 }
 
 /* That this runs says that the lane has done all that came before. */
@@ -80,11 +72,6 @@ static void files_work(struct job *job)
 	c->e = c->again ? replay_again(c->dir, c->files, c->life, c->from, c->sequence, c->parked) : OK;
 	if (!c->e)
 		c->e = files_sync_list(c->files, &c->list);
-}
-
-static void index_work(struct job *job)
-{
-	(void)job; /* as above */
 }
 
 static void sync_work(struct job *job)

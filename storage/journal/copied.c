@@ -1,6 +1,7 @@
 /* copied.c - see copied.h. */
 #include "storage/journal/copied.h"
 #include "core/buf.h"
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/mail/form.h"
@@ -140,17 +141,16 @@ enum err place_note(int directory, unsigned journals)
 	return e;
 }
 
-static unsigned journals_there(int journals)
+unsigned journals_count(DIR *list)
 {
-	DIR *list = fdopendir(fcntl(journals, F_DUPFD_CLOEXEC, 0));
 	const struct dirent *entry;
 	unsigned count = 0;
 	uint32_t slot;
 
-	while (list && (entry = readdir(list)))
+	rewinddir(list);
+	while ((entry = readdir(list)))
 		count += str_u32(str_of(entry->d_name), &slot);
-	if (list)
-		closedir(list);
+	rewinddir(list);
 	return count;
 }
 
@@ -160,19 +160,19 @@ enum err place_raise(int directory)
 	unsigned long long inode, birth;
 	char line[LINE_MAX];
 	unsigned version, noted, count;
-	int all = openat(directory, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *all = listing_open(directory, "journal", 0);
 	enum err e = OK;
 
-	if (all < 0 || flock(all, LOCK_EX) < 0 || fsync(all) < 0) {
+	if (!all || flock(dirfd(all), LOCK_EX) < 0 || fsync(dirfd(all)) < 0) {
 		e = err_errno("lock the journals");
 	} else if (!line_read(directory, PLACE, line) &&
 		   sscanf(line, "postern-place %u inode=%llu birth=%llu journals=%u", &version, &inode, &birth,
 			   &noted) == 4 &&
-		   version == 1 && noted < (count = journals_there(all))) {
+		   version == 1 && noted < (count = journals_count(all))) {
 		e = place_note(directory, count);
 	}
-	if (all >= 0)
-		close(all);
+	if (all)
+		closedir(all);
 	return e;
 }
 
@@ -211,16 +211,6 @@ enum err skip_read(int directory, uint64_t *clock)
 	return OK;
 }
 
-static DIR *directory_open(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (fd >= 0 && !d)
-		close(fd);
-	return d;
-}
-
 static bool ends_in(const char *name, struct str suffix)
 {
 	struct str file = str_of(name);
@@ -230,7 +220,7 @@ static bool ends_in(const char *name, struct str suffix)
 
 bool store_has_mailboxes(int directory)
 {
-	DIR *levels[3] = { directory_open(directory, "domains") };
+	DIR *levels[3] = { listing_open(directory, "domains", O_NOFOLLOW) };
 	unsigned depth = 0;
 	bool found = false;
 
@@ -243,7 +233,7 @@ bool store_has_mailboxes(int directory)
 			continue;
 		if (entry && depth == 2)
 			found = ends_in(entry->d_name, STR(".state"));
-		else if (entry && (levels[depth + 1] = directory_open(dirfd(levels[depth]), entry->d_name)))
+		else if (entry && (levels[depth + 1] = listing_open(dirfd(levels[depth]), entry->d_name, O_NOFOLLOW)))
 			depth++;
 		if (entry && !found)
 			continue;

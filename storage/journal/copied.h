@@ -11,6 +11,7 @@
 #define STORAGE_JOURNAL_COPIED_H
 
 #include "core/err.h"
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ enum place_is {
 	PLACE_UNNOTED, /* ours as far as one can tell; it is to be noted */
 	PLACE_OTHER,   /* this is a copy, or a journal is missing */
 };
+/* How many journals the directory of journals has. It is read from its beginning, and can be then. */
+unsigned journals_count(DIR *list);
 /* journals: how many are there. */
 enum err place_look(int directory, unsigned journals, enum place_is *place);
 /* Notes that this is the store, with so many journals. Durable. */

@@ -6,6 +6,7 @@
 #include "storage/holding.h"
 #include "storage/journal/copied.h"
 #include "storage/journal/marks.h"
+#include "storage/mailbox/mdir.h"
 #include "storage/mailbox/state.h"
 #include "storage/path.h"
 #include <errno.h>
@@ -92,24 +93,8 @@ static bool size_of(const struct fits *f, struct str path, uint64_t *size)
 struct identity {
 	uint64_t id;
 	uint32_t generation;
+	bool mdir;
 };
-
-static void on_uids(void *user, const struct uid_range *uids, size_t count, uint64_t clock)
-{
-	(void)user, (void)uids, (void)count, (void)clock;
-}
-
-static void on_flags(
-	void *user, const struct uid_range *uids, size_t count, uint32_t flags, uint64_t keywords, uint64_t clock)
-{
-	(void)flags, (void)keywords;
-	on_uids(user, uids, count, clock);
-}
-
-static void on_set(void *user, struct str name, struct str value, uint64_t clock)
-{
-	(void)user, (void)name, (void)value, (void)clock;
-}
 
 static void on_base(void *user, const struct mbox_base *base, struct keywords *k)
 {
@@ -138,7 +123,7 @@ static struct str head_read(const struct fits *f, const char *path, char bytes[H
 /* By the first line of a state file, or the first message of an mbox. A file of nobody has id 0. */
 static struct identity read_identity(const struct fits *f, const char *path, bool is_mbox)
 {
-	static const struct state_events lines = { .on_flags = on_flags, .on_expunge = on_uids, .on_set = on_set };
+	static const struct state_events none = { 0 };
 	static const struct mbox_scan_events events = { .on_base = on_base, .on_message = on_message };
 	struct keywords *words = mem_new(struct keywords);
 	struct identity who = { 0 };
@@ -157,8 +142,8 @@ static struct identity read_identity(const struct fits *f, const char *path, boo
 		enum err e;
 
 		if (lf > 0)
-			state_read(str_cut(head, 0, (size_t)lf + 1), &state, words, &lines, NULL, &e);
-		who = (struct identity){ state.id, state.generation };
+			state_read(str_cut(head, 0, (size_t)lf + 1), &state, words, &none, NULL, &e);
+		who = (struct identity){ state.id, state.generation, state.mdir };
 	}
 	free(words);
 	return who;
@@ -167,12 +152,12 @@ static struct identity read_identity(const struct fits *f, const char *path, boo
 /* An mbox that was another program's, or was brought back under another name, does not say it; its state file does. */
 static struct identity identity_of(struct fits *f, struct str path)
 {
-	struct identity who = { marks_get(f->ids, path), (uint32_t)marks_get(f->generations, path) };
+	struct identity who = { marks_get(f->ids, path), (uint32_t)marks_get(f->generations, path), false };
 	bool is_mbox = ends_in(path, ".mbox");
 	path_text text;
 
 	if (who.id || who.generation)
-		return (struct identity){ who.id - 1, who.generation - 1 };
+		return (struct identity){ who.id - 1, who.generation - 1, false };
 	who = read_identity(f, text_of(path, text), is_mbox);
 	if (is_mbox) {
 		struct identity state;
@@ -270,11 +255,27 @@ static bool move_to_end(struct fits *f, struct operation *op, uint64_t size, enu
 	return !*e;
 }
 
+/* In a copy, a message of an mdir is written whole as long as the state file beside says that it is that mailbox's. */
+static int compare_mdir(const struct fits *f, const struct operation *op, struct str folder)
+{
+	struct identity who;
+	path_text text;
+	size_t stem = folder.len - (sizeof(MDIR_SUFFIX) - 1);
+
+	text_of(folder, text);
+	memcpy(text + stem, ".state", sizeof(".state"));
+	who = read_identity(f, text, false);
+	return who.mdir && who.id == op->id;
+}
+
 /* In a copy: 1: it is for this file; 0: not for it, or in it already; -1: for it as it was later. */
 static int compare(struct fits *f, const struct operation *op, bool settled, bool exists)
 {
 	struct identity who;
+	struct str folder;
 
+	if (marks_get(f->lacking, op->path) != f->sequence + 1 && mdir_is_file(op->path, &folder))
+		return compare_mdir(f, op, folder);
 	if (marks_get(f->lacking, op->path) == f->sequence + 1 || (settled && (!op->id || !exists)))
 		return 0;
 	if (!exists || !op->id)
@@ -296,6 +297,8 @@ bool fits_write(struct fits *f, struct operation *op, bool settled, enum err *e)
 	int fits = f->copy ? compare(f, op, settled, exists) : 1;
 
 	*e = OK;
+	if (!f->copy && operation_of_mailbox(op)) /* whoever applies it looks for its place */
+		return true;
 	if (!fits)
 		return false;
 	if (fits > 0) {
@@ -310,6 +313,37 @@ bool fits_write(struct fits *f, struct operation *op, bool settled, enum err *e)
 }
 
 /* --- moves ------------------------------------------------------------------------------------------------------------- */
+
+/* "Big.mbox" for "Big.mdir" and the other way about. */
+static bool other_form(struct str path, path_text text)
+{
+	bool mbox = ends_in(path, ".mbox");
+
+	text_of(path, text);
+	if (mbox || ends_in(path, MDIR_SUFFIX))
+		memcpy(text + path.len - 5, mbox ? MDIR_SUFFIX : ".mbox", 5);
+	return mbox || ends_in(path, MDIR_SUFFIX);
+}
+
+static bool entry_makes(const struct fits *f, struct str path)
+{
+	struct unpack u = unpack_of(f->entry);
+	struct operation op;
+
+	while (operation_next(&u, &op))
+		if (op.kind == OP_RENAME && str_eq(op.other, path))
+			return true;
+	return false;
+}
+
+/* A mailbox that changed its form while it was copied stays as it was if that is what the copy has. */
+static bool keeps_form(const struct fits *f, struct str path)
+{
+	path_text other;
+	uint64_t size;
+
+	return other_form(path, other) && size_of(f, str_of(other), &size);
+}
 
 bool fits_is_generation(const struct operation *op)
 {
@@ -353,9 +387,9 @@ bool fits_rename(struct fits *f, const struct operation *op)
 	if (!f->copy)
 		return true;
 	if (fits_is_generation(op)) {
-		if (to)
+		if (to && !ends_in(op->other, MDIR_SUFFIX))
 			drop_file(f, op->path);
-		return !to;
+		return !to && !keeps_form(f, op->other);
 	}
 	if (!from || !is_of_mailbox(op->path))
 		return from && !to;
@@ -373,7 +407,10 @@ bool fits_rename(struct fits *f, const struct operation *op)
 bool fits_remove(struct fits *f, const struct operation *op)
 {
 	bool meant = !f->copy || !is_of_mailbox(op->path) || is_meant(f, identity_of(f, op->path).id);
+	path_text other;
 
+	if (f->copy && other_form(op->path, other) && entry_makes(f, str_of(other)) && !keeps_form(f, op->path))
+		meant = false;
 	if (meant)
 		forget(f, op->path);
 	return meant;

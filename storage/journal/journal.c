@@ -91,7 +91,7 @@ void journal_append(
 {
 	uint64_t segment = (uint64_t)j->conf.segment;
 
-	assert(!j->closing && !(e->has & HAS_RENAMES && moved_contradicts(buf_str(&e->operations))));
+	assert(!j->closing);
 	e->synced = synced;
 	e->applied = applied;
 	e->user = user;

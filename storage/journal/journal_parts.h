@@ -95,7 +95,7 @@ struct spool { /* to be unlinked when a checkpoint has passed its entry */
 
 enum checkpoint_state { CHECKPOINT_NONE, CHECKPOINT_LANES, CHECKPOINT_SYNC, CHECKPOINT_WRITE, CHECKPOINT_WRITTEN };
 
-struct checkpoint { /* a job of the files lane, the index lane and the slow lane */
+struct checkpoint { /* a job of the files lane and the slow lane */
 	struct job job;
 	enum checkpoint_state state;
 	uint64_t sequence; /* x: what comes before is applied */

@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "storage/journal/journal_parts.h"
 #include "storage/journal/operation.h"
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,8 +26,11 @@ static void write_work(struct job *job)
 	if (!w->again) {
 		buf_clear(&w->bytes);
 		batch_begin(&w->bytes);
-		for (const struct entry *e = w->entries.first; e; e = e->next)
+		for (const struct entry *e = w->entries.first; e; e = e->next) {
+			/* here, since of very many renames that is more than a turn of the loop bears */
+			assert(!(e->has & HAS_RENAMES && moved_contradicts(buf_str(&e->operations))));
 			batch_add(&w->bytes, buf_str(&e->operations));
+		}
 		batch_seal(&w->bytes, &w->head, w->count);
 	}
 	w->failed = NULL;

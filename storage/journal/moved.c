@@ -30,21 +30,28 @@ void moved_free(struct moved *m)
 	free(m);
 }
 
-static void add_operation(struct moved *m, const struct operation *op, uint64_t sequence)
+/* before: the directory of the path added before, which is there with those above it. */
+static void add_operation(struct moved *m, const struct operation *op, uint64_t sequence, struct str *before)
 {
+	struct str directory;
+
 	if (op->kind != OP_RENAME)
 		return;
+	directory = str_cut(op->path, 0, (size_t)(str_rfind(op->path, '/') + 1));
 	marks_raise(m->paths, op->path, sequence + 1);
-	marks_raise_parents(m->above, op->path, sequence + 1);
+	if (!str_eq(directory, *before))
+		marks_raise_parents(m->above, op->path, sequence + 1);
+	*before = directory;
 }
 
 void moved_add(struct moved *m, struct str operations, uint64_t sequence)
 {
 	struct unpack u = unpack_of(operations);
+	struct str before = STR_NONE;
 	struct operation op;
 
 	while (operation_next(&u, &op))
-		add_operation(m, &op, sequence);
+		add_operation(m, &op, sequence, &before);
 }
 
 void moved_checkpoint(struct moved *m, uint64_t checkpoint)
@@ -86,12 +93,13 @@ bool moved_contradicts(struct str operations)
 {
 	struct unpack u = unpack_of(operations);
 	struct moved *m = moved_new();
+	struct str before = STR_NONE;
 	struct operation op;
 	bool does = false;
 
 	while (!does && operation_next(&u, &op)) {
 		does = blocks_operation(m, &op);
-		add_operation(m, &op, 0);
+		add_operation(m, &op, 0, &before);
 	}
 	moved_free(m);
 	return does;

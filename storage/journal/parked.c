@@ -1,5 +1,6 @@
 /* parked.c - entries that wait for another program's lock, each in a file of its own in the journal's directory, so that
  * the journal need not keep its segments for them. Whoever opens the journal next goes on trying them. */
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/journal/journal_parts.h"
@@ -125,18 +126,12 @@ static int by_sequence(const void *a, const void *b)
 
 static enum err list(int dir, uint64_t **sequences, size_t *count)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = listing_open(dir, ".", 0);
 	const struct dirent *entry;
 	uint64_t sequence;
 
-	if (!d) {
-		enum err e = err_errno("read the journal's directory");
-
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
+	if (!d)
+		return err_errno("read the journal's directory");
 	while ((entry = readdir(d))) {
 		struct str name = str_of(entry->d_name);
 

@@ -1,4 +1,5 @@
 /* recover.c - the journal's settings, and opening it by them; all journals of a store, before any worker runs. */
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/backup/backup.h"
@@ -74,26 +75,10 @@ static enum err recover_one(const struct journal_conf *c, int store, int journal
 
 static DIR *journals_open(int directory, enum err *e)
 {
-	int fd = openat(directory, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	DIR *list = listing_open(directory, "journal", 0);
 
-	*e = list || (fd < 0 && errno == ENOENT) ? OK : err_errno("open the journals");
-	if (fd >= 0 && !list)
-		close(fd);
+	*e = list || errno == ENOENT ? OK : err_errno("open the journals");
 	return list;
-}
-
-static unsigned journals_count(DIR *list)
-{
-	const struct dirent *entry;
-	unsigned count = 0;
-	uint32_t slot;
-
-	while (list && (entry = readdir(list)))
-		count += str_u32(str_of(entry->d_name), &slot);
-	if (list)
-		rewinddir(list);
-	return count;
 }
 
 /* What the index was told while it was copied may be of any moment. It is made anew from the files. */
@@ -118,7 +103,7 @@ enum err journal_recover(const struct conf *conf, int directory)
 	const struct journal_conf *c = conf_section(conf, &journal_settings);
 	enum err e = backup_settle(directory);
 	DIR *list = e ? NULL : journals_open(directory, &e);
-	unsigned count = journals_count(list);
+	unsigned count = list ? journals_count(list) : 0;
 	enum place_is place = PLACE_OURS;
 	struct dirent *entry;
 	uint32_t slot;

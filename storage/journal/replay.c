@@ -32,8 +32,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#define AHEAD_MAX   200                 /* entries that are looked for to know where one before them belongs */
+#define AHEAD_ASK   16                  /* times, for one file, as long as one is found */
+#define AHEAD_BYTES (UINT64_C(1) << 30) /* read for that in all: a start does not wait longer */
+
 struct replay {
 	int store, dir;
+	struct scan *scan;
 	struct files *files;
 	struct names *names; /* NULL: they are known */
 	struct note note;
@@ -48,6 +53,8 @@ struct replay {
 	struct marks *spools;  /* to be unlinked */
 	struct marks *held;    /* at the start: mailboxes that others have locked */
 	struct marks *late;    /* at the start: new generations that come too late, by sequence, counted from 1 */
+	struct marks *asked;   /* by path: how often entries ahead were looked for */
+	uint64_t ahead_left;   /* of AHEAD_BYTES */
 	struct marks *filed;   /* the same of entries in files of their own that are applied now */
 	const struct marks *parked;
 	uint64_t sequence; /* being replayed */
@@ -87,7 +94,7 @@ static enum err learn(void *user, uint64_t sequence, struct str entry)
 	struct unpack u = unpack_of(entry);
 	struct replay *r = user;
 	struct operation op;
-	bool late = r->at_start && !r->copy && files_too_late(r->files, entry);
+	bool late = r->at_start && !r->copy && files_too_late(r->files, entry, true);
 
 	if (late)
 		marks_raise(r->late, sequence_key(&sequence), 1);
@@ -164,6 +171,16 @@ static bool is_void(const struct replay *r, const struct operation *op)
 	return op->kind == OP_REMOVE && (!r->at_start || marks_get(r->kept, op->path) > r->sequence + 1);
 }
 
+/* A mailbox was renamed and then given a new generation, and of the two moves a power cut left the second: what is at the old
+ * place still is what the generation replaced. */
+static void supersede(const struct replay *r, struct operation *op)
+{
+	if (op->kind == OP_RENAME && r->at_start && !r->copy && path_is_mailbox(op->path) &&
+		path_is_mailbox(op->other) && marks_get(r->moved, op->other) > r->sequence + 1 &&
+		is_there(r->store, op->path) && is_there(r->store, op->other))
+		*op = (struct operation){ .kind = OP_REMOVE, .path = op->path };
+}
+
 static void keep_end(struct replay *r, const struct operation *op)
 {
 	switch (op->kind) {
@@ -203,6 +220,71 @@ static bool does_fit(struct replay *r, struct operation *op, enum err *e)
 	}
 }
 
+struct ahead {
+	struct replay *r;
+	struct str path;
+	uint64_t shift;
+	unsigned left;
+	bool surely;
+};
+
+/* Not OK ends it: ERR_ABSENT: the file is another from here on. */
+static enum err look_ahead(void *user, uint64_t sequence, struct str entry)
+{
+	struct unpack u = unpack_of(entry);
+	struct ahead *a = user;
+	struct operation op;
+
+	a->r->ahead_left -= entry.len < a->r->ahead_left ? entry.len : a->r->ahead_left;
+	if (sequence <= a->r->sequence)
+		return OK;
+	while (operation_next(&u, &op)) {
+		bool is_write = op.kind == OP_WRITE || op.kind == OP_SPOOL;
+
+		if (op.kind != OP_NAME && !is_write && (str_eq(op.path, a->path) || str_eq(op.other, a->path)))
+			return ERR_ABSENT;
+		if (!is_write || !str_eq(op.path, a->path) || is_settled(a->r, &op, sequence))
+			continue;
+		if (!a->left-- || !a->r->ahead_left)
+			return ERR_ABSENT;
+		if (files_find(a->r->files, &op, a->surely, &a->r->ahead_left, &a->shift))
+			return ERR_EXISTS;
+	}
+	return OK;
+}
+
+static bool ahead(void *user, struct str path, uint64_t *shift)
+{
+	struct replay *r = user;
+	struct scan again = *r->scan; /* it is being read already */
+	struct ahead a = { r, path, 0, AHEAD_MAX, true };
+	uint64_t asked = marks_get(r->asked, path);
+	enum err e;
+
+	if (asked >= AHEAD_ASK || !r->ahead_left)
+		return false;
+	again.bytes = (struct buf){ 0 };
+	if ((e = scan_each(&again, UINT64_MAX, look_ahead, &a)) != ERR_EXISTS) {
+		a.surely = false;
+		a.left = AHEAD_MAX;
+		e = scan_each(&again, UINT64_MAX, look_ahead, &a);
+	}
+	buf_free(&again.bytes);
+	if (!r->ahead_left)
+		log_warn("journal", NULL, "so much is missing that what follows it is looked for no more bytes=%llu",
+			(unsigned long long)AHEAD_BYTES);
+	marks_raise(r->asked, path, e == ERR_EXISTS ? asked + 1 : AHEAD_ASK);
+	*shift = a.shift;
+	return e == ERR_EXISTS;
+}
+
+/* Behind a new generation that came too late, or perhaps did before the crash, entries are where the old one had room. */
+static void displaced(struct replay *r, const struct operation *op, bool late)
+{
+	files_displaced(r->files, op->other, fits_is_generation(op) && (late || !is_there(r->store, op->path)));
+	marks_drop(r->asked, op->other);
+}
+
 /* As apply_operations, but for what is void or does not fit. What comes too late stays where it is, to be written over one
  * day: if half of it were gone when the power fails once more, it would look as if it had taken its place. */
 static enum err apply_valid(struct replay *r, struct str entry)
@@ -215,8 +297,12 @@ static enum err apply_valid(struct replay *r, struct str entry)
 	if (r->at_start)
 		fits_begin(r->fits, r->sequence, entry);
 	while ((!e || e == ERR_NEVER) && operation_next(&u, &op)) {
-		if (is_void(r, &op) || (late && op.kind == OP_RENAME) || !does_fit(r, &op, &e))
+		if (op.kind == OP_RENAME && r->at_start && !r->copy)
+			displaced(r, &op, late);
+		if (is_void(r, &op) || (late && op.kind == OP_RENAME) || files_keeps_form(r->files, entry, &op) ||
+			!does_fit(r, &op, &e))
 			continue;
+		supersede(r, &op);
 		if ((e = apply_operation(r->files, &op)))
 			worst = e;
 		else
@@ -312,7 +398,7 @@ static void cut_file(void *user, struct str path, uint64_t end)
 {
 	struct replay *r = user;
 
-	if (!r->error)
+	if (!r->error && !files_moved(r->files, path))
 		r->error = files_cut(r->files, path, end - 1);
 }
 
@@ -336,6 +422,8 @@ static void replay_begin(struct replay *r)
 	r->spools = marks_new();
 	r->held = marks_new();
 	r->late = marks_new();
+	r->asked = marks_new();
+	r->ahead_left = AHEAD_BYTES;
 	r->filed = marks_new();
 }
 
@@ -348,6 +436,7 @@ static void replay_end(struct replay *r)
 	marks_free(r->spools);
 	marks_free(r->held);
 	marks_free(r->late);
+	marks_free(r->asked);
 	marks_free(r->filed);
 }
 
@@ -379,6 +468,8 @@ static enum err replay_scanned(struct replay *r, struct scan *s, uint64_t life)
 	r->files = files_new(r->store);
 	r->fits = fits_new(r->store, r->copy);
 	r->checkpoint = s->checkpoint;
+	if (!r->copy)
+		files_look_ahead(r->files, ahead, r);
 	files_lock_mailboxes(r->files, true, false); /* a power cut would leave ours behind */
 	e = passes(r, s, UINT64_MAX);
 	if (!e && !s->lost && !r->set_aside && !r->copy) { /* else a file may rightly be longer than we know */
@@ -449,6 +540,7 @@ static enum err replay_as(int store, int dir, struct base *b, struct names *name
 	if (e)
 		return e;
 	replay_begin(&r);
+	r.scan = &s;
 	e = copy ? scan_read_all(&s, dir, b->life, b->sequence) : scan_read(&s, dir, b->life, b->sequence);
 	if (!e)
 		e = replay_scanned(&r, &s, b->life);

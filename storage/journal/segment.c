@@ -1,5 +1,6 @@
 /* segment.c - see segment.h. */
 #include "storage/journal/segment.h"
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
@@ -54,19 +55,14 @@ static enum err segment_open(int dir, const char *name, struct segment_file *s)
 
 enum err segments_open(int dir, struct segment_file **files, size_t *count)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	DIR *list = listing_open(dir, ".", 0);
 	struct dirent *entry;
 	enum err e = OK;
 
 	*files = NULL;
 	*count = 0;
-	if (!list) {
-		e = failed("look for", NAME_PREFIX);
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
+	if (!list)
+		return failed("look for", NAME_PREFIX);
 	while (!e && (entry = readdir(list))) {
 		struct str name = str_of(entry->d_name), prefix = STR(NAME_PREFIX);
 		struct segment_file s;

@@ -21,6 +21,12 @@ static const struct {
 };
 #define FIELDS_KNOWN (sizeof(fields_known) / sizeof(*fields_known))
 
+/* Most fields are none of these: length and first letter tell. */
+static bool is_named(struct str name, struct str known)
+{
+	return name.len == known.len && !((name.p[0] ^ known.p[0]) & ~('a' ^ 'A')) && str_eq_nocase(name, known);
+}
+
 static void add_text(struct arena *a, struct str value, struct str *text)
 {
 	struct str unfolded = header_unfold(a, value);
@@ -54,7 +60,7 @@ void envelope_read(struct arena *a, struct str block, unsigned fields, struct en
 	while (fields-- && header_next(&w, &field)) {
 		size_t i = 0;
 
-		while (i < FIELDS_KNOWN && !str_eq_nocase(field.name, fields_known[i].name))
+		while (i < FIELDS_KNOWN && !is_named(field.name, fields_known[i].name))
 			i++;
 		if (i == FIELDS_KNOWN)
 			continue;

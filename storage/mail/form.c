@@ -320,6 +320,7 @@ size_t form_decode(struct str stored, bool *at_line_start, bool last, struct buf
 	while (left.len) {
 		const char *lf;
 		size_t text;
+		char *to;
 		bool cr; /* the text ends in one, which belongs to the LF */
 
 		if (*at_line_start && left.p[0] == '>' && !unquote(&left, last, out))
@@ -327,9 +328,11 @@ size_t form_decode(struct str stored, bool *at_line_start, bool last, struct buf
 		lf = memchr(left.p, '\n', left.len);
 		text = lf ? (size_t)(lf - left.p) : left.len;
 		cr = text && left.p[text - 1] == '\r' && (lf || !last);
-		buf_add(out, left.p, text - cr);
+		to = buf_room(out, text + 2);
+		memcpy(to, left.p, text - cr);
 		if (lf)
-			buf_add(out, "\r\n", 2);
+			memcpy(to + text - cr, "\r\n", 2);
+		buf_added(out, text - cr + (lf ? 2 : 0));
 		*at_line_start = lf || (*at_line_start && text == cr);
 		left = str_cut(left, lf ? text + 1 : text - cr, left.len);
 		if (!lf)

@@ -1,12 +1,15 @@
 /* compact.c - new generations: a mailbox's files are written anew without what is expunged, flags folded in.
  *   held alone -> view -> generation.h writes beside the old files, slice by slice in the slow lane -> an entry of the
  *   journal puts them in their place -> index and view are made anew
+ * Of an mdir only the state file is written anew; files of what is expunged go with that entry.
  * Changes wait meanwhile. Readers of the old generation keep its file and its view as long as they have them open. It is
  * due when enough of the mbox is garbage, or the state file has grown long; a mailbox that is selected is left alone for a
- * while first. */
+ * while first, and none is begun while the worker is overloaded. */
+#include "core/chore.h"
 #include "core/counter.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/overload.h"
 #include "storage/mailbox/generation.h"
 #include "storage/mailbox/mailbox.h"
 #include <stdlib.h>
@@ -17,6 +20,9 @@
 #define QUIET_MS      2000        /* it begins so long after it became due */
 #define SELECTED_MS   300000      /* or so long, while it is selected */
 #define ENTRY_BYTES   8192
+#define LOOKS         2048 /* at messages, in a turn */
+#define REMOVES_MAX   1000 /* files of an mdir that go at a time */
+#define REMOVE_BYTES  40   /* of the entry for each, beside its path */
 
 COUNTER(compactions, "store.compactions", "mailboxes written anew");
 
@@ -24,10 +30,16 @@ struct compaction {
 	struct hold hold; /* of a compaction by ourselves */
 	struct mailbox *m;
 	task_step *step;
+	bool mdir;                  /* the form that it gets */
+	uint32_t *gone;             /* of an mdir: m->gone as it was; ours */
+	size_t gone_count, removes; /* of these the first go now */
 	struct state_head head;
 	struct keywords words;
 	struct message *messages;
 	size_t count;
+	uint64_t lineage; /* of the view that they are taken from */
+	uint32_t place;   /* of it, the next to be looked at */
+	struct chore chore;
 	struct generation *generation;
 	bool done;
 };
@@ -45,6 +57,7 @@ static void compaction_end(struct task *t, enum err e)
 	}
 	generation_free(c->generation);
 	free(c->messages);
+	free(c->gone);
 	t->compaction = NULL;
 	c->step(t, e);
 }
@@ -65,13 +78,16 @@ static void placed(struct task *t, enum err e)
 			(unsigned long long)m->seen.mbox_end);
 		counter_add(&compactions, 1);
 		m->seen.head = r.head;
-		m->seen.mbox_end = r.mbox_end;
+		m->gone_count = 0;
+		for (size_t i = c->removes; i < c->gone_count; i++)
+			mailbox_file_gone(m, c->gone[i]);
+		m->seen.mbox_end = r.mbox_end + m->gone_count;
 		m->seen.state_end = r.state_end;
-		m->seen.garbage = 0;
+		m->seen.garbage = m->gone_count;
 		m->garbage_kept = 0;
 		m->untidy = false;
 		mailbox_fix(m);
-		mailbox_put_whole(m, mem_copy(r.messages, c->count * sizeof(*r.messages)), c->count);
+		mailbox_put_whole(m, generation_take(c->generation), c->count);
 		mailbox_view_drop(m);
 	}
 	compaction_end(t, e);
@@ -79,22 +95,32 @@ static void placed(struct task *t, enum err e)
 
 static void place(struct task *t)
 {
-	static const char *const suffixes[] = { ".mbox", ".state" };
 	struct compaction *c = t->compaction;
+	const char *const suffixes[] = { c->mdir ? MDIR_SUFFIX : ".mbox", ".state" };
 	struct commit *k = commit_new(t->st, t);
 	struct buf from = { 0 }, to = { 0 };
 
 	struct stamp stamp = generation_stamp(c->generation);
 
 	entry_settled(commit_entry(k), c->head.id);
-	buf_printf(&to, "%s.mbox", c->m->stem);
-	entry_expect(commit_entry(k), buf_str(&to), &stamp);
-	for (size_t i = 0; i < 2; i++) {
+	buf_printf(&to, "%s%s", c->m->stem, mailbox_suffix(c->m));
+	if (!c->head.mdir)
+		entry_expect(commit_entry(k), buf_str(&to), &stamp);
+	for (size_t i = c->mdir && c->head.mdir ? 1 : 0; i < 2; i++) {
 		buf_clear(&from);
 		buf_clear(&to);
 		generation_path(c->generation, suffixes[i], &from);
 		buf_printf(&to, "%s%s", c->m->stem, suffixes[i]);
 		entry_rename(commit_entry(k), buf_str(&from), buf_str(&to));
+	}
+	buf_clear(&to);
+	buf_printf(&to, "%s%s", c->m->stem, mailbox_suffix(c->m));
+	if (c->mdir != c->head.mdir)
+		entry_remove(commit_entry(k), buf_str(&to));
+	for (size_t i = 0; c->mdir == c->head.mdir && i < c->removes; i++) {
+		buf_clear(&to);
+		mdir_path(&to, c->m->stem, c->gone[i]);
+		entry_remove(commit_entry(k), buf_str(&to));
 	}
 	commit_go(k, ENTRY_SMALL, NULL, placed);
 	buf_free(&from);
@@ -106,26 +132,64 @@ static enum err slice_work(struct task *t)
 	struct compaction *c = t->compaction;
 	enum err e = OK;
 
-	if (!c->generation)
-		e = generation_new(&c->generation, t->st->w->directory, str_of(c->m->stem), &c->head, &c->words,
-			c->messages, c->count);
-	return e ? e : generation_step(c->generation, &c->done);
+	if (!c->generation) {
+		e = generation_new(&c->generation, t->st->w->directory, str_of(c->m->stem), &c->head, c->mdir,
+			&c->words, c->messages, c->count);
+		if (!e)
+			generation_gone(c->generation, c->gone + c->removes, c->gone_count - c->removes);
+	}
+	if (!e)
+		e = generation_step(c->generation, &c->done);
+	if (e || c->done) {
+		free(c->messages); /* of a large mailbox that takes a while */
+		c->messages = NULL;
+	}
+	return e;
 }
 
 static void slice_done(struct task *t, enum err e)
 {
 	struct compaction *c = t->compaction;
 
-	if (!e && generation_stamp(c->generation).size != c->m->seen.mbox_end) {
+	if (!e && !c->head.mdir && generation_stamp(c->generation).size != c->m->seen.mbox_end) {
 		mailbox_is_foreign(c->m);
 		e = ERR_AGAIN;
 	}
 	if (!e && c->done)
-		e = journal_room(t->st->journal, ENTRY_SMALL, ENTRY_BYTES);
+		e = journal_room(
+			t->st->journal, ENTRY_SMALL, ENTRY_BYTES + c->removes * (strlen(c->m->stem) + REMOVE_BYTES));
 	if (e)
 		compaction_end(t, e);
 	else if (c->done)
 		place(t);
+	else
+		task_in_lane(t, t->st->w->slow, slice_work, slice_done);
+}
+
+/* What is in the view, a little in each turn of the loop: the mailbox is held alone, and nothing changes. */
+static void gather(void *user)
+{
+	struct task *t = user;
+	struct compaction *c = t->compaction;
+	const struct view *view = c->m->view;
+	struct view_head h = { 0 };
+
+	if (!view || c->m->lineage != c->lineage) { /* another program wrote to it meanwhile, or it is gone */
+		compaction_end(t, ERR_AGAIN);
+		return;
+	}
+	view_read_head(view, &h);
+	if (!c->messages)
+		c->messages = mem_alloc(h.count * sizeof(*c->messages));
+	for (unsigned looks = 0; c->place < h.count && looks < LOOKS; looks++, c->place++) {
+		struct message m;
+
+		view_message(view, c->place, &m);
+		if (!(m.flags & FLAG_EXPUNGED))
+			c->messages[c->count++] = m;
+	}
+	if (c->place < h.count)
+		chore_start(t->st->w->chores, &c->chore, gather, t);
 	else
 		task_in_lane(t, t->st->w->slow, slice_work, slice_done);
 }
@@ -141,8 +205,12 @@ static void compact_view(struct task *t, enum err e)
 	c->head = c->m->seen.head;
 	c->head.generation = mailbox_generation(c->m, c->head.generation);
 	c->words = c->m->seen.keywords;
-	c->messages = mailbox_seen(c->m, &c->count);
-	task_in_lane(t, t->st->w->slow, slice_work, slice_done);
+	c->gone_count = c->removes = c->m->gone_count;
+	c->gone = mem_copy(c->m->gone, c->gone_count * sizeof(*c->gone));
+	if (c->mdir == c->head.mdir && c->removes > REMOVES_MAX)
+		c->removes = REMOVES_MAX;
+	c->lineage = c->m->lineage;
+	gather(t);
 }
 
 uint32_t mailbox_generation(struct mailbox *m, uint32_t at_least)
@@ -152,14 +220,30 @@ uint32_t mailbox_generation(struct mailbox *m, uint32_t at_least)
 	return m->generation++;
 }
 
+void mailbox_file_gone(struct mailbox *m, uint32_t uid)
+{
+	if (m->gone_count == m->gone_cap) {
+		m->gone_cap = m->gone_cap ? 2 * m->gone_cap : 16;
+		m->gone = mem_resize(m->gone, m->gone_cap * sizeof(*m->gone));
+	}
+	m->gone[m->gone_count++] = uid;
+}
+
 void compact(struct task *t, struct mailbox *m, task_step *step)
 {
+	mailbox_convert(t, m, m->seen.head.mdir, step);
+}
+
+void mailbox_convert(struct task *t, struct mailbox *m, bool mdir, task_step *step)
+{
 	struct compaction *c = arena_new(&t->memory, struct compaction);
+	bool changes = mdir != m->seen.head.mdir;
 
 	t->compaction = c;
 	c->m = m;
 	c->step = step;
-	if (m->seen.mbox_end)
+	c->mdir = mdir;
+	if (m->seen.mbox_end || changes)
 		mailbox_view(t, m, compact_view);
 	else
 		compaction_end(t, OK); /* it never had a message */
@@ -210,7 +294,7 @@ static bool is_due(const struct mailbox *m)
 		return true;
 	if (!r->mbox_end || r->garbage + r->state_end <= m->garbage_kept)
 		return false;
-	return (r->garbage >= GARBAGE_MIN && r->garbage / share * 100 >= r->mbox_end) ||
+	return (r->garbage >= (r->head.mdir ? 1 : GARBAGE_MIN) && r->garbage * 100 >= r->mbox_end * share) ||
 	       r->state_end > STATE_MIN + (uint64_t)STATE_MESSAGE * r->messages;
 }
 
@@ -222,6 +306,10 @@ static void compact_start(void *user)
 
 	if (m->st->stop || m->compacting || m->state != MAILBOX_READY || !is_due(m))
 		return;
+	if (overloaded(m->st->w, OVERLOAD_BACKGROUND)) {
+		timer_start(m->st->w->timers, &m->compact_timer, QUIET_MS, compact_start, m);
+		return;
+	}
 	t = task_own(m->st, str_of(m->h->address), NULL);
 	c = task_op(t, struct compacting);
 	c->m = m;

@@ -7,6 +7,8 @@
 #include "storage/journal/apply.h"
 #include "storage/journal/directories.h"
 #include "storage/mail/print.h"
+#include "storage/mailbox/mbox_quote.h"
+#include "storage/mailbox/mdir.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,20 +26,26 @@ struct generation {
 	int from, to; /* the old mbox and the new; -1: closed */
 	bool done;
 	struct state_head head;
+	bool from_mdir; /* head says what it is to be */
 	struct stamp stamp;
 	const struct keywords *k;
 	const struct message *old;
 	const uint32_t *headers; /* generation_tidy; NULL: messages stay as they are */
+	const uint32_t *gone;    /* generation_gone */
+	size_t gone_count;
 	struct message *new;
 	size_t count, next; /* messages; the next to begin */
 
 	struct buf out;     /* to be written at `written` */
 	struct buf in;      /* bytes of the old file; one piece */
 	uint64_t written;   /* bytes of the new file */
+	uint64_t ended;     /* bytes of those before it */
 	uint64_t state_end; /* bytes of the new state file */
 	uint64_t left_from; /* where in the old file the rest of a large message lies ... */
 	uint64_t left;      /* ... and how much of it there is */
 	bool ends_line;     /* the message being copied ends in a line end */
+	bool quotes;        /* it is another program's: what is left of its body is quoted */
+	struct mbox_quoting quoting;
 };
 
 void generation_path(const struct generation *g, const char *suffix, struct buf *out)
@@ -66,7 +74,7 @@ static enum err open_file(const struct generation *g, int *fd, const char *suffi
 
 	*fd = openat(g->directory, path, flags | O_CLOEXEC, 0600);
 	if (*fd < 0)
-		e = err_errno("open path=%s", path);
+		e = errno == ENOENT ? ERR_ABSENT : err_errno("open path=%s", path);
 	free(path);
 	return e;
 }
@@ -83,6 +91,15 @@ static void unlink_file(const struct generation *g, const char *suffix)
 	char *path = path_with(g, suffix, true);
 
 	unlinkat(g->directory, path, 0);
+	free(path);
+}
+
+/* The new directory, if there is one. */
+static void folder_drop(const struct generation *g)
+{
+	char *path = path_with(g, MDIR_SUFFIX, true);
+
+	mdir_drop(g->directory, path);
 	free(path);
 }
 
@@ -112,27 +129,10 @@ static void on_amiss(void *user, size_t at, struct str line)
 	*(bool *)user = true;
 }
 
-static void on_expunge(void *user, const struct uid_range *uids, size_t count, uint64_t clock)
-{
-	(void)user, (void)uids, (void)count, (void)clock;
-}
-
-static void on_flags(
-	void *user, const struct uid_range *uids, size_t count, uint32_t flags, uint64_t keywords, uint64_t clock)
-{
-	(void)flags, (void)keywords;
-	on_expunge(user, uids, count, clock);
-}
-
-static void on_set(void *user, struct str name, struct str value, uint64_t clock)
-{
-	(void)user, (void)name, (void)value, (void)clock;
-}
-
 /* Whether the old state file has a line that is not understood. */
 static enum err state_look(const struct generation *g, bool *damaged)
 {
-	static const struct state_events events = { on_flags, on_expunge, on_set, on_amiss };
+	static const struct state_events events = { .on_amiss = on_amiss };
 	struct keywords *words = mem_new(struct keywords);
 	struct state_head head;
 	struct buf bytes = { 0 };
@@ -162,17 +162,58 @@ static enum err keep_damaged(const struct generation *g)
 
 	if (!e && damaged)
 		e = set_aside(g, ".state", "a line of a state file is not understood");
-	if (!e && pread(g->from, begins, sizeof(begins), 0) > 0 &&
+	if (!e && !g->from_mdir && pread(g->from, begins, sizeof(begins), 0) > 0 &&
 		!str_eq((struct str){ begins, sizeof(begins) }, STR("From ")))
 		e = set_aside(g, ".mbox", "damaged before its first message");
 	return e;
 }
 
+/* The new directory; what an earlier one of this name left there is no message's. */
+static enum err folder_make(const struct generation *g)
+{
+	char *path = path_with(g, MDIR_SUFFIX, true);
+	enum err e = OK;
+
+	folder_drop(g);
+	if (mkdirat(g->directory, path, 0700) < 0)
+		e = err_errno("make %s", path);
+	free(path);
+	return e;
+}
+
+/* What is read, and what is written. */
+static enum err files_open(struct generation *g)
+{
+	struct stat st;
+	enum err e = OK;
+
+	if (g->from_mdir) {
+		char *path = path_with(g, MDIR_SUFFIX, false);
+
+		e = stamp_read(g->directory, str_of(path), &g->stamp);
+		free(path);
+	} else {
+		e = open_file(g, &g->from, ".mbox", O_RDONLY);
+		if (e == ERR_ABSENT && !g->count) /* somebody removed it: the next one is empty */
+			e = OK;
+	}
+	if (!e)
+		e = keep_damaged(g);
+	if (!e && g->head.mdir && !g->from_mdir && folder_make(g))
+		e = ERR_AGAIN;
+	if (!e && !g->head.mdir && open_file(g, &g->to, ".mbox", O_WRONLY | O_CREAT | O_TRUNC))
+		e = ERR_AGAIN;
+	if (!e && g->from >= 0 && fstat(g->from, &st) < 0)
+		e = err_errno("stat mbox stem=%s", g->stem);
+	else if (!e && g->from >= 0)
+		g->stamp = stamp_of(&st);
+	return e;
+}
+
 enum err generation_new(struct generation **out, int directory, struct str stem, const struct state_head *head,
-	const struct keywords *k, const struct message *messages, size_t count)
+	bool mdir, const struct keywords *k, const struct message *messages, size_t count)
 {
 	struct generation *g = mem_new(struct generation);
-	struct stat st;
 	enum err e;
 
 	g->directory = directory;
@@ -180,23 +221,15 @@ enum err generation_new(struct generation **out, int directory, struct str stem,
 	g->from = g->to = -1;
 	g->head = *head;
 	g->head.generation++;
+	g->head.mdir = mdir;
+	g->from_mdir = head->mdir;
 	g->k = k;
 	g->old = messages;
 	g->count = count;
 	g->new = mem_copy(messages, count * sizeof(*messages));
-	e = open_file(g, &g->from, ".mbox", O_RDONLY);
-	if (e == ERR_ABSENT && !count) /* somebody removed it: the next one is empty */
-		e = OK;
-	if (!e)
-		e = keep_damaged(g);
-	if (!e && open_file(g, &g->to, ".mbox", O_WRONLY | O_CREAT | O_TRUNC))
-		e = ERR_AGAIN;
-	if (!e && g->from >= 0 && fstat(g->from, &st) < 0)
-		e = err_errno("stat mbox stem=%s", g->stem);
+	e = files_open(g);
 	if (e)
 		generation_free(g);
-	else if (g->from >= 0)
-		g->stamp = stamp_of(&st);
 	*out = e ? NULL : g;
 	return e;
 }
@@ -211,12 +244,21 @@ void generation_tidy(struct generation *g, const uint32_t *headers)
 	g->headers = headers;
 }
 
+void generation_gone(struct generation *g, const uint32_t *uids, size_t count)
+{
+	g->gone = uids;
+	g->gone_count = count;
+}
+
 void generation_free(struct generation *g)
 {
 	if (!g)
 		return;
-	if (g->to >= 0 && !g->done) {
-		unlink_file(g, ".mbox");
+	if (!g->done) {
+		if (!g->head.mdir && g->to >= 0)
+			unlink_file(g, ".mbox");
+		if (g->head.mdir && !g->from_mdir)
+			folder_drop(g);
 		unlink_file(g, ".state");
 	}
 	close_file(&g->from);
@@ -283,10 +325,16 @@ static enum err read_in(struct generation *g, uint64_t at, size_t len)
 }
 
 /* A foreign mbox may lack its last line end; behind another message it cannot. */
-static void end_message(struct generation *g)
+static enum err end_message(struct generation *g)
 {
 	struct message *m = &g->new[g->next - 1];
 
+	if (g->quotes) {
+		mbox_quote_end(&g->quoting, &g->out);
+		if (g->quoting.added > UINT32_MAX - m->stored)
+			return not_as_told(g, m->offset);
+		m->stored += (uint32_t)g->quoting.added;
+	}
 	if (!g->ends_line) {
 		buf_add_char(&g->out, '\n');
 		m->stored++;
@@ -295,6 +343,18 @@ static void end_message(struct generation *g)
 			m->header++;
 	}
 	buf_add_str(&g->out, STR(MBOX_TAIL));
+	return OK;
+}
+
+/* Text of the message, behind `header` bytes of it. */
+static void add_text(struct generation *g, struct str text, size_t header)
+{
+	if (header < text.len && g->quotes) {
+		buf_add(&g->out, text.p, header);
+		mbox_quote(&g->quoting, str_cut(text, header, text.len), &g->out);
+	} else {
+		buf_add_str(&g->out, text);
+	}
 }
 
 /* The prefix of the message at `next`, as it is to be now. */
@@ -307,9 +367,9 @@ static void add_prefix(struct generation *g, struct str old_prefix)
 	int64_t date;
 
 	mbox_postmark(str_cut(old_prefix, 0, (size_t)str_find(old_prefix, '\n')), &sender, &date);
-	m->offset = g->written + before;
+	m->offset = g->head.mdir ? 0 : g->written + before;
 	m->written = m->flags & FLAG_SYSTEM;
-	mbox_prefix(&g->out, m, sender, g->k, g->next ? NULL : &base);
+	mbox_prefix(&g->out, m, sender, g->k, g->next && !g->head.mdir ? NULL : &base);
 	m->prefix = (uint32_t)(buf_len(&g->out) - before);
 }
 
@@ -367,6 +427,47 @@ static void add_header(struct generation *g, struct str header)
 		buf_add_str(&g->out, line);
 }
 
+/* In an mdir each message has its own file. */
+static enum err message_files(struct generation *g)
+{
+	struct buf path = { 0 };
+	enum err e = OK;
+
+	if (g->from_mdir) {
+		close_file(&g->from);
+		g->from = mdir_open(g->directory, g->stem, g->old[g->next].uid);
+		if (g->from < 0)
+			e = errno == ENOENT ? ERR_NEVER
+			                    : err_errno("open uid=%u stem=%s", g->old[g->next].uid, g->stem);
+	}
+	if (!e && g->head.mdir) {
+		generation_path(g, MDIR_SUFFIX, &path);
+		buf_printf(&path, "/%u", g->old[g->next].uid);
+		buf_add_char(&path, '\0');
+		g->to = openat(g->directory, buf_data(&path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (g->to < 0) {
+			err_errno("make %s", buf_data(&path));
+			e = ERR_AGAIN;
+		}
+	}
+	buf_free(&path);
+	return e;
+}
+
+/* The message is all there. */
+static enum err message_ended(struct generation *g)
+{
+	enum err e = OK;
+
+	if (!g->head.mdir)
+		return OK;
+	e = flush(g);
+	g->ended += g->written;
+	g->written = 0;
+	close_file(&g->to);
+	return e;
+}
+
 /* Takes the next message: its prefix, and of its text all or the beginning. */
 static enum err begin_message(struct generation *g)
 {
@@ -378,6 +479,9 @@ static enum err begin_message(struct generation *g)
 	assert(!g->next || m->uid > m[-1].uid);
 	if (m->prefix > MBOX_PREFIX_MAX)
 		return not_as_told(g, m->offset);
+	e = message_files(g);
+	if (e)
+		return e;
 	g->ends_line = true;
 	if (text < m->stored) {
 		e = read_in(g, text_at + m->stored - 1, 1);
@@ -395,15 +499,17 @@ static enum err begin_message(struct generation *g)
 		add_header(g, str_cut(buf_str(&g->in), m->prefix, m->prefix + (size_t)m->header));
 	else
 		header = 0;
-	buf_add(&g->out, buf_data(&g->in) + m->prefix + header, text - header);
+	g->quotes = !mbox_prefix_is_ours(str_cut(buf_str(&g->in), 0, m->prefix));
+	g->quoting = (struct mbox_quoting){ 0 };
+	add_text(g, str_cut(buf_str(&g->in), m->prefix + header, m->prefix + text), m->header - header);
 	if (text == m->stored && text)
 		g->ends_line = buf_data(&g->in)[m->prefix + text - 1] == '\n';
 	g->left_from = text_at + text;
 	g->left = m->stored - text;
 	g->next++;
 	if (!g->left)
-		end_message(g);
-	return g->left || buf_len(&g->out) >= PIECE_BYTES ? flush(g) : OK;
+		e = end_message(g);
+	return !e && (g->left || buf_len(&g->out) >= PIECE_BYTES) ? flush(g) : e;
 }
 
 /* A piece of a large message, by the kernel if it can between these files. */
@@ -430,9 +536,25 @@ static enum err copy_piece(struct generation *g)
 	g->left_from += (uint64_t)n;
 	g->written += (uint64_t)n;
 	g->left -= (uint64_t)n;
+	return g->left ? OK : end_message(g);
+}
+
+/* The same of another program's. */
+static enum err quote_piece(struct generation *g)
+{
+	const struct message *m = &g->old[g->next - 1];
+	uint64_t done = m->stored - g->left;
+	size_t len = g->left < PIECE_BYTES ? (size_t)g->left : PIECE_BYTES;
+	enum err e = read_in(g, g->left_from, len);
+
+	if (e)
+		return e;
+	add_text(g, buf_str(&g->in), m->header > done ? m->header - done : 0);
+	g->left_from += len;
+	g->left -= len;
 	if (!g->left)
-		end_message(g);
-	return OK;
+		e = end_message(g);
+	return e ? e : flush(g);
 }
 
 static enum err sync_file(const struct generation *g, int fd)
@@ -443,6 +565,32 @@ static enum err sync_file(const struct generation *g, int fd)
 	return ERR_AGAIN;
 }
 
+/* What an mdir's files do not say. */
+static void lines_add(const struct generation *g, struct buf *out)
+{
+	struct uid_range run = { 0, 0 };
+
+	for (size_t i = 0; i < g->count; i++) {
+		const struct message *m = &g->old[i], *next = i + 1 < g->count ? m + 1 : NULL;
+
+		run.first = run.first ? run.first : m->uid;
+		run.last = m->uid;
+		if (next && next->uid == m->uid + 1 && next->flags == m->flags && next->keywords == m->keywords &&
+			next->clock == m->clock)
+			continue;
+		state_print_flags(out, &run, 1, m->flags & FLAG_SYSTEM, m->keywords, g->k, m->clock);
+		run.first = 0;
+	}
+	for (size_t i = 0; i < g->gone_count; i++) {
+		run.first = run.first ? run.first : g->gone[i];
+		run.last = g->gone[i];
+		if (i + 1 < g->gone_count && g->gone[i + 1] == run.last + 1)
+			continue;
+		state_print_expunge(out, &run, 1, g->head.clock);
+		run.first = 0;
+	}
+}
+
 static enum err write_state(struct generation *g)
 {
 	struct buf head = { 0 };
@@ -450,6 +598,8 @@ static enum err write_state(struct generation *g)
 	enum err e = open_file(g, &fd, ".state", O_WRONLY | O_CREAT | O_TRUNC);
 
 	state_print_head(&head, &g->head);
+	if (g->from_mdir && g->head.mdir)
+		lines_add(g, &head);
 	g->state_end = buf_len(&head);
 	if (!e)
 		e = write_all(g, fd, buf_str(&head), 0);
@@ -460,21 +610,45 @@ static enum err write_state(struct generation *g)
 	return e ? ERR_AGAIN : OK;
 }
 
+/* The new file of messages, or of an mdir all that is in it, is durable. */
+static enum err sync_messages(const struct generation *g)
+{
+	char *folder = path_with(g, MDIR_SUFFIX, !g->from_mdir);
+	struct stamp now;
+	enum err e = OK;
+
+	if (g->from_mdir && !g->head.mdir) { /* a message that somebody added meanwhile would go with it */
+		e = stamp_read(g->directory, str_of(folder), &now);
+		if (!e && !stamp_same(&now, &g->stamp))
+			e = ERR_AGAIN;
+	}
+	if (!e && g->head.mdir)
+		e = mdir_sync(g->directory, folder);
+	else if (!e)
+		e = sync_file(g, g->to);
+	free(folder);
+	return e;
+}
+
 enum err generation_step(struct generation *g, bool *done)
 {
-	uint64_t begun = g->written;
+	uint64_t begun = g->ended + g->written;
 	enum err e = OK;
 
 	*done = false;
+	if (g->from_mdir && g->head.mdir) /* its messages stay where they are */
+		g->next = g->count;
 	while (!e && (g->left || g->next < g->count)) {
-		if (g->written - begun >= STEP_BYTES)
+		if (g->ended + g->written - begun >= STEP_BYTES)
 			return OK;
-		e = g->left ? copy_piece(g) : begin_message(g);
+		e = !g->left ? begin_message(g) : g->quotes ? quote_piece(g) : copy_piece(g);
+		if (!e && !g->left)
+			e = message_ended(g);
 	}
 	if (!e)
 		e = flush(g);
 	if (!e)
-		e = sync_file(g, g->to);
+		e = sync_messages(g);
 	if (!e)
 		e = write_state(g);
 	if (!e)
@@ -488,6 +662,14 @@ void generation_result(const struct generation *g, struct generation_result *r)
 	assert(g->done);
 	r->head = g->head;
 	r->messages = g->new;
-	r->mbox_end = g->written;
+	r->mbox_end = g->head.mdir ? g->count : g->written;
 	r->state_end = g->state_end;
+}
+
+struct message *generation_take(struct generation *g)
+{
+	struct message *messages = g->new;
+
+	g->new = NULL;
+	return messages;
 }

@@ -8,6 +8,11 @@
 
 #define PARKED_WAIT_MS 10000 /* for another program to give up its lock */
 
+#define UNUSED_MS  60000 /* mailboxes that nobody used for so long leave memory ... */
+#define SWEEP_MS   500   /* ... so often ... */
+#define SWEEP_MOST 64    /* ... so many */
+#define TRIM_MS    60000 /* between two times that memory freed so is given back to the system */
+
 /* --- memory ------------------------------------------------------------------------------------------------------ */
 
 static void idle_remove(struct mailbox *m)
@@ -19,9 +24,15 @@ static void idle_remove(struct mailbox *m)
 	m->idle_next = m->idle_prev = NULL;
 }
 
+static void sweep(void *user);
+
 static void idle_add(struct mailbox *m)
 {
 	struct store *st = m->st;
+
+	m->idle_ms = timers_now_ms(st->w->timers);
+	if (!timer_runs(&st->sweep_timer))
+		timer_start(st->w->timers, &st->sweep_timer, UNUSED_MS, sweep, st);
 
 	m->idle_prev = st->mailboxes_idle_last;
 	*(m->idle_prev ? &m->idle_prev->idle_next : &st->mailboxes_idle_first) = m;
@@ -41,17 +52,23 @@ static void tables_remove(struct mailbox *m)
 
 static void mailbox_free(struct mailbox *m)
 {
+	struct store *st = m->st;
+
 	assert(!m->waiting && !m->changes && !m->making && !m->shared && !m->alone && !m->watchers && !m->news);
+	if (!mailbox_view_keep(m)) {
+		tables_remove(m); /* and so is no news for those that sleep */
+		mailbox_view_drop(m);
+	}
 	tables_remove(m);
 	timer_stop(m->st->w->timers, &m->compact_timer);
 	timer_stop(m->st->w->timers, &m->parked_timer);
-	mailbox_view_drop(m);
 	mailbox_put_free(m);
 	holding_unpin(m->h);
 	free(m->latest);
+	free(m->gone);
 	free(m->name);
 	free(m->stem);
-	free(m);
+	slab_free(&st->mailbox_slab, m);
 }
 
 void mailbox_pin(struct mailbox *m)
@@ -80,6 +97,60 @@ void mailbox_unpin(struct mailbox *m)
 	}
 }
 
+static void trim_work(struct job *job)
+{
+	(void)job;
+	mem_trim();
+}
+
+static void trim_done(struct job *job)
+{
+	free(job);
+}
+
+static void trim(struct store *st)
+{
+	struct job *job = mem_new(struct job);
+
+	job->work = trim_work;
+	job->done = trim_done;
+	st->trimmed_ms = timers_now_ms(st->w->timers);
+	st->trim_due = false;
+	lane_add(st->w->slow, job);
+}
+
+void memory_is_freed(struct store *st)
+{
+	st->trim_due = true;
+	if (!timer_runs(&st->sweep_timer))
+		timer_start(st->w->timers, &st->sweep_timer, SWEEP_MS, sweep, st);
+}
+
+/* Mailboxes that nobody used for a while leave memory, but for those that are to be written anew first. */
+static void sweep(void *user)
+{
+	struct store *st = user;
+	int64_t now = timers_now_ms(st->w->timers);
+	unsigned count = 0;
+	struct mailbox *m;
+
+	while ((m = st->mailboxes_idle_first) && m->idle_ms + UNUSED_MS <= now && count++ < SWEEP_MOST) {
+		idle_remove(m);
+		if (timer_runs(&m->compact_timer))
+			idle_add(m);
+		else
+			mailbox_free(m);
+	}
+	st->trim_due |= count > 0;
+	if (!count && st->trim_due && st->trimmed_ms + TRIM_MS <= now)
+		trim(st);
+	m = st->mailboxes_idle_first;
+	if (st->trim_due || (m && m->idle_ms + UNUSED_MS <= now + SWEEP_MS))
+		timer_start(st->w->timers, &st->sweep_timer, SWEEP_MS, sweep, st);
+	else if (m)
+		timer_start(st->w->timers, &st->sweep_timer, m->idle_ms + UNUSED_MS - now, sweep, st);
+}
+
 void mailboxes_free(struct store *st)
 {
 	struct table_node *n;
@@ -92,6 +163,8 @@ void mailboxes_free(struct store *st)
 	}
 	while ((n = table_any(&st->mailboxes))) {
 		m = container_of(n, struct mailbox, by_name);
+		if (m->changes) /* it may show what the files do not say yet */
+			mailbox_view_drop(m);
 		mailbox_forget_changes(m);
 		mailbox_view_forget(m);
 		mailbox_unwatch_all(m);
@@ -99,6 +172,7 @@ void mailboxes_free(struct store *st)
 		idle_remove(m);
 		mailbox_free(m);
 	}
+	timer_stop(st->w->timers, &st->sweep_timer);
 	table_free(&st->mailboxes);
 	table_free(&st->mailboxes_by_id);
 	views_unlink_now(st);
@@ -118,7 +192,7 @@ struct str mailbox_canonical(struct str name)
 
 struct mailbox *mailbox_make(struct holding *h, struct str name)
 {
-	struct mailbox *m = mem_new(struct mailbox);
+	struct mailbox *m = slab_alloc(&h->st->mailbox_slab);
 	struct buf stem = { 0 };
 	enum err e = path_mailbox(&stem, str_of(h->address), name);
 
@@ -312,6 +386,8 @@ void mailbox_gone(struct mailbox *m, enum err e)
 		mailbox_news_now(m);
 		mailbox_unwatch_all(m);
 	}
+	if (m->seen.head.id)
+		sleepers_tell(m->st, m->seen.head.id);
 	unpark(m);
 	while (m->waiting)
 		hold_refuse(m, hold_take(m), e);
@@ -386,4 +462,16 @@ void mailbox_release(struct hold *hold)
 		m->shared--;
 	mailbox_turn(m);
 	mailbox_unpin(m);
+}
+
+const char *mailbox_suffix(const struct mailbox *m)
+{
+	return m->seen.head.mdir ? MDIR_SUFFIX : ".mbox";
+}
+
+struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct buf *path)
+{
+	buf_clear(path);
+	buf_printf(path, "%s%s", m->stem, suffix);
+	return (struct file_ref){ buf_str(path), m->seen.head.id, m->seen.head.generation };
 }

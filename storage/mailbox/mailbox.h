@@ -12,6 +12,8 @@
  *   mailbox.c          finding, holding, letting go
  *   mailbox_load.c     from index and files into memory
  *   mailbox_scan.c     what the files say
+ *   mailbox_scan_mdir.c  the same of an mdir
+ *   lookup.c           what the index knows, unless it is stuck
  *   mailbox_match.c    which of their messages are those that were known, when another program wrote them
  *   mailbox_renew.c    then they are written anew
  *   mailbox_foreign.c  how that is noticed
@@ -20,12 +22,14 @@
  *   mailbox_lines.c    what the state file is told of them
  *   mailbox_index.c    what is seen goes to the index
  *   mailbox_view.c     views, and who watches
+ *   mailbox_kept.c     views that outlive their owner
  *   compact.c          new generations */
 #ifndef STORAGE_MAILBOX_MAILBOX_H
 #define STORAGE_MAILBOX_MAILBOX_H
 
 #include "storage/holding.h"
 #include "storage/journal/operation.h"
+#include "storage/mailbox/mdir.h"
 #include "storage/owner.h"
 #include "storage/task.h"
 
@@ -61,6 +65,7 @@ struct mailbox {
 	struct table_node by_name, by_id;
 	bool has_id; /* it is in the table by id */
 	struct mailbox *idle_next, *idle_prev;
+	int64_t idle_ms; /* since when nothing pins it */
 	struct store *st;
 	struct holding *h;
 	uint64_t number;   /* one never given again in this life */
@@ -75,7 +80,7 @@ struct mailbox {
 	struct mailbox_record seen;
 
 	uint32_t uidnext;
-	uint64_t mbox_end, state_end, clock;
+	uint64_t mbox_end, state_end, clock;    /* of an mdir mbox_end counts files */
 	struct change *changes, **changes_last; /* under way */
 	struct latest *latest;                  /* flags as they will be, of messages that change */
 	size_t latest_cap, latest_count;        /* emptied when nothing is under way */
@@ -103,7 +108,10 @@ struct mailbox {
 	bool parked_long;    /* nobody else waits for that any more */
 	struct hold *parking, **parking_last; /* that wait for it */
 	struct timer parked_timer;
-	int64_t looked_ms;     /* when it was looked at last */
+	int64_t looked_ms; /* when it was looked at last */
+	int64_t others_ms; /* when it was read again last, for it is another's work; 0: never */
+	uint32_t *gone;    /* of an mdir: messages that are expunged and whose files are there still */
+	size_t gone_count, gone_cap;
 	bool untidy;           /* a new generation puts in order what damage or others left */
 	uint64_t garbage_kept; /* a compaction failed at so much garbage: not again before there is more */
 };
@@ -135,6 +143,10 @@ void mailbox_gone(struct mailbox *m, enum err e);        /* out of the tables; t
 void mailbox_rename(struct mailbox *m, struct str name); /* its files have been renamed */
 void mailbox_set_id(struct mailbox *m);                  /* it is found by the id in seen.head */
 void mailboxes_free(struct store *st);
+void memory_is_freed(struct store *st); /* much of it: what is free goes back to the system soon */
+const char *mailbox_suffix(const struct mailbox *m); /* ".mbox" or ".mdir" */
+/* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */
+struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct buf *path);
 
 /* --- mailbox_load.c --------------------------------------------------------------------------------------------- */
 
@@ -154,6 +166,7 @@ void mailbox_is_foreign(struct mailbox *m); /* it is read again as soon as nothi
 /* Goes on (always OK) when it is known whether another program wrote to m, which may be NULL: then holding it waits until
  * it has been read again. */
 void mailbox_look(struct task *t, struct mailbox *m, task_step *step);
+void mailbox_look_now(struct mailbox *m); /* it is looked at, though it was a moment ago; NULL is fine */
 
 /* --- mailbox_change.c ------------------------------------------------------------------------------------------- */
 
@@ -180,7 +193,8 @@ uint32_t change_append(struct change *c, const struct incoming *in);            
 /* Messages get the flags and keywords that they have here; with FLAG_EXPUNGED they go. places: theirs in the view,
  * ascending. */
 void change_messages(struct change *c, const struct message *messages, const uint32_t *places, size_t count);
-/* Messages whose bytes, prefixes and all, were made beforehand for uidnext and mbox_end as they are. */
+/* Messages whose bytes, prefixes and all, were made beforehand for uidnext and mbox_end as they are; one at a time for an
+ * mdir. */
 void change_run(struct change *c, const struct message *messages, size_t count, struct str spool, struct str bytes,
 	uint64_t length);
 /* The state file begins; uidnext: as of the mbox that is there, before those of its messages that bear no UID got one. */
@@ -202,8 +216,6 @@ void mailbox_forget_changes(struct mailbox *m);    /* at a stop: they are in the
 bool mailbox_is_ahead(const struct mailbox *m);    /* something is seen that the files do not say yet */
 void mailbox_publish(struct mailbox *m);           /* what is applied is seen now, unless the view is being made */
 void mailbox_fix(struct mailbox *m);               /* what will be is what is seen: nothing is under way */
-/* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */
-struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct buf *path);
 
 /* --- mailbox_lines.c ------------------------------------------------------------------------------------------------ */
 
@@ -220,7 +232,8 @@ void mailbox_put_free(struct mailbox *m);
 void mailbox_index_rename(const struct mailbox *m, struct str to); /* before mailbox_rename */
 void mailbox_index_remove(const struct mailbox *m);
 void account_index_remove(const struct holding *h);
-struct message *mailbox_seen(const struct mailbox *m, size_t *count); /* those in its view that are not expunged */
+/* Those in its view that are not expunged; or those that are. The caller's. */
+struct message *mailbox_seen(const struct mailbox *m, bool expunged, size_t *count);
 
 /* --- mailbox_scan.c ----------------------------------------------------------------------------------------------------- */
 
@@ -229,6 +242,8 @@ enum scan_amiss {
 	SCAN_UID,   /* a message of a mailbox of ours had no UID of its own in its place: it has this one now */
 	SCAN_LINE,  /* of the state file is not understood */
 	SCAN_NO_MBOX,
+	SCAN_FILE,  /* of an mdir holds no message, or several */
+	SCAN_OTHER, /* an mdir has a file that bears no UID and was not taken in */
 	SCAN_NEWER_MBOX,
 	SCAN_NEWER_STATE,
 };
@@ -236,11 +251,14 @@ enum scan_amiss {
 struct mailbox_known {            /* what was known of a mailbox before another program wrote to it */
 	struct message *messages; /* by UID */
 	size_t count;
+	struct message *expunged; /* by UID: those whose text may still stand in the mbox, as far as that is known */
+	size_t expunged_count;
 	uint32_t uidnext, generation;
 	uint64_t clock;
 	bool behind;    /* there may have been changes of ours since */
 	bool stateless; /* the state file is gone */
 	bool restored;  /* it is another one, too */
+	bool put_back;  /* the mbox alone is an older one: all that is in it is wanted */
 };
 
 struct mailbox_scan {                  /* what files say, in the slow lane; zeroed but for what is marked `in` */
@@ -252,6 +270,8 @@ struct mailbox_scan {                  /* what files say, in the slow lane; zero
 	bool *changed;                 /* out: which of them are not as they were; the receiver's */
 	size_t count, cap;
 	uint64_t mbox_max, state_max; /* in: no bytes beyond; UINT64_MAX: to the end */
+	uint32_t uid_end;             /* in: of an mdir, no messages from here on; 0: to the end */
+	bool adopts;                  /* in: files that are added to an mdir get their UIDs */
 	bool has_head, has_base;      /* out: the state file has a head; the mbox bears an id */
 	bool untidy;                  /* out: a new generation should be made: not all UIDs stand where they should */
 	uint32_t uidnext;             /* out: as it was before messages without a UID were given theirs */
@@ -270,6 +290,8 @@ struct mailbox_scan {                  /* what files say, in the slow lane; zero
 	int state, mbox;
 	uint64_t state_size, mbox_size, at;
 	struct mbox_scan *reader;
+	struct mdir_list files; /* of an mdir */
+	size_t next_file;
 	struct mbox_bare *bare; /* of the messages from `first` on */
 	size_t bare_cap, first;
 	unsigned complaints;
@@ -280,6 +302,14 @@ enum err mailbox_scan_step(struct mailbox_scan *s, bool *done);
 void mailbox_scan_sum(struct mailbox_scan *s);   /* r's sums by its messages */
 void mailbox_scan_close(struct mailbox_scan *s); /* what it has open; as mailbox_scan_free, but what it found stays */
 void mailbox_scan_free(struct mailbox_scan *s);
+
+/* Which form it has: that of the one that is there; if both are, or neither, what the state file's head says. */
+bool mailbox_scan_is_mdir(const struct mailbox_scan *s, const struct state_head *head);
+/* mailbox_scan_mdir.c: the parts of the above for an mdir. */
+enum err mdir_scan_begin(struct mailbox_scan *s);
+enum err mdir_scan_read(struct mailbox_scan *s);                        /* some more */
+enum err mdir_scan_end(struct mailbox_scan *s);                         /* the state file has been read */
+void mailbox_scan_add(struct mailbox_scan *s, const struct message *m); /* mailbox_scan.c; behind all others */
 
 /* mailbox_uids.c: messages from `first` on, in the order of the file with what their X-UIDs say, get UIDs and are put in
  * their order; r.head.uidnext is above them. */
@@ -307,6 +337,21 @@ void mailbox_news_now(struct mailbox *m);
 bool mailbox_is_claimed(const struct mailbox *m);
 void views_start(struct store *st);      /* unlinks those of earlier lives */
 void views_unlink_now(struct store *st); /* those that linger: at a stop */
+
+/* --- mailbox_kept.c ------------------------------------------------------------------------------------------------- */
+
+/* Nobody has its view any more. True: the view is kept, and m's no longer. */
+bool mailbox_view_keep(struct mailbox *m);
+/* In the index lane: the view that was kept of the mailbox that r is of, if it shows just that, at `path` from now on; else
+ * NULL. */
+struct view *kept_take(int directory, unsigned shard, const struct mailbox_record *r, const char *path);
+bool kept_stays(int views, const char *name); /* at a start: that file in the directory `views` is one */
+
+/* --- sleepers.c -------------------------------------------------------------------------------------------------- */
+
+bool sleepers_any(const struct store *st, uint64_t id);
+void sleepers_tell(struct store *st, uint64_t id); /* once, in mailbox_news_now */
+void sleepers_free(struct store *st);
 
 /* --- store_mailbox.c -------------------------------------------------------------------------------------------- */
 
@@ -373,5 +418,8 @@ void compact_if_due(struct mailbox *m);
 uint32_t mailbox_generation(struct mailbox *m, uint32_t at_least);
 /* t holds m alone: goes on when it has a new generation. */
 void compact(struct task *t, struct mailbox *m, task_step *step);
+/* The same, of that form. */
+void mailbox_convert(struct task *t, struct mailbox *m, bool mdir, task_step *step);
+void mailbox_file_gone(struct mailbox *m, uint32_t uid); /* of an mdir: compaction unlinks it */
 
 #endif

@@ -37,6 +37,9 @@ struct change {
 	size_t count, cap;
 	int64_t messages_more, unseen_more, deleted_more, bytes_more, garbage_more;
 
+	uint32_t file;     /* of an mdir: that which is being written, by its UID */
+	uint64_t file_end; /* its bytes so far */
+
 	uint32_t uidnext; /* of the mailbox, when this is applied */
 	uint64_t mbox_end, state_end, clock;
 	struct settled *settled, **settled_last;
@@ -168,31 +171,52 @@ struct change *commit_change_at(struct commit *k, struct mailbox *m, uint64_t cl
 	return c;
 }
 
-struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct buf *path)
+/* Where bytes of messages go: behind those before them; *end is moved by whoever writes them. */
+static struct file_ref mbox_file(struct change *c, struct buf *path, uint64_t **end)
 {
-	buf_clear(path);
-	buf_printf(path, "%s%s", m->stem, suffix);
-	return (struct file_ref){ buf_str(path), m->seen.head.id, m->seen.head.generation };
+	struct mailbox *m = c->m;
+	struct file_ref file = mailbox_file(m, ".mbox", path);
+
+	*end = &m->mbox_end;
+	if (m->seen.head.mdir) {
+		buf_clear(path);
+		mdir_path(path, m->stem, c->file);
+		file.path = buf_str(path);
+		*end = &c->file_end;
+	}
+	return file;
 }
 
 static void mbox_write(struct change *c, struct str bytes)
 {
 	struct buf path = { 0 };
-	struct file_ref file = mailbox_file(c->m, ".mbox", &path);
+	uint64_t *end;
+	struct file_ref file = mbox_file(c, &path, &end);
 
-	entry_write(c->commit->entry, &file, c->m->mbox_end, bytes);
-	c->m->mbox_end += bytes.len;
+	entry_write(c->commit->entry, &file, *end, bytes);
+	*end += bytes.len;
 	buf_free(&path);
 }
 
 static void mbox_write_spool(struct change *c, struct str spool, uint64_t len)
 {
 	struct buf path = { 0 };
-	struct file_ref file = mailbox_file(c->m, ".mbox", &path);
+	uint64_t *end;
+	struct file_ref file = mbox_file(c, &path, &end);
 
-	entry_write_spool(c->commit->entry, &file, c->m->mbox_end, spool, len);
-	c->m->mbox_end += len;
+	entry_write_spool(c->commit->entry, &file, *end, spool, len);
+	*end += len;
 	buf_free(&path);
+}
+
+/* A message begins: in an mdir that is a file. */
+static void mbox_begin(struct change *c, uint32_t uid)
+{
+	if (!c->m->seen.head.mdir)
+		return;
+	c->file = uid;
+	c->file_end = 0;
+	c->m->mbox_end++;
 }
 
 static void state_write(struct change *c, struct str lines)
@@ -229,11 +253,13 @@ void change_run(struct change *c, const struct message *messages, size_t count, 
 {
 	struct mailbox *m = c->m;
 
-	assert(count && messages[0].uid == m->uidnext && messages[0].offset == m->mbox_end);
+	assert(count && messages[0].uid == m->uidnext);
+	assert(m->seen.head.mdir ? count == 1 : messages[0].offset == m->mbox_end);
 	assert(messages[0].clock == c->clock);
 	for (size_t i = 0; i < count; i++)
 		message_more(c, &messages[i]);
 	m->uidnext = messages[count - 1].uid + 1;
+	mbox_begin(c, messages[0].uid);
 	if (spool.len)
 		mbox_write_spool(c, spool, length);
 	else
@@ -249,7 +275,7 @@ uint32_t change_append(struct change *c, const struct incoming *in)
 		.written = in->flags & FLAG_SYSTEM,
 		.keywords = in->keywords,
 		.clock = c->clock,
-		.offset = m->mbox_end,
+		.offset = m->seen.head.mdir ? 0 : m->mbox_end,
 		.stored = (uint32_t)in->stored,
 		.wire = (uint32_t)in->wire,
 		.header = (uint32_t)in->header,
@@ -260,6 +286,7 @@ uint32_t change_append(struct change *c, const struct incoming *in)
 	struct buf b = { 0 };
 
 	assert(in->stored <= UINT32_MAX && in->wire <= UINT32_MAX && !c->places);
+	mbox_begin(c, msg.uid);
 	mbox_prefix(&b, &msg, in->sender, &m->seen.keywords, msg.offset ? NULL : &base);
 	msg.prefix = (uint32_t)buf_len(&b);
 	buf_add_str(&b, in->before);
@@ -276,7 +303,8 @@ uint32_t change_append(struct change *c, const struct incoming *in)
 	buf_add_str(&b, STR(MBOX_TAIL));
 	mbox_write(c, buf_str(&b));
 	buf_free(&b);
-	assert(m->mbox_end == msg.offset + msg.prefix + msg.stored + sizeof(MBOX_TAIL) - 1);
+	assert((m->seen.head.mdir ? c->file_end : m->mbox_end) ==
+		msg.offset + msg.prefix + msg.stored + sizeof(MBOX_TAIL) - 1);
 	message_more(c, &msg);
 	return msg.uid;
 }
@@ -316,6 +344,11 @@ void change_uidnext(struct change *c)
 
 /* --- flags and expunges ------------------------------------------------------------------------------------------- */
 
+static int64_t mbox_bytes(const struct message *msg)
+{
+	return msg->prefix + (int64_t)msg->stored + (int64_t)sizeof(MBOX_TAIL) - 1;
+}
+
 void change_messages(struct change *c, const struct message *messages, const uint32_t *places, size_t count)
 {
 	struct mailbox *m = c->m;
@@ -341,7 +374,7 @@ void change_messages(struct change *c, const struct message *messages, const uin
 		if (expunge) {
 			c->messages_more--;
 			c->bytes_more -= msg->wire;
-			c->garbage_more += msg->prefix + (int64_t)msg->stored + (int64_t)sizeof(MBOX_TAIL) - 1;
+			c->garbage_more += m->seen.head.mdir ? 1 : mbox_bytes(msg);
 		} else {
 			c->unseen_more += !(msg->flags & FLAG_SEEN);
 			c->deleted_more += (msg->flags & FLAG_DELETED) != 0;
@@ -387,8 +420,11 @@ static void record_raise(struct change *c)
 	} else if (!c->places) {
 		r->recents += (uint32_t)c->count;
 	} else if (c->messages_more < 0) {
-		for (size_t i = 0; i < c->count; i++)
+		for (size_t i = 0; i < c->count; i++) {
 			r->recents -= c->messages[i].uid >= r->recent;
+			if (r->head.mdir)
+				mailbox_file_gone(c->m, c->messages[i].uid);
+		}
 	}
 }
 
@@ -633,6 +669,9 @@ void commit_go(struct commit *k, enum entry_class class, task_step *synced, task
 	struct entry *entry = k->entry;
 	bool awaited = false; /* by more than its being written */
 
+	for (struct change *c = k->changes; c; c = c->other)
+		if (c->file) /* no file would tell of a UID once it is expunged */
+			change_uidnext(c);
 	k->synced = synced;
 	k->seen = seen;
 	k->entry = NULL;

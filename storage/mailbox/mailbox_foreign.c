@@ -133,7 +133,8 @@ static struct look *look_new(struct store *st, size_t most)
 static void look_add(struct look *l, struct mailbox *m)
 {
 	m->looked_ms = timers_now_ms(l->st->w->timers);
-	l->list[l->count++] = (struct looked){ m->seen.head.id, path_of(m, ".mbox"), path_of(m, ".state"), true };
+	l->list[l->count++] = (struct looked){ m->seen.head.id, path_of(m, mailbox_suffix(m)), path_of(m, ".state"),
+		true };
 }
 
 static void look_send(struct look *l)
@@ -159,6 +160,17 @@ void mailbox_look(struct task *t, struct mailbox *m, task_step *step)
 	l = look_new(t->st, 1);
 	l->t = t;
 	l->step = step;
+	look_add(l, m);
+	look_send(l);
+}
+
+void mailbox_look_now(struct mailbox *m)
+{
+	struct look *l;
+
+	if (!m || m->st->stop || m->state != MAILBOX_READY || !m->has_id)
+		return;
+	l = look_new(m->st, 1);
 	look_add(l, m);
 	look_send(l);
 }

@@ -7,6 +7,8 @@
 #include "storage/mailbox/mailbox.h"
 #include <stdlib.h>
 
+#define GATHER_MS 20 /* puts so close to each other wake the lane together */
+
 struct putting { /* for the next job */
 	bool due, whole;
 	struct message *messages;
@@ -34,6 +36,7 @@ static void put_work(struct job *job)
 
 	p->e = index_put_work(
 		p->index, p->shard, str_of(p->address), str_of(p->name), p->whole, &p->r, p->messages, p->count);
+	free(p->messages); /* of a large mailbox that takes a while */
 }
 
 /* The index did not take it. If all of it is due already, or on its way, that mends it. */
@@ -53,7 +56,7 @@ static void put_failed(struct mailbox *m, enum err e)
 			m); /* rather nothing than an earlier state, to which later changes might be added */
 	if (e != ERR_ABSENT || !m->view || m->state != MAILBOX_READY)
 		return;
-	all = mailbox_seen(m, &count);
+	all = mailbox_seen(m, false, &count);
 	mailbox_put_whole(m, all, count);
 }
 
@@ -65,13 +68,35 @@ static void put_done(struct job *job)
 	m->putting->running--;
 	if (p->e && m->state != MAILBOX_GONE)
 		put_failed(m, p->e);
-	free(p->messages);
 	free(p->address);
 	free(p->name);
 	free(p);
 	if (!m->putting->running)
 		mailbox_put_flush(m);
 	mailbox_unpin(m);
+}
+
+static void puts_wake(void *user)
+{
+	struct store *st = user;
+
+	lane_wake_all(st->w->index);
+}
+
+/* Nobody waits for these: what comes shortly after another waits for more, and the lane is woken once for all. */
+static void put_add(struct store *st, struct job *job)
+{
+	struct timers *timers = st->w->timers;
+	int64_t now_ms = timers_now_ms(timers);
+
+	if (now_ms - st->put_ms >= GATHER_MS) {
+		st->put_ms = now_ms;
+		lane_add(st->w->index, job);
+		return;
+	}
+	lane_add_quiet(st->w->index, job);
+	if (!timer_runs(&st->put_timer))
+		timer_start(timers, &st->put_timer, GATHER_MS, puts_wake, st);
 }
 
 void mailbox_put_flush(struct mailbox *m)
@@ -94,7 +119,7 @@ void mailbox_put_flush(struct mailbox *m)
 	p->count = next->count;
 	*next = (struct putting){ .running = next->running + 1, .lost = next->lost };
 	mailbox_pin(m);
-	lane_add(m->st->w->index, &p->job);
+	put_add(m->st, &p->job);
 }
 
 static struct putting *putting_of(struct mailbox *m)

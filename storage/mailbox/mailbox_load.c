@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "storage/journal/apply.h"
 #include "storage/journal/copied.h"
+#include "storage/mailbox/lookup.h"
 #include "storage/mailbox/mailbox.h"
 #include <assert.h>
 #include <errno.h>
@@ -25,29 +26,35 @@
 #define HEAD_MAX     4096 /* bytes in which the state file's first line is looked for */
 #define MISSING_TOLD 10   /* messages that are gone, one by one */
 #define AGAIN_MS     100
-#define AWAY_TRIES   20  /* of finding it again */
-#define TRIES_MAX    100 /* of reading it while another program has it locked; then it is read as it is */
+#define PUT_BACK_MS  60000 /* between the two files of a mailbox that is put back by hand */
+#define AWAY_TRIES   20    /* of finding it again */
+#define STATE_TRIES  20    /* of finding that the state file that belongs to an older mbox was put back, too */
+#define TRIES_MAX    100   /* of reading it while another program has it locked; then it is read as it is */
 
 COUNTER(rebuilds, "store.rebuilds", "mailboxes read again from their files alone");
 
 struct load {
 	struct job job;
 	struct mailbox *m;
-	struct index *index;
-	unsigned shard;
 	char *address, *name;
 	struct mailbox_scan scan;
 	struct mailbox_record record;
-	bool known; /* the index has that record */
+	bool known;   /* the index has that record */
+	bool unasked; /* it did not say, for it was stuck */
 	bool current, grown, done, mended;
 	uint64_t skip_clock;
 	bool reread;              /* another program wrote to it */
+	bool changed[2];          /* mbox, state file: it did, before reading began */
+	bool put_back;            /* the mbox is an older one */
 	bool counted;             /* in store.loading */
-	uint64_t head_id;         /* that the state file begins with; 0: none */
+	struct state_head head;   /* that the state file begins with; id 0: none */
+	bool mdir;                /* the files are of that form */
 	struct mailbox_known old; /* what was known */
 	bool has_old, renewed;
-	bool away;       /* the mbox is not there; whoever moved it may put it back at once */
-	bool remembered; /* the index knew of UIDs that the files say nothing of */
+	bool away;               /* the mbox is not there; whoever moved it may put it back at once */
+	bool remembered;         /* the index knew of UIDs that the files say nothing of */
+	struct message *indexed; /* what the index knew, while that is compared */
+	size_t indexed_count;
 	struct files *files;
 	struct timer again;
 	unsigned tries; /* more, for it was locked, or changed again */
@@ -59,6 +66,8 @@ static void load_free(struct load *l)
 	l->m->st->loading -= l->counted;
 	mailbox_scan_free(&l->scan);
 	free(l->old.messages);
+	free(l->old.expunged);
+	free(l->indexed);
 	free(l->address);
 	free(l->name);
 	free(l);
@@ -122,7 +131,7 @@ static void complete(struct mailbox *m, const struct load *l, bool skips)
 		change_line_ends(c, s->lacks);
 	if (!s->has_head && !m->state_end)
 		change_head(c, s->known ? m->uidnext : s->uidnext);
-	if (skips || s->gone || l->remembered)
+	if (skips || s->gone || l->remembered || (s->r.head.mdir && s->news))
 		change_uidnext(c);
 	commit_go(k, ENTRY_SMALL, NULL, NULL);
 }
@@ -133,15 +142,15 @@ static void tell_index(struct mailbox *m, struct load *l, bool whole)
 	struct mailbox_scan *s = &l->scan;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < s->count; i++)
-		if (whole ? !(s->messages[i].flags & FLAG_EXPUNGED) : s->changed[i])
-			s->messages[kept++] = s->messages[i];
 	if (whole) {
-		mailbox_put_whole(m, s->messages, kept);
+		mailbox_put_whole(m, s->messages, s->count);
 		s->messages = NULL;
-	} else {
-		mailbox_put(m, s->messages, kept);
+		return;
 	}
+	for (size_t i = 0; i < s->count; i++)
+		if (s->changed[i])
+			s->messages[kept++] = s->messages[i];
+	mailbox_put(m, s->messages, kept);
 }
 
 static void load_end(struct load *l, bool scanned, bool whole)
@@ -172,13 +181,18 @@ static void load_end(struct load *l, bool scanned, bool whole)
 	m->adopts = journal_is_parked(m->st->journal, m->seen.head.id);
 	if (m->adopts && !m->parked)
 		mailbox_is_parked(m, true);
+	m->gone_count = 0;
+	for (size_t i = 0; l->mdir && i < l->scan.count; i++)
+		if (l->scan.messages[i].flags & FLAG_EXPUNGED)
+			mailbox_file_gone(m, l->scan.messages[i].uid);
 	if (scanned) {
 		tell_index(m, l, whole);
 		quota_changed_elsewhere(m);
 	}
 	m->untidy = (whole && !l->scan.has_head && m->state_end) || l->scan.untidy;
 	if (skips || l->remembered ||
-		(scanned && (l->scan.lacks || (l->scan.gone && !l->renewed) || (whole && !l->scan.has_head))))
+		(scanned && (l->scan.lacks || (l->scan.gone && !l->renewed) || (l->mdir && l->scan.news) ||
+				    (whole && !l->scan.has_head))))
 		complete(m, l, skips);
 	load_free(l);
 	compact_if_due(m);
@@ -220,11 +234,6 @@ static void remember(struct load *l)
 
 /* --- what the index knew and the files no longer hold -------------------------------------------------------------- */
 
-struct missing {
-	const struct load *l;
-	unsigned count;
-};
-
 static bool has_uid(const struct mailbox_scan *s, uint32_t uid)
 {
 	size_t low = 0, high = s->count;
@@ -240,25 +249,22 @@ static bool has_uid(const struct mailbox_scan *s, uint32_t uid)
 	return low < s->count && s->messages[low].uid == uid;
 }
 
-static void missing_tell(void *user, const struct message *m)
-{
-	struct missing *k = user;
-
-	if (!has_uid(&k->l->scan, m->uid) && ++k->count <= MISSING_TOLD)
-		log_warn("store", NULL,
-			"a message is no longer in its mbox account=%s mailbox=\"%s\" uid=%u offset=%llu",
-			k->l->address, k->l->name, m->uid, (unsigned long long)m->offset);
-}
-
 static void missing_work(struct job *job)
 {
 	struct load *l = container_of(job, struct load, job);
-	struct missing k = { l, 0 };
+	unsigned count = 0;
 
-	index_messages_work(l->index, l->shard, l->record.head.id, missing_tell, &k);
-	if (k.count > MISSING_TOLD)
+	for (size_t i = 0; i < l->indexed_count; i++) {
+		const struct message *m = &l->indexed[i];
+
+		if (!has_uid(&l->scan, m->uid) && ++count <= MISSING_TOLD)
+			log_warn("store", NULL,
+				"a message is no longer in its mbox account=%s mailbox=\"%s\" uid=%u offset=%llu",
+				l->address, l->name, m->uid, (unsigned long long)m->offset);
+	}
+	if (count > MISSING_TOLD)
 		log_warn("store", NULL, "more messages are no longer in their mbox account=%s mailbox=\"%s\" count=%u",
-			l->address, l->name, k.count - MISSING_TOLD);
+			l->address, l->name, count - MISSING_TOLD);
 }
 
 static void whole_end(struct load *l)
@@ -274,12 +280,22 @@ static void missing_done(struct job *job)
 	whole_end(container_of(job, struct load, job));
 }
 
+static void missing_known(void *user, enum err e, struct message *messages, size_t count)
+{
+	struct load *l = user;
+
+	(void)e;
+	l->indexed = messages;
+	l->indexed_count = count;
+	load_next(l, l->m->st->w->slow, missing_work, missing_done);
+}
+
 /* The files, as they are now, have been read. */
 static void whole_read(struct load *l)
 {
 	remember(l);
 	if (l->known && l->record.head.id == l->scan.r.head.id && l->scan.r.messages < l->record.messages)
-		load_next(l, l->m->st->w->index, missing_work, missing_done);
+		lookup_messages(l->m, l->record.head.id, false, missing_known, l);
 	else
 		whole_end(l);
 }
@@ -291,6 +307,7 @@ static void scan_new(struct load *l)
 		.account = l->address,
 		.mailbox = l->name,
 		.mbox_max = UINT64_MAX,
+		.adopts = true,
 		.state_max = UINT64_MAX };
 }
 
@@ -343,11 +360,29 @@ static bool is_same_mailbox(struct load *l)
 	if (h->generation < was->generation)
 		h->generation = was->generation;
 	l->scan.r.recent = l->record.recent;
+	if (h->mdir) { /* its next state file says so */
+		l->scan.untidy |= l->scan.renew;
+		l->scan.renew = false;
+	}
 	mailbox_scan_sum(&l->scan);
 	return true;
 }
 
 static void scan_whole(struct load *l);
+static void record_known(void *user, const struct mailbox_record *r, bool is_left);
+
+/* Whether the files alone do not say which message has which UID: then it is waited for what the index knows of that. */
+static bool has_to_ask(const struct load *l)
+{
+	return l->unasked && (l->scan.untidy || l->scan.renew || !l->scan.has_head);
+}
+
+static void ask_again(struct load *l)
+{
+	mailbox_scan_free(&l->scan);
+	scan_new(l);
+	lookup_record(l->m, true, record_known, l);
+}
 
 static void whole_done(struct job *job)
 {
@@ -361,6 +396,8 @@ static void whole_done(struct job *job)
 		load_again(l);
 	else if (l->e)
 		load_end(l, true, true);
+	else if (has_to_ask(l))
+		ask_again(l);
 	else if (!is_same_mailbox(l)) {
 		l->known = l->has_old = false;
 		scan_whole(l);
@@ -406,59 +443,33 @@ static void rest_done(struct job *job)
 }
 
 /* What the index knows, to be matched with the files. */
-static void old_done(struct job *job)
+static void old_known(void *user, enum err e, struct message *messages, size_t count)
 {
-	struct load *l = container_of(job, struct load, job);
+	struct load *l = user;
 
-	l->has_old = !l->e && l->scan.count == l->record.messages;
+	l->has_old = !e && count == l->record.messages && l->record.head.mdir == l->mdir;
 	if (l->has_old) {
-		l->old.messages = l->scan.messages;
-		l->old.count = l->scan.count;
-		l->scan.messages = NULL;
-		l->scan.count = l->scan.cap = 0;
+		l->old.messages = messages;
+		l->old.count = count;
+	} else {
+		free(messages);
 	}
 	scan_whole(l);
 }
 
-static void known_message(void *user, const struct message *m)
+static void messages_known(void *user, enum err e, struct message *messages, size_t count)
 {
-	struct mailbox_scan *s = user;
+	struct load *l = user;
 
-	if (s->count == s->cap) {
-		s->cap = s->cap ? 2 * s->cap : 64;
-		s->messages = mem_resize(s->messages, s->cap * sizeof(*s->messages));
-	}
-	s->messages[s->count++] = *m;
-}
-
-static void messages_work(struct job *job)
-{
-	struct load *l = container_of(job, struct load, job);
-
-	l->e = index_messages_work(l->index, l->shard, l->scan.r.head.id, known_message, &l->scan);
-}
-
-static void messages_done(struct job *job)
-{
-	struct load *l = container_of(job, struct load, job);
-
-	if (l->e || l->scan.count != l->scan.r.messages)
+	l->scan.messages = messages;
+	l->scan.count = l->scan.cap = count;
+	if (e || count != l->scan.r.messages)
 		scan_whole(l);
 	else
 		load_next(l, l->m->st->w->slow, scan_work, rest_done);
 }
 
 /* --- record and files ---------------------------------------------------------------------------------------------- */
-
-static void record_work(struct job *job)
-{
-	struct load *l = container_of(job, struct load, job);
-
-	if (!l->known)
-		l->known = !index_get_work(l->index, l->shard, str_of(l->address), str_of(l->name), &l->record);
-	if (l->known)
-		l->scan.r = l->record;
-}
 
 static bool file_size(const struct mailbox_scan *s, const char *suffix, uint64_t *size, enum err *e)
 {
@@ -480,12 +491,11 @@ static bool file_size(const struct mailbox_scan *s, const char *suffix, uint64_t
 	return !failed;
 }
 
-/* Whether the state file begins with the id and generation that the record has. */
-static bool same_head(struct load *l)
+/* What the state file begins with, and which form the mailbox has. */
+static void head_read(struct load *l)
 {
 	const struct mailbox_scan *s = &l->scan;
 	static const struct state_events none = { 0 };
-	struct state_head head = { 0 };
 	struct keywords *words = mem_new(struct keywords);
 	struct buf path = { 0 };
 	char bytes[HEAD_MAX];
@@ -504,31 +514,55 @@ static bool same_head(struct load *l)
 	buf_free(&path);
 	text = (struct str){ bytes, n > 0 ? (size_t)n : 0 };
 	if (str_starts(text, STR("postern-state ")) && (lf = str_find(text, '\n')) > 0)
-		state_read(str_cut(text, 0, (size_t)lf + 1), &head, words, &none, NULL, &e);
+		state_read(str_cut(text, 0, (size_t)lf + 1), &l->head, words, &none, NULL, &e);
 	free(words);
-	l->head_id = head.id;
-	return head.id && head.id == s->r.head.id && head.generation == s->r.head.generation;
+	l->mdir = mailbox_scan_is_mdir(s, &l->head);
 }
 
-/* Whether the state file is as we left it; that of the mbox tells whether another program wrote to it. From now on the
- * two are known as they are. */
-static bool files_look(struct load *l)
+/* Whether it has the id and generation that the record has. */
+static bool same_head(const struct load *l)
 {
-	static const char *const suffixes[] = { ".mbox", ".state" };
-	bool same = true;
+	const struct state_head *h = &l->scan.r.head;
+
+	return l->head.id && l->head.id == h->id && l->head.generation == h->generation && l->mdir == h->mdir;
+}
+
+/* Whether the two files are as we left them tells whether another program wrote to them. From now on they are known as they
+ * are. */
+static void files_look(struct load *l)
+{
+	const char *const suffixes[] = { l->mdir ? MDIR_SUFFIX : ".mbox", ".state" };
 
 	for (size_t i = 0; i < 2; i++) {
 		struct buf path = { 0 };
 		struct stamp stamp;
+		bool same;
 
 		buf_printf(&path, "%s%s", l->scan.stem, suffixes[i]);
+		l->put_back |= !strcmp(suffixes[i], ".mbox") && files_put_back(l->files, buf_str(&path));
 		same = files_same(l->files, buf_str(&path));
-		l->reread |= !same && l->known;
+		l->changed[i] |= !same; /* of a later try nothing is known but what the first one saw */
+		l->reread |= l->changed[i] && l->known;
 		if (!stamp_read(l->scan.directory, buf_str(&path), &stamp))
 			files_know(l->files, buf_str(&path), &stamp);
+		if (!i && l->mdir &&
+			mdir_is_settling(l->scan.directory, l->scan.stem)) /* not before the stamp is read */
+			files_know(l->files, buf_str(&path), &(struct stamp){ 0 });
 		buf_free(&path);
 	}
-	return same;
+}
+
+/* Files in an mdir; false: it is not there. */
+static bool files_count(struct load *l, uint64_t *count)
+{
+	struct mdir_list list;
+	enum err e = mdir_list_read(l->scan.directory, l->scan.stem, &list);
+
+	*count = list.count + (buf_len(&list.others) != 0); /* then it is gone through */
+	mdir_list_free(&list);
+	if (e && e != ERR_ABSENT)
+		l->e = e;
+	return !e;
 }
 
 static void files_work(struct job *job)
@@ -536,26 +570,42 @@ static void files_work(struct job *job)
 	struct load *l = container_of(job, struct load, job);
 	struct mailbox_scan *s = &l->scan;
 	uint64_t mbox, state;
-	bool there = file_size(s, ".mbox", &mbox, &l->e), same;
+	bool there, same;
 
+	head_read(l);
+	l->has_old = l->has_old && l->mdir == l->record.head.mdir;
+	there = l->mdir ? files_count(l, &mbox) : file_size(s, ".mbox", &mbox, &l->e);
 	l->away = !there && l->reread && l->record.messages && l->tries < AWAY_TRIES;
 	if (!file_size(s, ".state", &state, &l->e) && !there && !l->e)
 		l->e = ERR_ABSENT;
 	l->old.stateless = !state;
-	l->old.restored = !files_look(l);
+	files_look(l);
+	l->old.restored = l->changed[1];
+	l->old.put_back = l->put_back && !l->changed[1];
 	if (l->e || !l->known)
 		return;
 	same = same_head(l);
 	if (l->reread)
 		return;
-	l->current = same && mbox == s->r.mbox_end && state == s->r.state_end;
-	l->grown = same && mbox >= s->r.mbox_end && state >= s->r.state_end;
-	if (!l->grown && (same || !state))
+	l->current = same && mbox == s->r.mbox_end && state == s->r.state_end && !(l->mdir && s->r.garbage);
+	l->grown = same && !l->mdir && mbox >= s->r.mbox_end && state >= s->r.state_end;
+	if (!l->grown && !l->mdir && (same || !state))
 		log_warn("store", NULL,
 			"a file is shorter than the index knew it account=%s mailbox=\"%s\" mbox=%llu of=%llu "
 			"state=%llu of=%llu",
 			l->address, l->name, (unsigned long long)mbox, (unsigned long long)s->r.mbox_end,
 			(unsigned long long)state, (unsigned long long)s->r.state_end);
+}
+
+/* A state file that alone is another one lost what it said. One that comes with its mbox, or soon after it, was put back with
+ * it: then what is expunged is what these say, not what was known. An older mbox without it is waited with for a moment. */
+static void expunged_look(struct load *l)
+{
+	int64_t now = timers_now_ms(l->m->st->w->timers), last = l->m->others_ms;
+
+	if (l->changed[1] && (l->changed[0] || (last && now - last < PUT_BACK_MS)))
+		l->old.expunged_count = 0;
+	l->m->others_ms = now;
 }
 
 static void files_done(struct job *job)
@@ -565,10 +615,13 @@ static void files_done(struct job *job)
 	if (l->reread && !l->counted) {
 		l->counted = true;
 		l->m->st->loading++;
+		expunged_look(l);
 	}
-	if (!l->reread && l->head_id && l->head_id != l->record.head.id)
+	if (!l->reread && l->head.id && l->head.id != l->record.head.id)
 		l->known = false; /* what the index knows is another mailbox of that name */
-	if (l->away && l->e != ERR_AGAIN && !l->m->st->stop) {
+	if (l->old.put_back)
+		l->old.expunged_count = 0;
+	if ((l->away || (l->old.put_back && l->tries < STATE_TRIES)) && l->e != ERR_AGAIN && !l->m->st->stop) {
 		l->e = OK;
 		l->tries++;
 		load_again(l);
@@ -577,17 +630,24 @@ static void files_done(struct job *job)
 	else if (l->grown && l->has_old)
 		scan_whole(l);
 	else if (l->grown)
-		load_next(l, l->m->st->w->index, messages_work, messages_done);
+		lookup_messages(l->m, l->scan.r.head.id, false, messages_known, l);
 	else if (l->known && !l->has_old)
-		load_next(l, l->m->st->w->index, messages_work, old_done);
+		lookup_messages(l->m, l->scan.r.head.id, true, old_known, l);
 	else
 		scan_whole(l);
 }
 
-static void record_done(struct job *job)
+static void record_known(void *user, const struct mailbox_record *r, bool is_left)
 {
-	struct load *l = container_of(job, struct load, job);
+	struct load *l = user;
 
+	l->unasked = is_left;
+	if (!l->known && r) {
+		l->known = true;
+		l->record = *r;
+	}
+	if (l->known)
+		l->scan.r = l->record;
 	load_next(l, l->m->st->w->files, files_work, files_done);
 }
 
@@ -601,7 +661,8 @@ static void take_known(struct load *l)
 	l->record.head.uidnext = m->uidnext;
 	l->record.head.clock = m->clock;
 	if (m->view) {
-		l->old.messages = mailbox_seen(m, &l->old.count);
+		l->old.messages = mailbox_seen(m, false, &l->old.count);
+		l->old.expunged = mailbox_seen(m, true, &l->old.expunged_count);
 		l->has_old = true;
 	}
 }
@@ -622,10 +683,11 @@ void mailbox_load(struct mailbox *m)
 		take_known(l);
 	mailbox_view_drop(m);
 	m->foreign = false;
-	l->index = st->index;
-	l->shard = m->h->shard;
 	l->address = str_dup(str_of(m->h->address));
 	l->name = str_dup(str_of(m->name));
 	scan_new(l);
-	load_next(l, st->w->index, record_work, record_done);
+	if (l->known)
+		record_known(l, NULL, false);
+	else
+		lookup_record(m, false, record_known, l);
 }

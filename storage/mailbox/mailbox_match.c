@@ -1,10 +1,11 @@
 /* mailbox_match.c - which messages of an mbox that another program wrote are the ones that were known before.
  *   by its X-UID, if that one was known and no other message bears it with a header that fits better
  *   else by its header and the length of its body; equal ones in their order
+ *   else it was expunged, if its text was, which may stand in the mbox until that is written anew: it stays gone
  *   else it is new, and gets a UID that was never given
  * What was known and is in no file any more is gone. An X-UID that is not known may be of a message that was expunged but
  * still stands in the mbox: then the state file says so, and it stays gone; else it comes back, as a new
- * one.
+ * one. If the mbox is an older one that was put back, all that is in it comes back.
  *
  * Flags are as the state file has them. Those that the prefix of a message says otherwise than we wrote it there were
  * changed by the other program, and are as it says. */
@@ -22,18 +23,19 @@ struct matching {
 	const struct message *old;
 	size_t old_count;
 	bool *used; /* of the old ones */
+	bool *gone; /* the same of those known to be expunged */
 	bool *kept; /* of the others: they have their UIDs */
 	uint32_t next;
 };
 
-static size_t old_place(const struct mailbox_known *known, uint32_t uid)
+static size_t old_place(const struct message *old, size_t count, uint32_t uid)
 {
-	size_t low = 0, high = known->count;
+	size_t low = 0, high = count;
 
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 
-		if (known->messages[middle].uid < uid)
+		if (old[middle].uid < uid)
 			low = middle + 1;
 		else
 			high = middle;
@@ -43,7 +45,7 @@ static size_t old_place(const struct mailbox_known *known, uint32_t uid)
 
 const struct message *mailbox_known_message(const struct mailbox_known *known, uint32_t uid)
 {
-	size_t at = old_place(known, uid);
+	size_t at = old_place(known->messages, known->count, uid);
 
 	return at < known->count && known->messages[at].uid == uid ? &known->messages[at] : NULL;
 }
@@ -77,7 +79,7 @@ static void by_header(struct matching *g, bool fits)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		const struct message *m = &g->m[i];
-		size_t place = m->uid && !g->kept[i] ? old_place(g->s->known, m->uid) : g->old_count;
+		size_t place = m->uid && !g->kept[i] ? old_place(g->old, g->old_count, m->uid) : g->old_count;
 
 		if (place < g->old_count && g->old[place].uid == m->uid && !g->used[place] &&
 			(!fits || same_content(m, &g->old[place])))
@@ -143,6 +145,33 @@ static void by_sizes(struct matching *g)
 				keep(g, i, places[n]);
 }
 
+static const struct message *expunged_message(const struct mailbox_known *known, uint32_t uid, size_t *place)
+{
+	*place = old_place(known->expunged, known->expunged_count, uid);
+	return *place < known->expunged_count && known->expunged[*place].uid == uid ? &known->expunged[*place] : NULL;
+}
+
+/* What was expunged has its UID still, by its X-UID and its text, or by its text alone: so it stays gone. */
+static void expunged(struct matching *g)
+{
+	const struct mailbox_known *known = g->s->known;
+	struct matching e = *g;
+
+	e.old = known->expunged;
+	e.old_count = known->expunged_count;
+	e.used = g->gone;
+	by_header(&e, true);
+	by_content(&e);
+}
+
+/* Whether a message that was found to be expunged has that UID. */
+static bool is_taken(const struct matching *g, uint32_t uid)
+{
+	size_t place;
+
+	return expunged_message(g->s->known, uid, &place) && g->gone[place];
+}
+
 static void give(struct matching *g, struct message *m)
 {
 	m->uid = g->next < UINT32_MAX ? g->next++ : UINT32_MAX;
@@ -159,7 +188,8 @@ static void unknown(struct matching *g)
 	for (size_t i = 0; i < g->count; i++) {
 		struct message *m = &g->m[i];
 		bool ours = m->uid && m->uid != UINT32_MAX && m->clock && m->uid > last &&
-		            !mailbox_known_message(known, m->uid) && (m->uid < known->uidnext || known->behind);
+		            !mailbox_known_message(known, m->uid) && !is_taken(g, m->uid) &&
+		            (m->uid < known->uidnext || known->behind);
 
 		if (g->kept[i])
 			last = m->uid > last ? m->uid : last;
@@ -213,6 +243,9 @@ void mailbox_match_uids(struct mailbox_scan *s)
 	by_header(&g, false);
 	by_content(&g);
 	by_sizes(&g);
+	g.gone = mem_alloc((known->expunged_count + 1) * sizeof(*g.gone));
+	if (known->expunged_count)
+		expunged(&g);
 	unknown(&g);
 	for (size_t i = 1; i < s->count; i++)
 		s->renew |= s->messages[i].uid < s->messages[i - 1].uid;
@@ -221,6 +254,7 @@ void mailbox_match_uids(struct mailbox_scan *s)
 	in_order(s);
 	s->r.head.uidnext = g.next;
 	free(g.used);
+	free(g.gone);
 	free(g.kept);
 }
 
@@ -241,14 +275,21 @@ void mailbox_match_flags(struct mailbox_scan *s)
 {
 	struct matching g = { .s = s, .next = s->r.head.uidnext };
 	uint64_t clock = s->known->clock > s->r.head.clock ? s->known->clock : s->r.head.clock;
-	size_t gone = s->known->count;
+	size_t gone = s->known->count, place;
 
 	clock++;
 	for (size_t i = 0; i < s->count; i++) {
 		struct message *m = &s->messages[i];
 		const struct message *old = mailbox_known_message(s->known, m->uid);
+		const struct message *was = old ? NULL : expunged_message(s->known, m->uid, &place);
 		uint32_t before = m->flags;
 
+		if (s->known->put_back && (m->flags & FLAG_EXPUNGED))
+			m->flags &= ~(uint32_t)(FLAG_EXPUNGED | FLAG_DELETED);
+		if (was && !(m->flags & FLAG_EXPUNGED) && same_content(m, was)) { /* the state file does not say so */
+			m->flags |= FLAG_EXPUNGED;
+			s->renew = true;
+		}
 		if (old && !(m->flags & FLAG_EXPUNGED)) {
 			gone--;
 			merge(s, m, old);

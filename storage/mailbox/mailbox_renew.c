@@ -97,8 +97,8 @@ static void slice_work(struct job *job)
 
 	r->e = OK;
 	if (!r->generation) {
-		r->e = generation_new(
-			&r->generation, s->directory, str_of(s->stem), &r->head, &s->r.keywords, s->messages, s->count);
+		r->e = generation_new(&r->generation, s->directory, str_of(s->stem), &r->head, false, &s->r.keywords,
+			s->messages, s->count);
 		if (!r->e)
 			generation_tidy(r->generation, r->headers);
 		if (!r->e) {

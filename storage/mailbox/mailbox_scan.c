@@ -27,10 +27,12 @@ void mailbox_scan_amiss(struct mailbox_scan *s, enum scan_amiss what, uint32_t u
 		[SCAN_UID] = "a message that had no UID of its own in its place was given one",
 		[SCAN_LINE] = "a line of the state file is not understood",
 		[SCAN_NO_MBOX] = "not an mbox",
+		[SCAN_FILE] = "a file of an mdir is not one message and is passed over",
+		[SCAN_OTHER] = "a file in an mdir is none of its messages",
 		[SCAN_NEWER_MBOX] = "the mbox is of a later version, a newer program is needed",
 		[SCAN_NEWER_STATE] = "the state file is of a later version, a newer program is needed",
 	};
-	const char *suffix = what == SCAN_LINE || what == SCAN_NEWER_STATE ? "state" : "mbox";
+	const char *suffix = what == SCAN_LINE || what == SCAN_NEWER_STATE ? "state" : s->r.head.mdir ? "mdir" : "mbox";
 
 	if (s->on_amiss) {
 		s->on_amiss(s->user, what, texts[what], uid, at);
@@ -51,16 +53,28 @@ static void complaints_end(const struct mailbox_scan *s)
 
 /* --- messages --------------------------------------------------------------------------------------------------- */
 
-static void message_add(struct mailbox_scan *s, const struct message *m)
+/* A clock that time cannot have brought about is damaged. */
+static void clock_seen(struct mailbox_scan *s, uint64_t clock)
 {
+	if (s->r.head.clock < clock && clock < CLOCK_MAX)
+		s->r.head.clock = clock;
+}
+
+void mailbox_scan_add(struct mailbox_scan *s, const struct message *m)
+{
+	struct message *added;
+
 	if (s->count == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 64;
 		s->messages = mem_resize(s->messages, s->cap * sizeof(*s->messages));
 		s->changed = mem_resize(s->changed, s->cap * sizeof(*s->changed));
 	}
-	s->messages[s->count] = *m;
 	s->changed[s->count] = true;
-	s->count++;
+	added = &s->messages[s->count++];
+	*added = *m;
+	if (!added->clock || added->clock >= CLOCK_MAX)
+		added->clock = s->r.head.clock + 1;
+	clock_seen(s, added->clock);
 }
 
 /* The place of the first message whose UID is uid or higher. */
@@ -77,13 +91,6 @@ static size_t place_of(const struct mailbox_scan *s, uint32_t uid)
 			high = middle;
 	}
 	return low;
-}
-
-/* A clock that time cannot have brought about is damaged. */
-static void clock_seen(struct mailbox_scan *s, uint64_t clock)
-{
-	if (s->r.head.clock < clock && clock < CLOCK_MAX)
-		s->r.head.clock = clock;
 }
 
 /* --- the mbox --------------------------------------------------------------------------------------------------- */
@@ -107,25 +114,36 @@ static void on_base(void *user, const struct mbox_base *base, struct keywords *k
 		s->r.head.uidnext = base->last_uid + 1;
 }
 
-static void on_message(void *user, const struct message *told)
+static void on_message(void *user, const struct message *m)
 {
 	struct mailbox_scan *s = user;
-	struct message m = *told;
 	size_t at = s->count - s->first;
 
 	if (s->count == UINT32_MAX - 1)
 		return;
-	s->disorder |= m.uid <= (s->count ? s->messages[s->count - 1].uid : 0) || m.uid == UINT32_MAX;
+	s->disorder |= m->uid <= (s->count ? s->messages[s->count - 1].uid : 0) || m->uid == UINT32_MAX;
 	if (at == s->bare_cap) {
 		s->bare_cap = at ? 2 * at : 64;
 		s->bare = mem_resize(s->bare, s->bare_cap * sizeof(*s->bare));
 	}
 	mbox_scan_bare(s->reader, &s->bare[at]);
-	if (!m.clock || m.clock >= CLOCK_MAX)
-		m.clock = s->r.head.clock + 1;
-	clock_seen(s, m.clock);
-	message_add(s, &m);
-	s->r.mbox_end = m.offset + m.prefix + m.stored + sizeof(MBOX_TAIL) - 1;
+	mailbox_scan_add(s, m);
+	s->r.mbox_end = m->offset + m->prefix + m->stored + sizeof(MBOX_TAIL) - 1;
+}
+
+static bool may_end(void *user, uint64_t at)
+{
+	const struct mailbox_scan *s = user;
+	char bytes[MBOX_LOOK];
+	size_t want = sizeof(bytes);
+	ssize_t n;
+
+	if (!at || at > s->mbox_size)
+		return false;
+	if (s->mbox_size - (at - 1) < want)
+		want = (size_t)(s->mbox_size - (at - 1));
+	n = pread(s->mbox, bytes, want, (off_t)at - 1);
+	return n > 0 && mbox_may_end((struct str){ bytes, (size_t)n }, at - 1 + (uint64_t)n == s->mbox_size);
 }
 
 /* A foreign mbox may end without an empty line, or within a line: what it lacks is written before the next message,
@@ -307,9 +325,30 @@ void mailbox_scan_sum(struct mailbox_scan *s)
 		r->deleted += (m->flags & FLAG_DELETED) != 0;
 		r->recents += m->uid >= r->recent;
 		r->bytes += m->wire;
-		r->garbage += m->prefix + (uint64_t)m->stored + sizeof(MBOX_TAIL) - 1; /* not: what is left is */
+		/* not: what is left is */
+		r->garbage += r->head.mdir ? 1 : m->prefix + (uint64_t)m->stored + sizeof(MBOX_TAIL) - 1;
 	}
 	r->garbage = r->mbox_end > r->garbage ? r->mbox_end - r->garbage : 0;
+}
+
+static bool is_there(const struct mailbox_scan *s, const char *suffix)
+{
+	struct buf path = { 0 };
+	struct stat st;
+	bool is;
+
+	buf_printf(&path, "%s%s", s->stem, suffix);
+	buf_add_char(&path, '\0');
+	is = !fstatat(s->directory, buf_data(&path), &st, 0);
+	buf_free(&path);
+	return is;
+}
+
+bool mailbox_scan_is_mdir(const struct mailbox_scan *s, const struct state_head *head)
+{
+	bool mdir = is_there(s, MDIR_SUFFIX);
+
+	return mdir == is_there(s, ".mbox") ? head->mdir : mdir;
 }
 
 /* By another program. What it wrote while the mbox was read shows at the end: there this is asked once more. */
@@ -339,7 +378,7 @@ static bool was_disturbed(const struct mailbox_scan *s)
 
 static enum err begin(struct mailbox_scan *s)
 {
-	static const struct mbox_scan_events events = { on_base, on_message, true };
+	static const struct mbox_scan_events events = { on_base, on_message, true, may_end };
 	enum err e, mbox_e;
 	struct stat st;
 
@@ -349,11 +388,20 @@ static enum err begin(struct mailbox_scan *s)
 	if (!s->changed && s->cap)
 		s->changed = mem_alloc(s->cap * sizeof(*s->changed));
 	s->state = file_open(s, ".state", s->state_max, &s->state_size, &e);
+	s->mbox = -1;
+	if (!e && s->whole && s->state_size)
+		e = head_read(s);
+	if (s->whole) {
+		bool mdir = mailbox_scan_is_mdir(s, &s->r.head);
+
+		s->untidy |= s->has_head && mdir != s->r.head.mdir;
+		s->r.head.mdir = mdir;
+	}
+	if (s->r.head.mdir && (!e || e == ERR_ABSENT))
+		return mdir_scan_begin(s);
 	s->mbox = file_open(s, ".mbox", s->mbox_max, &s->mbox_size, &mbox_e);
 	if (e == ERR_ABSENT && !mbox_e)
 		e = OK;
-	if (!e && s->whole && s->state_size)
-		e = head_read(s);
 	if (!e && mbox_e != ERR_ABSENT)
 		e = mbox_e;
 	s->at = s->r.mbox_end;
@@ -422,7 +470,9 @@ static enum err end(struct mailbox_scan *s)
 
 	if (!e && s->state >= 0)
 		e = lines_read(s);
-	if (!e && s->known)
+	if (!e && s->r.head.mdir)
+		e = mdir_scan_end(s);
+	else if (!e && s->known)
 		mailbox_match_flags(s);
 	if (!s->r.head.uidnext)
 		s->r.head.uidnext = 1;
@@ -439,9 +489,11 @@ enum err mailbox_scan_step(struct mailbox_scan *s, bool *done)
 {
 	enum err e = s->begun ? OK : begin(s);
 
-	if (!e && s->reader && s->at < s->mbox_size)
+	if (!e && s->r.head.mdir)
+		e = mdir_scan_read(s);
+	else if (!e && s->reader && s->at < s->mbox_size)
 		e = mbox_read(s);
-	*done = e || !s->reader || s->at >= s->mbox_size;
+	*done = e || (s->r.head.mdir ? s->next_file == s->files.count : !s->reader || s->at >= s->mbox_size);
 	if (!e && *done)
 		e = was_disturbed(s) ? ERR_AGAIN : end(s);
 	if (*done)
@@ -470,6 +522,7 @@ void mailbox_scan_close(struct mailbox_scan *s)
 	s->state = s->mbox = -1;
 	mbox_scan_free(s->reader);
 	s->reader = NULL;
+	mdir_list_free(&s->files);
 	free(s->bare);
 	s->bare = NULL;
 	s->bare_cap = 0;

@@ -1,10 +1,12 @@
 /* mailbox_view.c - views of mailboxes, and the workers that watch them.
- * A view is made when a session first selects the mailbox or somebody changes flags: from the index, or, if that does
- * not know all the messages that the record counts, from the files. While one is made nothing new is seen, so what was
+ * A view is made when a session first selects the mailbox or somebody changes flags: of a large mailbox from that of an
+ * earlier life (mailbox_kept.c), else from the index, or, if that does not know all the messages that the record counts,
+ * from the files. While one is made nothing new is seen, so what was
  * read stays true until it is there. A view without room is copied to a larger one, place by place: the two are of one
  * lineage, and readers move over without counting anew. */
 #include "core/log.h"
 #include "core/mem.h"
+#include "storage/mailbox/lookup.h"
 #include "storage/mailbox/mailbox.h"
 #include <assert.h>
 #include <dirent.h>
@@ -28,11 +30,13 @@ struct view_wait {
 
 struct making {
 	struct job job;
+	struct lookup lookup;
 	struct mailbox *m;
 	struct index *index;
 	unsigned shard;
 	struct mailbox_record seen; /* what the view is to show */
 	struct mailbox_scan scan;   /* its messages */
+	struct messages indexed;    /* or these */
 	const struct view *old;     /* or those of this view */
 	uint32_t capacity;
 	struct buf path;
@@ -128,7 +132,7 @@ static void directory_empty(int directory, unsigned shard)
 		return;
 	}
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && unlinkat(fd, entry->d_name, 0) < 0)
+		if (entry->d_name[0] != '.' && !kept_stays(fd, entry->d_name) && unlinkat(fd, entry->d_name, 0) < 0)
 			err_errno("unlink %s/%s", path, entry->d_name);
 	closedir(dir);
 }
@@ -162,6 +166,8 @@ static void view_write(struct making *k)
 		&k->view, k->scan.directory, buf_data(&k->path), h->id, h->generation, h->uidvalidity, k->capacity);
 	if (k->e)
 		return;
+	if (h->mdir)
+		view_is_mdir(k->view);
 	view_keywords_set(k->view, &k->seen.keywords);
 	if (k->old)
 		view_read_head(k->old, &old);
@@ -175,31 +181,30 @@ static void view_write(struct making *k)
 		if (!(k->scan.messages[i].flags & FLAG_EXPUNGED))
 			view_add(k->view, &k->scan.messages[i]);
 	view_publish(k->view, h->uidnext, h->clock);
+	mailbox_scan_free(&k->scan); /* of a large mailbox that takes a while */
 }
 
-static void message_add(void *user, const struct message *msg)
+static void index_work(struct lookup *lookup)
 {
-	struct mailbox_scan *s = user;
+	struct making *k = container_of(lookup, struct making, lookup);
+	struct messages *all = &k->indexed;
 
-	if (s->count == s->cap) {
-		s->cap = s->cap ? 2 * s->cap : 64;
-		s->messages = mem_resize(s->messages, s->cap * sizeof(*s->messages));
+	k->view = kept_take(k->scan.directory, k->shard, &k->seen, buf_data(&k->path));
+	if (k->view) {
+		k->capacity = view_capacity(k->view);
+		return;
 	}
-	s->messages[s->count++] = *msg;
+	k->e = index_messages_work(k->index, k->shard, k->seen.head.id, messages_add, all);
+	k->lost = k->e || all->count != k->seen.messages;
+	k->scan.messages = all->list;
+	k->scan.count = k->scan.cap = all->count;
+	if (!k->lost)
+		view_write(k);
 }
 
-static void index_work(struct job *job)
+static void copy_work(struct job *job)
 {
-	struct making *k = container_of(job, struct making, job);
-
-	if (!k->old) {
-		k->e = index_messages_work(k->index, k->shard, k->seen.head.id, message_add, &k->scan);
-		if (k->e || k->scan.count != k->seen.messages) {
-			k->lost = true;
-			return;
-		}
-	}
-	view_write(k);
+	view_write(container_of(job, struct making, job));
 }
 
 static void files_work(struct job *job)
@@ -236,13 +241,13 @@ static void make_from_files(struct making *k)
 {
 	struct mailbox *m = k->m;
 
-	log_warn("store", NULL, "the index lacks messages account=%s mailbox=\"%s\"", m->h->address, m->name);
 	mailbox_scan_free(&k->scan);
 	k->scan = (struct mailbox_scan){ .directory = m->st->w->directory,
 		.stem = m->stem,
 		.account = m->h->address,
 		.mailbox = m->name,
 		.mbox_max = k->seen.mbox_end,
+		.uid_end = k->seen.head.uidnext,
 		.state_max = k->seen.state_end };
 	k->scan.r.keywords = k->seen.keywords; /* they keep their bits */
 	k->scanned = true;
@@ -256,6 +261,7 @@ static void making_done(struct job *job)
 	struct mailbox *m = k->m;
 
 	if (k->lost && !k->scanned) {
+		log_warn("store", NULL, "the index lacks messages account=%s mailbox=\"%s\"", m->h->address, m->name);
 		m->making = k;
 		mailbox_view_go_on(m);
 		return;
@@ -272,7 +278,7 @@ static void making_done(struct job *job)
 	}
 	if (!k->e && k->scanned) {
 		size_t count;
-		struct message *all = mailbox_seen(m, &count);
+		struct message *all = mailbox_seen(m, false, &count);
 
 		mailbox_put_whole(m, all, count);
 	}
@@ -308,7 +314,7 @@ void mailbox_view_forget(struct mailbox *m)
 	mailbox_unpin(m);
 }
 
-static void make(struct mailbox *m, const struct view *old, uint64_t messages)
+static struct making *making_new(struct mailbox *m, const struct view *old, uint64_t messages)
 {
 	struct making *k = mem_new(struct making);
 	uint64_t capacity = messages + messages / ROOM_MORE;
@@ -324,11 +330,55 @@ static void make(struct mailbox *m, const struct view *old, uint64_t messages)
 	buf_printf(&k->path, "index/%u/views/%016" PRIx64 "-%" PRIu32 "-%" PRIx64, k->shard, k->seen.head.id,
 		k->seen.head.generation, m->st->serial++);
 	buf_add_char(&k->path, '\0');
+	return k;
+}
+
+/* The index is stuck, and so is what it was asked: another view is made, from the files. */
+static void index_answered(struct lookup *lookup, bool is_left)
+{
+	struct making *k = container_of(lookup, struct making, lookup);
+	struct mailbox *m = k->m;
+
+	if (!is_left) {
+		making_done(&k->job);
+		return;
+	}
+	m->making = making_new(m, NULL, m->seen.messages);
+	m->making->lost = true;
+	mailbox_view_go_on(m);
+}
+
+static void index_dropped(struct lookup *lookup)
+{
+	struct making *k = container_of(lookup, struct making, lookup);
+
+	if (k->view) {
+		view_unmap(k->view);
+		unlink_later(lookup->st, str_dup(str_of(buf_data(&k->path))));
+	}
+	buf_free(&k->path);
+	mailbox_scan_free(&k->scan);
+	free(k);
+}
+
+/* old: what is there already is copied to a larger one, and the index has no part in it. */
+static void make(struct mailbox *m, const struct view *old, uint64_t messages)
+{
+	struct making *k = making_new(m, old, messages);
+
 	m->view_making = true;
 	mailbox_put_flush(m);
 	mailbox_pin(m);
-	k->job = (struct job){ .work = index_work, .done = making_done };
-	lane_add(m->st->w->index, &k->job);
+	if (old) {
+		k->job = (struct job){ .work = copy_work, .done = making_done };
+		lane_add(m->st->w->files, &k->job);
+		return;
+	}
+	k->indexed.lane = m->st->w->index;
+	k->lookup.work = index_work;
+	k->lookup.done = index_answered;
+	k->lookup.drop = index_dropped;
+	lookup_go(m->st, &k->lookup);
 }
 
 /* Somebody removed its file, so that nobody can map it any more, and nobody but the asker relies on it now. */
@@ -369,17 +419,19 @@ bool view_grow(struct mailbox *m, uint32_t more)
 	return true;
 }
 
-struct message *mailbox_seen(const struct mailbox *m, size_t *count)
+struct message *mailbox_seen(const struct mailbox *m, bool expunged, size_t *count)
 {
 	struct view_head h;
 	struct message *all;
+	size_t most;
 
 	view_read_head(m->view, &h);
-	all = mem_alloc(h.count * sizeof(*all));
+	most = expunged ? h.expunged : h.count - h.expunged;
+	all = mem_alloc((most + 1) * sizeof(*all));
 	*count = 0;
-	for (uint32_t place = 0; place < h.count; place++) {
+	for (uint32_t place = 0; place < h.count && *count < most; place++) {
 		view_message(m->view, place, &all[*count]);
-		*count += !(all[*count].flags & FLAG_EXPUNGED);
+		*count += expunged == !!(all[*count].flags & FLAG_EXPUNGED);
 	}
 	return all;
 }
@@ -468,6 +520,7 @@ void mailbox_news_now(struct mailbox *m)
 		else
 			watcher_remove(m, i);
 	buf_free(&event);
+	sleepers_tell(m->st, m->seen.head.id);
 }
 
 static void news_send(void *user)
@@ -488,7 +541,7 @@ void mailbox_news(struct mailbox *m)
 {
 	struct store *st = m->st;
 
-	if (m->news || !m->watcher_count)
+	if (m->news || m->state == MAILBOX_GONE || (!m->watcher_count && !sleepers_any(st, m->seen.head.id)))
 		return;
 	m->news = true;
 	m->news_next = st->news;

@@ -158,7 +158,8 @@ bool mbox_postmark(struct str line, struct str *sender, int64_t *date)
 
 bool mbox_is_message(struct str head, const struct message *m)
 {
-	struct str left = { head.p, m->prefix }, sender;
+	struct str left = { head.p, m->prefix }, postmark = STR_NONE, sender;
+	bool has_uid = false;
 	int64_t date;
 
 	if (head.len < m->prefix || !m->prefix)
@@ -170,13 +171,16 @@ bool mbox_is_message(struct str head, const struct message *m)
 		enum form_field field = first || folded ? FORM_OTHER : form_field_of(line, true, &value);
 		uint32_t uid;
 
-		if (end < 0 || (first && !mbox_postmark(line, &sender, &date)))
+		if (end < 0 || (first && !str_starts(line, STR("From "))))
 			return false;
+		if (first)
+			postmark = line;
 		if (!first && !folded && field == FORM_OTHER)
 			return false;
 		if (field == FORM_UID && !(str_u32(value, &uid) && uid == m->uid))
 			return false;
+		has_uid |= field == FORM_UID;
 		left = str_cut(left, (size_t)end + 1, left.len);
 	}
-	return true;
+	return has_uid || mbox_postmark(postmark, &sender, &date);
 }

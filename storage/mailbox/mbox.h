@@ -76,9 +76,12 @@ bool mbox_postmark(struct str line, struct str *sender, int64_t *date);
  * foreign files: mboxes without our headers give messages with uid 0 and clock 0 (the caller gives them), and so does
  * an X-UID that is not above the one before. A UID that is told is to be kept: readers look for it. A message begins at
  * a postmark at the start or behind an empty line, and behind a message that is not ours without one, if a header field
- * follows; the last one may lack even its last line end (form_decode gives it as it is, m.wire says so). Lines may end
- * in CRLF, and are stored so. Bytes before the first postmark, and NULs between a message and a postmark, are damage
- * and passed over. */
+ * follows; the last one may lack even its last line end (form_decode gives it as it is, m.wire says so). What is not
+ * ours may have postmarks in its text if its Content-Length ends just where another begins, or the file ends: so it was
+ * written on Solaris, and by c-client. If our X-Postern is in the header behind such a postmark, a message begins there
+ * all the same: we wrote it behind another program's, whose Content-Length is anything its sender likes. Lines may end in
+ * CRLF, and are stored so. Bytes before the first postmark, and NULs between a message and a postmark, are damage and
+ * passed over. */
 struct mbox_scan;
 struct mbox_scan_events {
 	/* Told before the first message, if that one has a base. k: the scan's own, with the words of the base in it. */
@@ -86,6 +89,9 @@ struct mbox_scan_events {
 	/* A first message that UW programs keep the base in (X-IMAP) is not told. */
 	void (*on_message)(void *user, const struct message *m); /* whole; keywords by the scan's table */
 	bool any_uid; /* an X-UID is told as it stands, not above the one before either */
+	/* Whether a message may end at `at` of the file: mbox_may_end says so of the bytes there. Asked where a postmark
+	 * stands within the Content-Length of a message that is not ours. NULL: none is believed. */
+	bool (*may_end)(void *user, uint64_t at);
 };
 struct mbox_scan *mbox_scan_new(uint64_t offset, struct keywords *k, const struct mbox_scan_events *ev, void *user);
 /* ERR_NEVER: a message in it has 4 GiB, or, at the end, there is not one. It stays so; the caller, who knows the path,
@@ -95,6 +101,10 @@ enum err mbox_scan_end(struct mbox_scan *s); /* the last message is told */
 uint64_t mbox_scan_passed_over(
 	const struct mbox_scan *s, uint64_t *at); /* so many bytes; where the first of them are */
 void mbox_scan_free(struct mbox_scan *s);         /* NULL is fine */
+/* bytes: the last of what may be a message and as much as there is behind it, MBOX_LOOK being enough. all: they reach to the
+ * end of the file. */
+bool mbox_may_end(struct str bytes, bool all);
+#define MBOX_LOOK 4096
 
 /* A message is told with its prefix as if its X-UID is kept. If it is not, a prefix with that in it is the postmark alone,
  * or no reader would find the UID that the message is given: what becomes of it then. From within on_message. */

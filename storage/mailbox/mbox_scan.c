@@ -11,7 +11,8 @@
 #include "storage/mailbox/mbox.h"
 #include <stdlib.h>
 
-#define LINE_LOOK_MAX 16384 /* bytes of a line that are looked at; our longest, of 64 keywords, has 6,500 */
+#define LINE_LOOK_MAX  16384 /* bytes of a line that are looked at; our longest, of 64 keywords, has 6,500 */
+#define INNER_LOOK_MAX 32768 /* bytes behind a postmark in which our X-Postern is looked for: two such lines and more */
 
 struct mbox_scan {
 	struct keywords *k;
@@ -37,6 +38,8 @@ struct mbox_scan {
 	uint64_t postmark_end;
 	uint64_t message_at; /* behind its prefix */
 	uint64_t header_end;
+	uint64_t length; /* its Content-Length; 0: none */
+	enum { UNKNOWN, RIGHT, WRONG } length_is;
 	uint64_t lines, quotes; /* behind the prefix: what tells the size on the wire */
 	uint64_t prefix_lines;  /* behind the postmark */
 	bool own_uid;           /* the message's X-UID is in the prefix */
@@ -45,9 +48,13 @@ struct mbox_scan {
 	struct print print;
 	bool strays;    /* fields of the mailbox stand behind the prefix */
 	bool ours;      /* it has our X-Postern: all of its text that needs it is quoted */
+	bool was_ours;  /* it has one anywhere in its header: another program may have put a field before it */
 	uint64_t maybe; /* bytes of the line before if it may be a postmark, though no empty line is before it */
 	bool maybe_crlf;
 	int64_t maybe_date;
+	struct buf inner; /* a postmark within a Content-Length, and its header so far; empty: there is none */
+	uint64_t inner_lines, inner_quotes; /* as they were before it */
+	unsigned inner_blank;
 	uint64_t hole;        /* bytes of NUL at the start of the line that is being read */
 	uint64_t passed_over; /* bytes that are of no message */
 	uint64_t passed_at;   /* where the first of them are */
@@ -71,6 +78,7 @@ void mbox_scan_free(struct mbox_scan *s)
 	if (!s)
 		return;
 	buf_free(&s->head);
+	buf_free(&s->inner);
 	free(s);
 }
 
@@ -174,11 +182,21 @@ static void read_field(struct mbox_scan *s, enum form_field field, struct str va
 		break;
 	case FORM_POSTERN:
 		s->ours |= s->in_prefix;
+		s->was_ours = true;
 		read_postern(s, value);
 		break;
 	default:
 		break;
 	}
+}
+
+static void read_length(struct mbox_scan *s, struct str line)
+{
+	struct str name = STR("Content-Length:");
+	uint64_t length;
+
+	if (str_starts_nocase(line, name) && str_u64(str_trim(str_cut(line, name.len, line.len)), &length))
+		s->length = length;
 }
 
 /* Bytes of a line that is empty, 0: it is not. */
@@ -202,6 +220,8 @@ static bool header_line(struct mbox_scan *s, struct str line, uint64_t len, bool
 	}
 	field = folded ? s->field : form_field_of(line, true, &value);
 	print_line(&s->print, line);
+	if (field == FORM_OTHER && !folded)
+		read_length(s, line);
 	if (field != FORM_OTHER)
 		read_field(s, field, folded ? str_trim(line) : value, folded);
 	s->in_prefix = s->in_prefix && !torn && field != FORM_OTHER && s->at + len - s->m.offset <= MBOX_PREFIX_MAX;
@@ -257,8 +277,9 @@ static void begin(struct mbox_scan *s, uint64_t len, int64_t date)
 	s->message_at = s->postmark_end = s->at + len;
 	s->in_message = s->in_header = s->in_prefix = true;
 	s->field = FORM_OTHER;
-	s->lines = s->quotes = s->prefix_lines = 0;
-	s->own_uid = s->other_uid = s->strays = s->ours = false;
+	s->lines = s->quotes = s->prefix_lines = s->length = 0;
+	s->length_is = UNKNOWN;
+	s->own_uid = s->other_uid = s->strays = s->ours = s->was_ours = false;
 	s->print = (struct print){ 0 };
 	s->blank = 0;
 	s->at += len;
@@ -274,6 +295,49 @@ static bool is_quoted(struct str line)
 	return run && str_starts(str_cut(line, run, line.len), STR("From "));
 }
 
+/* Where the message ends by its Content-Length; 0: it does not say so, or is not believed. */
+static uint64_t content_end(const struct mbox_scan *s)
+{
+	uint64_t end = s->header_end + s->length;
+	bool says = s->in_message && !s->in_header && !s->was_ours && s->length && s->ev->may_end;
+
+	return says && end > s->length ? end : 0;
+}
+
+/* Whether the line that begins now is within that. */
+static bool is_content(struct mbox_scan *s)
+{
+	uint64_t end = content_end(s);
+
+	if (s->at >= end)
+		return false;
+	if (s->length_is == UNKNOWN)
+		s->length_is = s->ev->may_end(s->user, end) ? RIGHT : WRONG;
+	return s->length_is == RIGHT;
+}
+
+bool mbox_may_end(struct str bytes, bool all)
+{
+	struct str line, sender;
+	ptrdiff_t lf;
+	int64_t date;
+
+	if (!bytes.len || bytes.p[0] != '\n')
+		return false;
+	for (unsigned tries = 0; tries < 2; tries++) { /* there, or behind an empty line */
+		bytes = str_cut(bytes, tries && bytes.p[0] == '\r' ? 2 : 1, bytes.len);
+		if (!bytes.len)
+			return all;
+		lf = str_find(bytes, '\n');
+		line = str_cut(bytes, 0, lf < 0 ? 0 : (size_t)lf);
+		if (lf > 0 && mbox_postmark(line, &sender, &date))
+			return true;
+		if (lf < 0 || lf > 1 || (lf == 1 && bytes.p[0] != '\r'))
+			return false;
+	}
+	return false;
+}
+
 static void pass_over(struct mbox_scan *s, uint64_t bytes)
 {
 	if (!s->passed_over)
@@ -283,7 +347,7 @@ static void pass_over(struct mbox_scan *s, uint64_t bytes)
 }
 
 /* A file that lost something in its middle has a hole there: `hole` bytes of NUL between two messages, which are nobody's.
- * rest: the line behind them. */
+ * rest: the line behind them. No Content-Length was meant to count them. */
 static bool pass_hole(struct mbox_scan *s, struct str rest, uint64_t hole)
 {
 	struct str sender;
@@ -310,10 +374,10 @@ static bool is_field(struct str line)
 
 /* Some programs write a message right behind one that lacks its empty line: a postmark there begins one if nothing is
  * odd about it and a header field follows. In what we wrote it cannot stand: it would be quoted. */
-static bool may_begin(const struct mbox_scan *s, struct str line, struct str *sender, int64_t *date)
+static bool may_begin(struct mbox_scan *s, struct str line, struct str *sender, int64_t *date)
 {
 	return s->in_message && !s->in_header && !s->ours && mbox_postmark(line, sender, date) && sender->len &&
-	       str_find(*sender, ' ') < 0;
+	       str_find(*sender, ' ') < 0 && !is_content(s);
 }
 
 /* The line before was a postmark indeed. */
@@ -325,19 +389,85 @@ static void begin_before(struct mbox_scan *s)
 	begin(s, s->maybe, s->maybe_date);
 }
 
+/* A line of the message that is being read. */
+static void take_text(struct mbox_scan *s, struct str line, uint64_t len, bool quoted, bool torn, bool crlf)
+{
+	bool counts = true, ends = !torn && !crlf;
+
+	if (s->in_header)
+		counts = !header_line(s, line, len, torn, ends);
+	s->lines += counts && ends;
+	s->quotes += quoted;
+	s->blank = blank_line(line);
+	s->at += len;
+}
+
+/* Our X-Postern is in the header behind a postmark within a Content-Length: a message of ours begins there. */
+static void begin_inner(struct mbox_scan *s)
+{
+	struct buf inner = s->inner;
+	struct str left = buf_str(&inner), sender;
+	int64_t date = 0;
+
+	s->inner = (struct buf){ 0 };
+	s->at -= left.len;
+	s->lines = s->inner_lines;
+	s->quotes = s->inner_quotes;
+	s->blank = s->inner_blank;
+	finish(s);
+	for (bool first = true; left.len; first = false) {
+		struct str line = str_cut(left, 0, (size_t)str_find(left, '\n') + 1);
+
+		if (first) {
+			mbox_postmark(line, &sender, &date);
+			begin(s, line.len, date);
+		} else {
+			take_text(s, line, line.len, false, false, line.len > 1 && line.p[line.len - 2] == '\r');
+		}
+		left = str_cut(left, line.len, left.len);
+	}
+	buf_free(&inner);
+}
+
+/* The next line of what may be such a header. A run of '>' is none: what is kept of it hangs on how the file is cut. */
+static void look_within(struct mbox_scan *s, struct str line, uint64_t len, bool torn)
+{
+	bool folded = line.p[0] == ' ' || line.p[0] == '\t';
+	struct str value;
+
+	if (torn || len != line.len || line.p[0] == '>' || (!folded && !is_field(line)) ||
+		buf_len(&s->inner) + line.len > INNER_LOOK_MAX)
+		buf_clear(&s->inner);
+	else if (!folded && form_field_of(line, true, &value) == FORM_POSTERN)
+		begin_inner(s);
+	else
+		buf_add_str(&s->inner, line);
+}
+
+static void keep_postmark(struct mbox_scan *s, struct str line)
+{
+	buf_clear(&s->inner);
+	buf_add_str(&s->inner, line);
+	s->inner_lines = s->lines;
+	s->inner_quotes = s->quotes;
+	s->inner_blank = s->blank;
+}
+
 /* A line of `len` bytes, LF included unless `torn`; line has all of them or the first. crlf: it ends so. */
 static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool torn, bool crlf)
 {
-	bool counts = true, quoted = is_quoted(line), ends = !torn && !crlf;
+	bool quoted = is_quoted(line);
 	struct str sender;
 	int64_t date;
 
 	if (line.len > LINE_LOOK_MAX) /* the same as of a line that came in pieces */
 		line.len = LINE_LOOK_MAX;
+	if (buf_len(&s->inner))
+		look_within(s, line, len, torn);
 	if (s->maybe && is_field(line))
 		begin_before(s);
 	s->maybe = 0;
-	if (s->blank && !torn && mbox_postmark(line, &sender, &date)) {
+	if ((s->blank || s->at == content_end(s)) && !torn && mbox_postmark(line, &sender, &date) && !is_content(s)) {
 		if (s->in_message)
 			finish(s);
 		begin(s, len, date);
@@ -353,12 +483,9 @@ static void take_line(struct mbox_scan *s, struct str line, uint64_t len, bool t
 		s->maybe_crlf = crlf;
 		s->maybe_date = date;
 	}
-	if (s->in_header)
-		counts = !header_line(s, line, len, torn, ends);
-	s->lines += counts && ends;
-	s->quotes += quoted;
-	s->blank = blank_line(line);
-	s->at += len;
+	if (!torn && line.len == len && mbox_postmark(line, &sender, &date) && is_content(s))
+		keep_postmark(s, line);
+	take_text(s, line, len, quoted, torn, crlf);
 }
 
 /* Keeps what is looked at of a line that is not whole yet. */
@@ -427,8 +554,8 @@ enum err mbox_scan_feed(struct mbox_scan *s, struct str bytes)
 			s->ends_in_cr = bytes.p[len - 1] == '\r';
 		} else if (first == '\0') {
 			take_nul(s, str_cut(bytes, 0, len));
-		} else if (s->in_message && !s->in_header && first != 'F' && first != '>' &&
-			   !s->maybe) { /* most lines by far */
+		} else if (s->in_message && !s->in_header && first != 'F' && first != '>' && !s->maybe &&
+			   !buf_len(&s->inner)) { /* most lines by far */
 			s->lines += !crlf;
 			s->blank = len == 1u + crlf ? (unsigned)len : 0;
 			s->at += len;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define HEAD    STR("postern-state ")
-#define VERSION 1
+#define VERSION 2
 
 static const struct {
 	uint32_t flag;
@@ -54,8 +54,9 @@ void state_print_head(struct buf *out, const struct state_head *h)
 {
 	buf_printf(out,
 		"postern-state %d id=%" PRIx64 " generation=%" PRIu32 " uidvalidity=%" PRIu32 " uidnext=%" PRIu32
-		" clock=%" PRIu64 "\n",
-		VERSION, h->id, h->generation, h->uidvalidity, h->uidnext, h->clock);
+		" clock=%" PRIu64 "%s\n",
+		h->mdir ? VERSION : 1, h->id, h->generation, h->uidvalidity, h->uidnext, h->clock,
+		h->mdir ? " form=mdir" : "");
 }
 
 /* Behind HEAD. Words not known are of later ways to say more, and are passed over. *newer: of a higher version. */
@@ -73,7 +74,7 @@ static bool read_head(struct str line, struct state_head *h, bool *newer)
 	struct str word;
 	uint32_t version = 0;
 
-	if (!str_u32(str_word(&line), &version) || version != VERSION) {
+	if (!str_u32(str_word(&line), &version) || !version || version > VERSION) {
 		*newer = version > VERSION;
 		return false;
 	}
@@ -88,6 +89,8 @@ static bool read_head(struct str line, struct state_head *h, bool *newer)
 			good = str_hex(str_cut(word, 3, word.len), &read.id);
 		else if (str_starts(word, STR("clock=")))
 			good = str_u64(str_cut(word, 6, word.len), &read.clock);
+		else if (str_eq(word, STR("form=mdir")))
+			read.mdir = true;
 		if (!good)
 			return false;
 	}
@@ -243,7 +246,8 @@ static bool read_flags(struct reader *r, struct str line)
 	if (!read_uids(r, uids) || !read_letters(flags, &bits) || !keywords.len || !str_u64(str_word(&line), &clock) ||
 		line.len)
 		return false;
-	r->ev->on_flags(r->user, r->uids, r->count, bits, read_keywords(r, keywords), clock);
+	if (r->ev->on_flags)
+		r->ev->on_flags(r->user, r->uids, r->count, bits, read_keywords(r, keywords), clock);
 	return true;
 }
 
@@ -261,7 +265,8 @@ static bool read_expunge(struct reader *r, struct str line)
 
 	if (!read_uids(r, uids) || !str_u64(str_word(&line), &clock) || line.len)
 		return false;
-	r->ev->on_expunge(r->user, r->uids, r->count, clock);
+	if (r->ev->on_expunge)
+		r->ev->on_expunge(r->user, r->uids, r->count, clock);
 	return true;
 }
 
@@ -282,8 +287,9 @@ static bool read_set(struct reader *r, struct str line)
 
 	if (equals <= 0 || !str_u64(str_word(&line), &clock) || line.len)
 		return false;
-	r->ev->on_set(r->user, unescape(str_cut(pair, 0, (size_t)equals), &r->name),
-		unescape(str_cut(pair, (size_t)equals + 1, pair.len), &r->value), clock);
+	if (r->ev->on_set)
+		r->ev->on_set(r->user, unescape(str_cut(pair, 0, (size_t)equals), &r->name),
+			unescape(str_cut(pair, (size_t)equals + 1, pair.len), &r->value), clock);
 	return true;
 }
 

@@ -1,11 +1,13 @@
-/* view.c - see view.h. The file, in the machine's own byte order (it never outlives its owner's process):
- *   struct head, HEAD_BYTES | struct entry of each place, `capacity` of them
+/* view.c - see view.h. The file, in the machine's own byte order:
+ *   struct head, HEAD_BYTES | struct entry of each place, `capacity` of them | bits, one for each of them: is it unseen |
+ *   has it \Deleted | is it expunged
  * Always: (1) a place is written before `count` covers it, and its uid, place in the mbox and sizes never change then;
  * (2) a changed place's words are written before its number stands in the ring, and that before `changes` counts it;
  * (3) of the two sets of numbers in the head, the owner writes that which `turn` does not name, then lets it name it:
  * a reader who finds `turn` as it was has read a whole set, and an owner who dies while writing leaves one.
  * What is stored is released and what is loaded acquired, word by word: on today's machines these are plain moves. */
 #include "storage/mailbox/view.h"
+#include "core/crc32c.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include <assert.h>
@@ -17,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC         UINT64_C(0x31776569766e7470) /* "ptnview1" */
+#define MAGIC         UINT64_C(0x33776569766e7470) /* "ptnview3" */
 #define RING          1024                         /* places noted as changed */
 #define HEAD_BYTES    12288
 #define PAGE_BYTES    4096
@@ -49,13 +51,21 @@ struct head {
 	uint32_t generation;
 	uint32_t uidvalidity;
 	uint32_t capacity;
+	uint32_t mdir;
 	_Atomic uint32_t superseded;
 	_Atomic uint32_t keyword_count;
 	_Atomic uint32_t turn;
 	struct numbers numbers[2];
+	uint64_t mbox_end, state_end; /* of the files, where it is sealed */
+	uint32_t sealed, crc;         /* of all before the places, as if this were 0, and of the places */
 	char words[KEYWORDS_MAX][WORD_BYTES];
 	_Atomic uint32_t ring[RING];
 };
+
+#define BITS        64                                                         /* of a word */
+#define GROUP_BYTES (BITS * sizeof(struct entry) + BITMAPS * sizeof(uint64_t)) /* of the file for so many places */
+
+enum bitmap { UNSEEN, DELETED, EXPUNGED, BITMAPS };
 
 static_assert(sizeof(struct entry) == 64, "an entry is a cache line");
 static_assert(sizeof(struct head) <= HEAD_BYTES && HEAD_BYTES % PAGE_BYTES == 0, "the head has room");
@@ -66,8 +76,10 @@ static_assert(WORD_BYTES > KEYWORD_BYTES_MAX, "a keyword has room for its NUL");
 struct view {
 	struct head *head;
 	struct entry *entries;
+	_Atomic uint64_t *bits[BITMAPS];
 	uint32_t capacity; /* as it was when mapped: a file damaged later cannot lead us beyond it */
 	size_t bytes;      /* mapped */
+	bool is_heap;      /* not mapped but allocated: view_of_uids */
 
 	/* The owner's: what is, or will be, written to the head. */
 	struct view_head now;
@@ -77,26 +89,34 @@ struct view {
 #define LOAD(word)         atomic_load_explicit(&(word), memory_order_acquire)
 #define STORE(word, value) atomic_store_explicit(&(word), (value), memory_order_release)
 
+static struct view *view_over(void *at, size_t bytes)
+{
+	struct view *v = mem_new(struct view);
+
+	v->head = at;
+	v->entries = (struct entry *)((char *)at + HEAD_BYTES);
+	v->capacity = (uint32_t)((bytes - HEAD_BYTES) / GROUP_BYTES * BITS);
+	for (size_t i = 0; i < BITMAPS; i++)
+		v->bits[i] = (_Atomic uint64_t *)(v->entries + v->capacity) + i * (v->capacity / BITS);
+	v->bytes = bytes;
+	return v;
+}
+
 static struct view *view_new(int fd, size_t bytes, int protection)
 {
 	void *at = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
-	struct view *v;
 
-	if (at == MAP_FAILED)
-		return NULL;
-	v = mem_new(struct view);
-	v->head = at;
-	v->entries = (struct entry *)((char *)at + HEAD_BYTES);
-	v->capacity = (uint32_t)((bytes - HEAD_BYTES) / sizeof(struct entry));
-	v->bytes = bytes;
-	return v;
+	return at == MAP_FAILED ? NULL : view_over(at, bytes);
 }
 
 void view_unmap(struct view *v)
 {
 	if (!v)
 		return;
-	munmap(v->head, v->bytes);
+	if (v->is_heap)
+		free(v->head);
+	else
+		munmap(v->head, v->bytes);
 	free(v);
 }
 
@@ -114,7 +134,7 @@ static int create_file(int directory, const char *path)
 enum err view_create(struct view **out, int directory, const char *path, uint64_t id, uint32_t generation,
 	uint32_t uidvalidity, uint32_t capacity)
 {
-	size_t bytes = HEAD_BYTES + (size_t)capacity * sizeof(struct entry);
+	size_t bytes = HEAD_BYTES + ((size_t)capacity + BITS - 1) / BITS * GROUP_BYTES;
 	struct view *v = NULL;
 	enum err e = OK;
 	int fd;
@@ -167,20 +187,20 @@ static bool is_sound(const struct view *v, uint64_t id)
 	       LOAD(numbers_of(v)->count) <= v->capacity && LOAD(h->keyword_count) <= KEYWORDS_MAX;
 }
 
-enum err view_map(struct view **out, int directory, const char *path, uint64_t id)
+static enum err map(struct view **out, int directory, const char *path, uint64_t id, bool writes)
 {
 	struct view *v = NULL;
 	struct stat st;
 	enum err e = OK;
-	int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(directory, path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 
 	*out = NULL;
 	if (fd < 0)
 		return errno == ENOENT ? ERR_ABSENT : err_errno("open view path=%s", path);
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < HEAD_BYTES || st.st_size % PAGE_BYTES ||
-		(uint64_t)st.st_size > HEAD_BYTES + (CAPACITY_MAX + UINT64_C(64)) * sizeof(struct entry))
+		(uint64_t)st.st_size > HEAD_BYTES + (CAPACITY_MAX / BITS + 2) * GROUP_BYTES)
 		e = ERR_NEVER;
-	else if (!(v = view_new(fd, (size_t)st.st_size, PROT_READ)))
+	else if (!(v = view_new(fd, (size_t)st.st_size, writes ? PROT_READ | PROT_WRITE : PROT_READ)))
 		e = err_errno("map view path=%s", path);
 	else if (!is_sound(v, id))
 		e = ERR_NEVER;
@@ -192,6 +212,11 @@ enum err view_map(struct view **out, int directory, const char *path, uint64_t i
 	else
 		*out = v;
 	return e;
+}
+
+enum err view_map(struct view **out, int directory, const char *path, uint64_t id)
+{
+	return map(out, directory, path, id, false);
 }
 
 /* Owner ------------------------------------------------------------------------------------------------------- */
@@ -226,6 +251,21 @@ static void write_head(struct view *v)
 	STORE(v->head->turn, turn);
 }
 
+static void bit_write(struct view *v, enum bitmap map, uint32_t place, bool is_set)
+{
+	_Atomic uint64_t *word = &v->bits[map][place / BITS];
+	uint64_t bit = UINT64_C(1) << place % BITS;
+
+	STORE(*word, is_set ? LOAD(*word) | bit : LOAD(*word) & ~bit);
+}
+
+static void bits_write(struct view *v, uint32_t place, uint32_t flags)
+{
+	bit_write(v, UNSEEN, place, !(flags & (FLAG_SEEN | FLAG_EXPUNGED)));
+	bit_write(v, DELETED, place, (flags & (FLAG_DELETED | FLAG_EXPUNGED)) == FLAG_DELETED);
+	bit_write(v, EXPUNGED, place, flags & FLAG_EXPUNGED);
+}
+
 bool view_full(const struct view *v)
 {
 	return v->now.count + v->added.count == v->capacity;
@@ -254,6 +294,7 @@ void view_add(struct view *v, const struct message *m)
 	STORE(e->flags, flags_of(m));
 	STORE(e->keywords, m->keywords);
 	STORE(e->clock, m->clock);
+	bits_write(v, place, m->flags);
 	v->added.count++;
 	tally(&v->added, m->flags, m->wire, 1);
 }
@@ -284,6 +325,7 @@ void view_change(struct view *v, uint32_t place, const struct message *m)
 	STORE(e->flags, flags_of(m));
 	STORE(e->keywords, m->keywords);
 	STORE(e->clock, m->clock);
+	bits_write(v, place, m->flags);
 	if (!published)
 		return;
 	STORE(v->head->ring[v->now.changes % RING], place);
@@ -303,9 +345,99 @@ void view_keywords_set(struct view *v, const struct keywords *k)
 	STORE(v->head->keyword_count, k->count);
 }
 
+void view_is_mdir(struct view *v)
+{
+	assert(!v->now.count);
+	v->head->mdir = true;
+}
+
 void view_supersede(struct view *v)
 {
 	STORE(v->head->superseded, 1);
+}
+
+uint32_t view_capacity(const struct view *v)
+{
+	return v->capacity;
+}
+
+/* Of all that says something. */
+static uint32_t crc_of(const struct view *v)
+{
+	uint32_t count = v->now.count;
+	uint32_t crc = crc32c(0, (struct str){ (const char *)v->head, HEAD_BYTES });
+
+	crc = crc32c(crc, (struct str){ (const char *)v->entries, count * sizeof(struct entry) });
+	for (size_t i = 0; i < BITMAPS; i++)
+		crc = crc32c(
+			crc, (struct str){ (const char *)v->bits[i], (count + BITS - 1) / BITS * sizeof(uint64_t) });
+	return crc;
+}
+
+void view_seal(struct view *v, uint64_t mbox_end, uint64_t state_end)
+{
+	assert(!v->added.count && !LOAD(v->head->superseded));
+	v->head->mbox_end = mbox_end;
+	v->head->state_end = state_end;
+	v->head->sealed = 1;
+	v->head->crc = 0;
+	v->head->crc = crc_of(v);
+}
+
+static bool seal_break(struct view *v)
+{
+	struct head *h = v->head;
+	uint32_t crc = h->crc;
+	bool sound;
+
+	view_read_head(v, &v->now);
+	if (h->sealed != 1 || v->now.superseded)
+		return false;
+	h->crc = 0;
+	sound = crc_of(v) == crc;
+	h->sealed = 0;
+	return sound;
+}
+
+enum err view_unseal(
+	struct view **out, int directory, const char *path, uint64_t id, uint64_t *mbox_end, uint64_t *state_end)
+{
+	struct view *v;
+	enum err e = map(&v, directory, path, id, true);
+
+	*out = NULL;
+	if (e)
+		return e;
+	if (!seal_break(v)) {
+		view_unmap(v);
+		return ERR_NEVER;
+	}
+	*mbox_end = v->head->mbox_end;
+	*state_end = v->head->state_end;
+	*out = v;
+	return OK;
+}
+
+struct view *view_of_uids(uint64_t id, uint32_t uidvalidity, const uint32_t *uids, uint32_t count)
+{
+	size_t bytes = HEAD_BYTES + ((size_t)count + BITS - 1) / BITS * GROUP_BYTES;
+	struct view *v = view_over(mem_alloc(bytes), bytes);
+
+	v->is_heap = true;
+	v->head->id = id;
+	v->head->generation = UINT32_MAX;
+	v->head->uidvalidity = uidvalidity;
+	v->head->capacity = v->capacity;
+	v->head->magic = MAGIC;
+	for (uint32_t i = 0; i < count; i++) {
+		struct message m = {
+			.uid = uids[i], .offset = MESSAGE_NOWHERE, .prefix = 1, .stored = 1, .wire = 1, .header = 1
+		};
+
+		view_add(v, &m);
+	}
+	view_publish(v, 0, 0);
+	return v;
 }
 
 /* Reader ------------------------------------------------------------------------------------------------------ */
@@ -315,7 +447,9 @@ void view_read_head(const struct view *v, struct view_head *out)
 	struct head *h = v->head;
 	bool whole = false;
 
-	*out = (struct view_head){ .id = h->id, .generation = h->generation, .uidvalidity = h->uidvalidity };
+	*out = (struct view_head){
+		.id = h->id, .generation = h->generation, .uidvalidity = h->uidvalidity, .mdir = h->mdir
+	};
 	for (unsigned tries = 0; !whole && tries < READ_TRIES; tries++) {
 		uint32_t turn = LOAD(h->turn);
 		struct numbers *n = &h->numbers[turn & 1];
@@ -357,6 +491,12 @@ void view_message(const struct view *v, uint32_t place, struct message *m)
 	};
 }
 
+uint32_t view_uid(const struct view *v, uint32_t place)
+{
+	assert(place < v->capacity);
+	return v->entries[place].uid;
+}
+
 uint32_t view_place(const struct view *v, uint32_t uid)
 {
 	uint32_t low = 0, high = count_of(v);
@@ -370,6 +510,37 @@ uint32_t view_place(const struct view *v, uint32_t uid)
 			high = middle;
 	}
 	return low;
+}
+
+static uint32_t bit_next(const struct view *v, enum bitmap map, uint32_t place)
+{
+	uint32_t count = count_of(v);
+
+	while (place < count) {
+		uint64_t word = LOAD(v->bits[map][place / BITS]) >> place % BITS;
+
+		if (word) {
+			place += (uint32_t)__builtin_ctzll(word);
+			return place < count ? place : count;
+		}
+		place += BITS - place % BITS;
+	}
+	return count;
+}
+
+uint32_t view_next_unseen(const struct view *v, uint32_t place)
+{
+	return bit_next(v, UNSEEN, place);
+}
+
+uint32_t view_next_deleted(const struct view *v, uint32_t place)
+{
+	return bit_next(v, DELETED, place);
+}
+
+uint32_t view_next_expunged(const struct view *v, uint32_t place)
+{
+	return bit_next(v, EXPUNGED, place);
 }
 
 bool view_find(const struct view *v, uint32_t uid, uint32_t *place)

@@ -4,6 +4,7 @@
 #include "storage/queue/answers.h"
 #include "core/counter.h"
 #include "core/crc32c.h"
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/queue/fate_form.h"
@@ -60,7 +61,7 @@ _Static_assert(ANSWERS_SLOTS < UINT16_MAX, "an item's note is the number of its 
 
 struct found {                  /* a note of an earlier life */
 	struct table_node node; /* by id */
-	uint16_t place;         /* its slot, from 1; 0: it is in another worker's file */
+	uint16_t place;         /* its slot, from 1; 0: it is in another worker's file, or in none */
 	struct slot slot;       /* a copy */
 };
 
@@ -94,7 +95,8 @@ static size_t bytes_of(const struct slot *s)
 static bool is_note(const struct slot *s)
 {
 	return s->bytes >= offsetof(struct slot, range) && s->bytes <= sizeof(*s) && s->ranges &&
-	       s->ranges <= ANSWERS_RANGES && bytes_of(s) == s->bytes && crc_of(s) == s->crc;
+	       s->ranges <= ANSWERS_RANGES && s->status <= FATE_STATUS_MAX && s->reply <= FATE_REPLY_MAX &&
+	       s->remote <= FATE_REMOTE_MAX && bytes_of(s) == s->bytes && crc_of(s) == s->crc;
 }
 
 static struct str cut(struct str text, size_t max)
@@ -173,6 +175,17 @@ static void slot_free(struct answers *a, uint16_t place)
 	a->free[a->free_count++] = place;
 }
 
+/* What an earlier life noted there is in no slot any more: who is found later has it noted again. */
+static void found_release(struct answers *a, uint16_t place)
+{
+	for (struct table_node *n = table_first(&a->found, a->slots[place - 1].id); n; n = table_next(n)) {
+		struct found *f = container_of(n, struct found, node);
+
+		if (f->place == place)
+			f->place = 0;
+	}
+}
+
 void answers_release(struct answers *a, uint16_t note)
 {
 	if (!note || !a->slots)
@@ -180,6 +193,7 @@ void answers_release(struct answers *a, uint16_t note)
 	assert(a->users[note - 1]);
 	if (--a->users[note - 1])
 		return;
+	found_release(a, note);
 	slot_free(a, note);
 	a->full = false;
 }
@@ -365,17 +379,13 @@ static void read_others(struct answers *a, int directory, unsigned number)
 
 static void read_all_others(struct answers *a, int directory, unsigned slot)
 {
-	int fd = openat(directory, "queue", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	DIR *list = listing_open(directory, "queue", 0);
 	struct dirent *entry;
 	unsigned files = 0;
 	uint32_t number;
 
-	if (!list) {
-		if (fd >= 0)
-			close(fd);
+	if (!list)
 		return;
-	}
 	while ((entry = readdir(list)) && files < FILES_MAX)
 		if (str_u32(str_of(entry->d_name), &number) && number <= UINT16_MAX && number != slot) {
 			read_others(a, directory, number);

@@ -9,9 +9,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ENTRY_BYTES_MAX (256u << 10) /* of an entry; what is left goes into the next */
-#define ENTRY_MAX       500          /* changes in it, the same */
-#define STEP            32 /* changes dealt with in one go, when their entry is synced and when it is applied */
+#define ENTRY_BYTES_MAX (128u << 10) /* of an entry; what is left goes into the next */
+#define ENTRY_MAX       256          /* changes in it, the same */
+#define STEP            16 /* changes dealt with in one go, when their entry is synced and when it is applied */
 
 COUNTER(queue_changes, "queue.changes", "changes of waiting recipients written down");
 COUNTER(queue_ended, "queue.ended", "recipients whose waiting came to an end");

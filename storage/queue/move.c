@@ -21,7 +21,7 @@
 #define BATCH_BYTES    (256u << 10) /* the same; what is longer stays where it is */
 #define LINE_BYTES     100          /* of a state line, about */
 #define REPLY_BYTES    1500         /* of one with a reply in it, about */
-#define LOOK_MESSAGES  100          /* looked at in one go */
+#define LOOK_MESSAGES  32           /* looked at in one go */
 
 COUNTER(queue_moved, "queue.moved", "waiting messages moved out of old segments");
 

@@ -3,13 +3,13 @@
  * name and its length by ID_BYTES. So the newest's name and length tell, before anything is read, a number above all
  * that were given; and the newest of a directory is never removed without a newer one in its place. A worker begins one
  * of its own at each start. */
+#include "core/listing.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "storage/queue/parts.h"
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,17 +132,10 @@ static enum err directory_list(struct queue *q, unsigned directory)
 	char path[QUEUE_PATH_SIZE];
 	struct dirent *entry;
 	DIR *list;
-	int fd;
 
 	snprintf(path, sizeof(path), QUEUE_DIRECTORY "/%u", directory);
-	fd = openat(q->w->directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || !(list = fdopendir(fd))) {
-		enum err e = err_errno("open %s", path);
-
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
+	if (!(list = listing_open(q->w->directory, path, 0)))
+		return err_errno("open %s", path);
 	while ((entry = readdir(list)))
 		name_found(q, directory, str_of(entry->d_name));
 	closedir(list);
@@ -162,19 +155,13 @@ enum err segments_list(struct queue *q)
 	enum err e = OK;
 	uint32_t number;
 	DIR *list;
-	int fd;
 
 	snprintf(path, sizeof(path), QUEUE_DIRECTORY "/%u", q->w->slot);
 	if ((mkdirat(q->w->directory, QUEUE_DIRECTORY, 0700) < 0 && errno != EEXIST) ||
 		(mkdirat(q->w->directory, path, 0700) < 0 && errno != EEXIST))
 		return err_errno("make %s", path);
-	fd = openat(q->w->directory, QUEUE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || !(list = fdopendir(fd))) {
-		e = err_errno("open " QUEUE_DIRECTORY);
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
+	if (!(list = listing_open(q->w->directory, QUEUE_DIRECTORY, 0)))
+		return err_errno("open " QUEUE_DIRECTORY);
 	while (!e && (entry = readdir(list)))
 		if (str_u32(str_of(entry->d_name), &number) && number <= UINT16_MAX && is_ours(q->w, number))
 			e = directory_list(q, number);

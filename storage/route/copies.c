@@ -15,7 +15,7 @@ static const struct setting rows[] = {
 		"Whose mail: " PATTERN_FORMS "; \"<>\" is mail without a sender. Without it anybody's.", 0 },
 	{ "recipients", SETTING_LIST, "", NULL, NULL, offsetof(struct copy_conf, recipients),
 		"To whom, in the same form: as he is named, or as the account that this reaches. Without it to "
-	        "anybody.",
+		"anybody.",
 		0 },
 	{ "to", SETTING_LIST, "", NULL, NULL, offsetof(struct copy_conf, to), "The addresses that get a copy.", 0 },
 	{ 0 },

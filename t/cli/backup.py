@@ -20,6 +20,7 @@ from postern import PASSWORD, Server, binary, wait_until
 
 WAIT_S = 120
 SKIPPED = 10000
+TRIES = 20
 
 
 def message(subject, lines=5):
@@ -379,6 +380,35 @@ def test_interrupted(server, at):
         process.communicate(timeout=WAIT_S)
         assert (process.returncode == 0) == os.path.exists(at("killed", "manifest")), process.returncode
         server.wait_ready()
+    with tap.test("what a restore that was killed left over is told by fsck, and removed, but not that of one that goes on"):
+        folders = server.path("store", "domains", server.domain)
+        address = server.address("test0000")
+
+        def left():
+            return [name for name in os.listdir(folders) if name.startswith(".restoring-")]
+
+        def begun_restore(number):
+            process = subprocess.Popen([binary(), "-c", server.conf, "restore", "--to", f"Again {number}", at("whole"), address,
+                                        "INBOX"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while not left() and process.poll() is None:
+                pass
+            return process
+
+        for number in range(TRIES):
+            process = begun_restore(number)
+            server.kill()
+            process.wait(timeout=WAIT_S)
+            server.start()
+            if left():
+                break
+        assert left()
+        said = postern(server, "fsck", "--all", status=1)
+        assert f"{server.domain}/.restoring-" in said and "is left over" in said, said
+        postern(server, "fsck", "--all", "--repair")
+        assert not left()
+        process = begun_restore("beside")
+        postern(server, "fsck", "--all", "--repair")
+        assert process.wait(timeout=WAIT_S) == 0
     with tap.test("while a backup is made mail comes and goes, and all from before is in it"):
         ended, count = threading.Event(), 0
         deliver(server, "test0001", "just before")

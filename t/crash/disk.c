@@ -2,9 +2,9 @@
  * A library to be preloaded. DISK_BELOW names the directory that it is about. DISK_RECORD, if it is there, gets a record of
  * each change below it, for cut.py, which makes of these what a power cut may leave; each goes there by one write to the
  * end, so those of all processes and threads stand in one order. A change is written down once it is done, a sync when it
- * begins and when it ended: what stands before the beginning of one that ended well is durable (NOTE is the test's own). DISK_FAULTS, if it is there, is
- * a file of rules (t/lib/faulty.py), which a test changes while the program runs: which calls on which paths fail, how and
- * how often, or end the process that makes them. */
+ * begins and when it ended: what stands before the beginning of one that ended well is durable (NOTE is the test's own).
+ * DISK_FAULTS, if it is there, is a file of rules (t/lib/faulty.py), which a test changes while the program runs: which
+ * calls on which paths fail, how and how often, or end the process that makes them. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,11 +49,13 @@ struct head { /* then the two paths, then the bytes */
 	uint32_t magic, kind;
 	uint64_t file;           /* its number: device and inode */
 	uint64_t offset, length; /* SYNC, SYNCED, FAILED: offset says which */
+	uint64_t ns;             /* on CLOCK_MONOTONIC */
 	uint32_t path, other;
 	uint32_t process;
 };
 
-#define RULES 16
+#define RULES   16
+#define HOLD_NS 10000000
 enum { BEFORE = 1, AFTER };
 struct rule {              /* all zeros: none */
 	uint32_t kinds;    /* bits by enum kind */
@@ -64,7 +66,9 @@ struct rule {              /* all zeros: none */
 	uint32_t once;     /* it is over when it was hit */
 	uint32_t die;      /* BEFORE or AFTER the call */
 	_Atomic uint32_t calls, hits;
-	char path[100]; /* what is in the path; "" : any */
+	char path[100];        /* what is in the path; "" : any */
+	_Atomic uint32_t hold; /* as long as this is not 0 it does not begin */
+	_Atomic uint32_t held; /* calls that wait for that now */
 };
 
 static char below[PATH_SIZE];
@@ -109,6 +113,12 @@ static int fault(enum kind kind, const char *path, size_t *len)
 		if (r->die == BEFORE)
 			raise(SIGKILL);
 		dying = r->die == AFTER;
+		if (r->hold) {
+			r->held++;
+			while (r->hold)
+				nanosleep(&(struct timespec){ 0, HOLD_NS }, NULL);
+			r->held--;
+		}
 		if (r->slow_ms)
 			nanosleep(&(struct timespec){ r->slow_ms / 1000, r->slow_ms % 1000 * 1000000L }, NULL);
 		if (len && r->short_by && *len > 1)
@@ -124,11 +134,14 @@ static int fault(enum kind kind, const char *path, size_t *len)
 static void put(enum kind kind, uint64_t file, uint64_t offset, const char *path, const char *other,
 	const struct iovec *bytes, int count, uint64_t length)
 {
-	struct head h = { MAGIC, kind, file, offset, length, path ? (uint32_t)strlen(path) : 0,
+	struct timespec now;
+	struct head h = { MAGIC, kind, file, offset, length, 0, path ? (uint32_t)strlen(path) : 0,
 		other ? (uint32_t)strlen(other) : 0, (uint32_t)getpid() };
 	struct iovec all[3 + PARTS_MAX] = { { &h, sizeof(h) }, { (char *)path, h.path }, { (char *)other, h.other } };
 	int parts = 3;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	h.ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	for (int i = 0; i < count && i < PARTS_MAX && length; i++) {
 		all[parts] = bytes[i];
 		if (all[parts].iov_len > length)

@@ -1,12 +1,13 @@
 """kill.py - kill -9 of a worker, of the master and of everything, again and again, under load of every kind, with ledgers.
 
-Three loads run beside each other, and between them the killer kills:
+Four loads run beside each other, and between them the killer kills:
 
     - senders give messages to several accounts at once by SMTP, each with an id of its own, and note which were
       acknowledged; readers look at these accounts meanwhile, note which UID is which message, flag, and expunge now and
       then the newest message, whose UID a server that forgot something would give again
     - clients (t/lib/ledger.py) change an account each, which nobody else uses: mail by SMTP, APPEND, STORE, EXPUNGE, COPY,
       MOVE, CREATE, RENAME and DELETE of mailboxes, POP3; they know every UID, and look at all of it after each loss
+    - a sender submits mail for a host elsewhere, which takes it, puts it off, refuses it and breaks connections
     - operators make, change and delete accounts and aliases, and have mailboxes written anew (postern settle)
 
 Small segments and frequent checkpoints have the journal used again many times. At the end of each round all is read:
@@ -15,6 +16,7 @@ Small segments and frequent checkpoints have the journal used again many times. 
       one that was not, at most once; one whose expunge was acknowledged, never again
     - what a client was told last is what is there; a change that was cut short was made whole or not at all
     - no UID was ever two messages; UIDVALIDITY never changed
+    - what was to leave was sent or came back, and never twice if the answer to the first was read (t/lib/mail_away.py)
 
 KILLS says how many kills (30 in make check, 1,000 by make crash), WORKERS how many workers (2); SEED repeats their
 order.
@@ -32,11 +34,13 @@ import smtplib
 import threading
 import time
 
+import mail_away
 import tap
 from ledger import ERRORS, Client, Wrong, difference, fits, found, tally, told
 from mail import SENDER, done, flags_of, literals
 from postern import PASSWORD, Failed, Server, is_gone, wait_until
 from seed import seed
+from sending import until
 
 KILLS = int(os.environ.get("KILLS", "30"))
 WORKERS = int(os.environ.get("WORKERS", "2"))
@@ -44,15 +48,16 @@ SEED = seed()
 ROUND = 50  # kills before all is counted and new accounts are taken
 USERS = 4  # of a round, that senders send to
 SENDERS, READERS, CLIENTS, OPERATORS = 2, 1, 4, 1
+ACCOUNTS = USERS + CLIENTS + 1  # of a round; the last one's mail leaves
 PAUSE_S = (0.02, 0.5)  # the load's time between the server being well and its next kill
 AIM_S = 1  # within which some client has a change under way, most likely
 AFTER_S = 0.006  # that one is so far, at most, when the kill comes
 BACK_S = 30  # how long a killed worker or a server with journals to write again may take to serve
 PORT_S = 120  # for a port to be free again
-MAIL_S = 120  # for what the queue has taken over
+AWAY_S = 0.2  # between messages that leave, at most
 LARGE = 600_000  # more than a call carries in its ring, and than stays in memory
 SETTINGS = ["journal.segment 1M", "journal.size 16M", "journal.checkpoint 300ms", "store.compact_share 10",
-            'sending.retry {"1s"}']
+            'sending.retry {"1s"}', "sending.reports_per_sender 0"]
 ID = re.compile(rb"X-Load-Id: (\S+)")
 
 
@@ -248,7 +253,10 @@ class Operator:
         self.count += 1
         password, (old, has_alias) = f"secret{self.count}", self.state[name] or (None, False)
         if self.chance.random() < 0.3:
-            return self.command("settle", self.server.address(self.chance.choice(self.settled)))
+            address = self.server.address(self.chance.choice(self.settled))
+            if self.chance.random() < 0.5:
+                return self.command("settle", address)
+            return self.command("mailbox", "convert", address, "INBOX", self.chance.choice(("mdir", "mbox")))
         changes = [(("account", "passwd", address, "--password", password), (password, has_alias))] * 3
         changes += [(("alias", "delete", alias), (old, False))] if has_alias else [
             (("alias", "add", alias, address), (old, True))]
@@ -325,15 +333,17 @@ def start_again(server):
 class Round:
     """New accounts, a load on each, so many kills, and a look at all."""
 
-    def __init__(self, server, number):
-        self.server, self.number = server, number
-        first = number * (USERS + CLIENTS)
+    def __init__(self, server, number, far):
+        self.server, self.number, self.far = server, number, far
+        first = number * ACCOUNTS
         self.ledger = Ledger([f"test{first + n:04}" for n in range(USERS)])
         self.clients = [Client(server, first + USERS + n, random.Random(f"{SEED} {number} {n}")) for n in range(CLIENTS)]
         self.operators = [Operator(server, f"op{number}-{n}", [client.account for client in self.clients])
                           for n in range(OPERATORS)]
+        self.away = mail_away.Sender(server, first + ACCOUNTS - 1, [far], random.Random(f"{SEED} {number} away"),
+                                     AWAY_S)
         self.wrong, self.tally = [], collections.Counter()
-        self.killed, self.slowest_s = collections.Counter(), 0.0
+        self.killed, self.slowest_s, self.kills = collections.Counter(), 0.0, []
 
     def play(self, kills, chance):
         stopping = threading.Event()
@@ -342,20 +352,22 @@ class Round:
             *(Reader(self.server, self.ledger, f"{self.number} reader {n}") for n in range(READERS)),
             *self.operators)]
         threads += [threading.Thread(target=self.run_client, args=(client, stopping)) for client in self.clients]
-        for thread in threads:
+        self.far.calm = False
+        for thread in (*threads, self.away):
             thread.start()
         try:
             for place in range(kills):
                 time.sleep(chance.uniform(*PAUSE_S))
                 self.aim(chance)
                 what = ("worker", "master", "everything")[place % 3]
-                start_s = time.monotonic()
+                self.kills.append(time.monotonic())
                 kill_something(self.server, what, chance)
-                self.slowest_s = max(self.slowest_s, time.monotonic() - start_s)
+                self.slowest_s = max(self.slowest_s, time.monotonic() - self.kills[-1])
                 self.killed[what] += 1
         finally:
             stopping.set()
-            for thread in threads:
+            self.away.stopping.set()
+            for thread in (*threads, self.away):
                 thread.join()
 
     @staticmethod
@@ -382,7 +394,13 @@ class Round:
 
     def look(self):
         """What is wrong now that all is quiet."""
-        wait_until(lambda: "the queue is empty" in self.server.command("queue", "list"), MAIL_S, "an empty queue")
+        self.far.calm = True
+        until(self.server, lambda: "the queue is empty" in self.server.command("queue", "list"), "an empty queue", "+10m")
+        lost, twice, _ = mail_away.audit(self.server, [self.away], [self.far], self.kills)
+        self.wrong += lost + twice
+        self.tally.update(lost=len(lost), twice=len(twice))
+        self.far.check()
+        self.far.forget()
         count_all(self.server, self.ledger)
         self.wrong += self.ledger.wrong
         self.tally.update(self.ledger.tally)
@@ -406,24 +424,24 @@ class Round:
     def acknowledged(self):
         return (len(self.ledger.acknowledged), sum(map(len, self.ledger.expunged.values())),
                 sum(map(len, self.ledger.flagged.values())), sum(c.changes for c in self.clients),
-                sum(o.done for o in self.operators))
+                sum(o.done for o in self.operators), len(self.away.acknowledged))
 
 
-def play_round(server, number, kills, chance, tallied):
+def play_round(server, number, kills, chance, tallied, far):
     """How much was acknowledged."""
-    round_ = Round(server, number)
+    round_ = Round(server, number, far)
     with tap.test(f"round {number}: the server is well after each of {kills} kills"):
         round_.play(kills, chance)
     with tap.test(f"round {number}: all that was acknowledged is there exactly once, no UID is two messages"):
         round_.look()
         assert not round_.wrong, f"{len(round_.wrong)} things are wrong: " + "; ".join(round_.wrong[:10])
-    mail, expunges, flags, changes, accounts = round_.acknowledged()
+    mail, expunges, flags, changes, accounts, away = round_.acknowledged()
     told_kills = ", ".join(f"{count} times {what}" for what, count in round_.killed.items())
     tap.note(f"killed {told_kills}; {mail} of {len(round_.ledger.tried)} messages acknowledged, {expunges} expunged, "
              f"{flags} flagged; {changes} changes by clients, {sum(c.cuts for c in round_.clients)} cut short, "
-             f"{sum(c.refusals for c in round_.clients)} refused; {accounts} changes of accounts; "
+             f"{sum(c.refusals for c in round_.clients)} refused; {accounts} changes of accounts; {away} recipients elsewhere; "
              f"slowest return {round_.slowest_s:.2f} s")
-    tap.ok(mail and changes, f"round {number}: there was a load")
+    tap.ok(mail and changes and away, f"round {number}: there was a load")
     tallied.update(round_.tally)
     return sum(round_.acknowledged())
 
@@ -432,11 +450,13 @@ def main():
     tap.note(f"SEED={SEED}")
     chance, tallied = random.Random(SEED), collections.Counter()
     rounds, acknowledged = -(-KILLS // ROUND), 0
-    with Server(users=(USERS + CLIENTS) * rounds, workers=WORKERS, set=SETTINGS) as server:
+    far = mail_away.Wavering("far", random.Random(f"{SEED} far"))
+    with Server(users=ACCOUNTS * rounds, workers=WORKERS, set=[*SETTINGS, *far.settings()]) as server:
         for number in range(rounds):
-            acknowledged += play_round(server, number, min(ROUND, KILLS - ROUND * number), chance, tallied)
+            acknowledged += play_round(server, number, min(ROUND, KILLS - ROUND * number), chance, tallied, far)
             if tap.failed:
                 break
+    far.stop()
     tap.note(told("kill", KILLS, acknowledged, tallied))
     tap.done()
 

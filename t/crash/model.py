@@ -53,9 +53,9 @@ class Model:
     def step(self):
         what = self.chance.choices(
             (self.change, self.change_cut, self.kill_now, self.add_account, self.delete_account, self.alias,
-             self.by_alias, self.look_over, self.settle, self.restart, self.reload, self.back_up, self.bring_back,
+             self.by_alias, self.look_over, self.settle, self.convert, self.restart, self.reload, self.back_up, self.bring_back,
              self.bring_mailbox, self.lose_index),
-            (60, 14, 4, 2, 1, 2, 3, 2, 3, 2, 2, 2, 3, 3, 1))[0]
+            (60, 14, 4, 2, 1, 2, 3, 2, 3, 4, 2, 2, 2, 3, 3, 1))[0]
         self.history.append(what.__name__)
         what()
 
@@ -173,6 +173,12 @@ class Model:
 
     def settle(self):
         self.server.command("settle", self.server.address(self.any().account))
+
+    def convert(self):
+        client, form = self.any(), self.chance.choice(("mdir", "mbox"))
+        mailbox = self.chance.choice(sorted(client.state))
+        self.say(f"{client.account} {mailbox} {form}")
+        self.server.command("mailbox", "convert", self.server.address(client.account), mailbox, form)
 
     def restart(self):
         for client in self.clients.values():

@@ -70,6 +70,10 @@ def on_message(server, subject, word, *words):
         done(session.uid(word, uid_of(session, subject), *words))
 
 
+def convert(server, mailbox, form):
+    server.command("mailbox", "convert", server.address("test0000"), mailbox, form)
+
+
 def flags(server, subject):
     with imap_of(server, mailbox="INBOX") as session:
         return done(session.uid("FETCH", uid_of(session, subject), "FLAGS"))[0].decode()
@@ -134,6 +138,12 @@ def promises(server, stuck):
          lambda: has(server, "deep", "four/two") == 1 and r"\Answered work" in flags(server, "smtp")),
         ("to RENAME of one written anew", lambda: imap(server, "rename", quoted("four/two"), quoted("five/six")),
          box("deep", "five/six")),
+        ("of a mailbox made an mdir", lambda: convert(server, "five/six", "mdir"), box("deep", "five/six")),
+        ("to APPEND to an mdir", lambda: append(server, "deeper", "five/six"), box("deeper", "five/six")),
+        ("to RENAME of an mdir", lambda: imap(server, "rename", quoted("five/six"), quoted("five/seven")),
+         lambda: has(server, "deep", "five/seven") == 1 and has(server, "deeper", "five/seven") == 1),
+        ("of an mdir made an mbox", lambda: (imap(server, "rename", quoted("five/seven"), quoted("five/six")),
+                                             convert(server, "five/six", "mbox")), box("deeper", "five/six")),
         ("to SUBSCRIBE", lambda: imap(server, "subscribe", quoted("five/six")),
          lambda: "five/six" in names(server, subscribed=True)),
         ("to UNSUBSCRIBE", lambda: imap(server, "unsubscribe", quoted("five/six")),

@@ -7,7 +7,7 @@ mail meanwhile; some of that is refused. After each cut:
     - each account is what its client was told last, or what the one change under way then would have made of it; what was
       refused was not made
 
-CUTS says how many (12 in make check, N by make crash N=1000), SEED repeats the load and the cuts.
+CUTS says how many (12 in make check; half of its cuts by make crash), SEED repeats the load and the cuts.
 """
 
 import collections
@@ -25,7 +25,7 @@ from ledger import ERRORS, MAIL_S, Client, Wrong, difference, fits_but_new, foun
 from postern import Server, wait_until
 from seed import seed
 
-CUTS = int(os.environ.get("CUTS") or os.environ.get("KILLS") or "12")
+CUTS = int(os.environ.get("CUTS") or int(os.environ.get("KILLS", "24")) // 2)
 SEED = seed()
 LOAD_S = 6  # of changes for each recording
 CUTS_EACH = 50  # of one recording

@@ -1,6 +1,8 @@
 """faults.py - name servers that fail, lie or are silent: what is told, who is asked next, and when."""
 
 import os
+import random
+import tempfile
 
 import tap
 from dns_server import Asking, DnsServer, told
@@ -8,6 +10,9 @@ from postern import Server, wait_until
 
 TIMEOUT = ["dns.timeout 8s", "dns.tries 2"]  # so long that a busy machine does not reach it; tests move the clock
 PATIENCE_S = 60
+# As resolv.conf has it there is no port beside an address; whoever may not listen there uses ours, "127.0.53.1:5353".
+PORT = 53 if os.geteuid() == 0 else 0
+NAME_SERVERS = [f"127.53.{random.randrange(256)}.{n}" for n in random.sample(range(1, 255), 2)]
 ZONE = "".join(f"{name} 60 A 192.0.2.7\n" for name in (
     "servfail", "refused", "notimp", "formerr", "formerr-opt", "badvers", "truncated", "tcp-close", "wrong-id",
     "wrong-question", "garbage", "cut", "trailing", "loop", "lower-case", "referral", "many", "silence", "silence-udp",
@@ -17,6 +22,10 @@ LARGE = "".join(f'large 60 TXT "{n:03} {"x" * 200}"\n' for n in range(100))
 
 def named(name):
     return f"{name}.example.test"
+
+
+def resolver(dns):
+    return dns.host if dns.port == 53 else dns.address
 
 
 def outcome(server, name):
@@ -146,6 +155,42 @@ with DnsServer(ZONE) as one, DnsServer(ZONE, host="127.0.0.2") as two, \
         server.write_conf()
         server.command("reload")
         assert outcome(server, "first") == "found" and len(ways(two, "first")) == 1
+
+def write_resolv_conf(*lines):
+    """A new one in the place of the old, as the programs do that write it."""
+    with open(RESOLV_CONF + ".new", "w") as file:
+        file.write("# written by a test\nsearch example.test\noptions edns0\n" + "".join(f"{line}\n" for line in lines))
+    os.rename(RESOLV_CONF + ".new", RESOLV_CONF)
+
+
+RESOLV_CONF = os.path.join(tempfile.mkdtemp(prefix="postern-"), "resolv.conf")
+os.chmod(os.path.dirname(RESOLV_CONF), 0o755)
+with DnsServer(ZONE, host=NAME_SERVERS[0], port=PORT) as one, DnsServer(ZONE, host=NAME_SERVERS[1], port=PORT) as two:
+    write_resolv_conf(f"nameserver {resolver(one)}", f"nameserver\t{resolver(two)}")
+    with Server(users=0, workers=1, set=TIMEOUT + ["dns.servers {}", f"dns.resolv_conf {RESOLV_CONF}"]) as server:
+        with tap.test("without dns.servers those of resolv.conf are asked, in their order (resolv.conf(5))"):
+            assert outcome(server, "first") == "found" and len(one.queries) == 1 and not two.queries
+
+        with tap.test("the next one where the first is not there"):
+            one.stop()
+            assert outcome(server, "second") == "found" and len(ways(two, "second")) == 1
+            one.start()
+
+        with tap.test("its search list is not for mail"):
+            assert told(server, "fine", "A")["outcome"] != "found"
+
+        with tap.test("a reload reads it again"):
+            write_resolv_conf(f"nameserver {resolver(two)}")
+            assert outcome(server, "back") == "found" and len(ways(one, "back")) == 1
+            server.command("reload")
+            assert outcome(server, "back") == "found" and len(ways(two, "back")) == 1 == len(ways(one, "back"))
+
+        with tap.test("without any such file this machine is asked"):
+            os.unlink(RESOLV_CONF)
+            server.command("reload")
+            wait_until(lambda: "cannot read file=" + RESOLV_CONF in server.log(), PATIENCE_S, "the log")
+            assert outcome(server, "many") != "found" and not ways(two, "many")
+os.rmdir(os.path.dirname(RESOLV_CONF))
 
 with DnsServer(ZONE) as dns, Server(users=0, workers=1, dns=dns.address, set=["dns.timeout 30s"]) as server:
     dns.fault(named("slow"), "slow")

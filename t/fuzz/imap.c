@@ -205,7 +205,9 @@ static void list(struct str in)
 		bool good = listing_parse(&a, lsub, &l);
 
 		assert(!good || (l.count && l.count <= LIST_PATTERNS_MAX && !(lsub && l.extended)));
-		good = good && listing_fit(&l, entries, count, &arena);
+		if (!good)
+			continue;
+		good = listing_begin(&l, &arena);
 		for (size_t i = 0; good && i < count; i++) {
 			struct listing_line line = listing_line(&l, entries, count, i);
 
@@ -214,6 +216,7 @@ static void list(struct str in)
 			buf_clear(&out);
 			listing_write(&l, &entries[i], &line, &out);
 		}
+		listing_end(&l);
 	}
 	buf_free(&out);
 	arena_free(&arena);

@@ -10,31 +10,12 @@
 #include "storage/journal/names.h"
 #include "storage/journal/operation.h"
 #include "storage/journal/scan.h"
-#include <fcntl.h>
-#include <stdio.h>
+#include "t/fuzz/folder.h"
 #include <stdlib.h>
 #include <unistd.h>
 
 #define LIFE      0x1234
 #define BYTES_MAX (256u << 10)
-
-static char directory[] = "/dev/shm/postern-fuzz.XXXXXX"; /* no disk takes so many files a second */
-static int dir;
-
-static void clean(void)
-{
-	unlinkat(dir, "segment.00000001", 0);
-	rmdir(directory);
-}
-
-static void begin(void)
-{
-	if (!mkdtemp(directory) || (dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		abort();
-	log_set_levels("error journal=error");
-	log_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
-	atexit(clean);
-}
 
 static struct {
 	struct moved *moved;
@@ -100,10 +81,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct buf segment = { 0 };
 	uint64_t sequence = 0;
 	struct scan s;
-	int fd;
 
-	if (!dir)
-		begin();
+	if (!folder)
+		log_set_levels("error journal=error");
+	folder_begin();
 	while (left.len > 3 && buf_len(&segment) < BYTES_MAX) {
 		unsigned kind = data[left.p - (const char *)data] % 4;
 		size_t size = (unsigned char)left.p[1] | (size_t)(unsigned char)left.p[2] << 8;
@@ -114,14 +95,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			add_piece(&segment, kind, str_cut(left, 0, size), &sequence);
 		left = str_cut(left, size, left.len);
 	}
-	fd = openat(dir, "segment.00000001", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, buf_data(&segment), buf_len(&segment)) != (ssize_t)buf_len(&segment))
-		abort();
-	close(fd);
+	folder_put("segment.00000001", buf_str(&segment));
 	seen.moved = moved_new();
 	seen.names = names_new(NAMES_BYTES_MAX);
 	seen.entries = 0;
-	if (scan_read(&s, dir, LIFE, 0) || scan_each(&s, UINT64_MAX, each, NULL))
+	if (scan_read(&s, folder, LIFE, 0) || scan_each(&s, UINT64_MAX, each, NULL))
 		abort();
 	scan_free(&s);
 	moved_free(seen.moved);

@@ -1,44 +1,14 @@
 /* Any bytes as the two files of a mailbox, together: whatever they hold, what is told of them is a mailbox. Input: two bytes
  * of length, so many bytes of the state file, the rest is the mbox. */
 #include "storage/mailbox/mailbox.h"
-#include "core/log.h"
+#include "t/fuzz/folder.h"
 #include <assert.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #define BYTES_MAX (64u << 10)
 
-static char directory[] = "/dev/shm/postern-fuzz.XXXXXX";
-static int dir;
-
-static void clean(void)
-{
-	unlinkat(dir, "m.mbox", 0);
-	unlinkat(dir, "m.state", 0);
-	rmdir(directory);
-}
-
-static void begin(void)
-{
-	if (!mkdtemp(directory) || (dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		abort();
-	log_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
-	atexit(clean);
-}
-
-static void put(const char *name, struct str bytes)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd < 0 || (bytes.len && write(fd, bytes.p, bytes.len) != (ssize_t)bytes.len))
-		abort();
-	close(fd);
-}
-
 static enum err scan(struct mailbox_scan *s)
 {
-	*s = (struct mailbox_scan){ .directory = dir, .stem = "m", .mbox_max = UINT64_MAX, .state_max = UINT64_MAX };
+	*s = (struct mailbox_scan){ .directory = folder, .stem = "m", .mbox_max = UINT64_MAX, .state_max = UINT64_MAX };
 	return mailbox_scan_files(s);
 }
 
@@ -68,14 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	if (size < 2 || size > BYTES_MAX)
 		return 0;
-	if (!dir)
-		begin();
+	folder_begin();
 	length = (size_t)(bytes[0] | bytes[1] << 8);
 	length = length < size - 2 ? length : size - 2;
 	state = (struct str){ (const char *)bytes + 2, length };
 	mbox = (struct str){ state.p + length, size - 2 - length };
-	put("m.state", state);
-	put("m.mbox", mbox);
+	folder_put("m.state", state);
+	folder_put("m.mbox", mbox);
 	if (!scan(&s)) {
 		check(&s, mbox, state);
 		assert(!scan(&again) && again.count == s.count && again.r.head.uidnext == s.r.head.uidnext);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 struct found {
+	struct str file;
 	struct message *m;
 	size_t count;
 	struct mbox_base base;
@@ -25,9 +26,16 @@ static void on_message(void *user, const struct message *m)
 	f->m[f->count++] = *m;
 }
 
+static bool may_end(void *user, uint64_t at)
+{
+	const struct found *f = user;
+
+	return at && at <= f->file.len && mbox_may_end(str_cut(f->file, at - 1, f->file.len), true);
+}
+
 static enum err scan(struct str file, size_t piece, struct found *f)
 {
-	static const struct mbox_scan_events events = { on_base, on_message, false };
+	static const struct mbox_scan_events events = { on_base, on_message, false, may_end };
 	struct keywords k = { 0 };
 	struct mbox_scan *s = mbox_scan_new(0, &k, &events, f);
 	enum err e = OK, end;
@@ -67,7 +75,7 @@ static void check(struct str file, const struct found *f)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct str file = { (const char *)bytes, size };
-	struct found whole = { 0 }, cut = { 0 };
+	struct found whole = { .file = file }, cut = { .file = file };
 	enum err e = scan(file, SIZE_MAX / 2, &whole);
 
 	assert(scan(file, size ? 1 + bytes[size - 1] % 40 : 1, &cut) == e);

@@ -1,32 +1,14 @@
 /* Any bytes as the file of an entry that is parked or was set aside: refused, or operations that can be gone through; and
  * what is written of any bytes is read the same. */
 #include "storage/journal/saved.h"
-#include "core/log.h"
 #include "core/pack.h"
 #include "storage/journal/operation.h"
+#include "t/fuzz/folder.h"
 #include <assert.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define BYTES_MAX (64u << 10)
-
-static char directory[] = "/dev/shm/postern-fuzz.XXXXXX"; /* no disk takes so many files a second */
-static int dir;
-
-static void clean(void)
-{
-	unlinkat(dir, "parked.1", 0);
-	rmdir(directory);
-}
-
-static void begin(void)
-{
-	if (!mkdtemp(directory) || (dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		abort();
-	log_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
-	atexit(clean);
-}
 
 static void written_is_read(struct str operations)
 {
@@ -35,8 +17,8 @@ static void written_is_read(struct str operations)
 	ssize_t n;
 	int fd;
 
-	assert(!saved_write(dir, "parked.1", operations));
-	fd = openat(dir, "parked.1", O_RDONLY | O_CLOEXEC);
+	assert(!saved_write(folder, "parked.1", operations));
+	fd = openat(folder, "parked.1", O_RDONLY | O_CLOEXEC);
 	n = read(fd, bytes, sizeof(bytes));
 	close(fd);
 	assert(n > 0 && saved_parse((struct str){ bytes, (size_t)n }, &again) == SAVED_WELL);
@@ -52,8 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	if (size > BYTES_MAX)
 		return 0;
-	if (!dir)
-		begin();
+	folder_begin();
 	if (saved_parse((struct str){ (const char *)bytes, size }, &operations) == SAVED_WELL) {
 		struct unpack u = unpack_of(operations);
 

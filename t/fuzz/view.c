@@ -1,6 +1,6 @@
 /* Any bytes as a view's file: a reader is led nowhere by it. Input: bytes that are put over a good view, a place first. */
 #include "storage/mailbox/view.h"
-#include "core/log.h"
+#include "t/fuzz/folder.h"
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,29 +10,12 @@
 #define MESSAGES   20
 #define PLACES_MAX 100
 
-static char directory[] = "/dev/shm/postern-fuzz.XXXXXX";
-static int dir;
-
-static void clean(void)
-{
-	unlinkat(dir, "view", 0);
-	rmdir(directory);
-}
-
-static void begin(void)
-{
-	if (!mkdtemp(directory) || (dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		abort();
-	log_to(open("/dev/null", O_WRONLY | O_CLOEXEC));
-	atexit(clean);
-}
-
 static void make(void)
 {
 	struct keywords k = { 0 };
 	struct view *v;
 
-	if (view_create(&v, dir, "view", ID, 1, 5, MESSAGES + 10))
+	if (view_create(&v, folder, "view", ID, 1, 5, MESSAGES + 10))
 		abort();
 	keywords_bit(&k, STR("work"));
 	view_keywords_set(v, &k);
@@ -74,17 +57,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	if (size < 3)
 		return 0;
-	if (!dir)
-		begin();
+	folder_begin();
 	make();
 	at = (bytes[0] | bytes[1] << 8) % 13000;
-	fd = openat(dir, "view", O_RDWR | O_CLOEXEC);
+	fd = openat(folder, "view", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || pwrite(fd, bytes + 3, size - 3, at) != (ssize_t)(size - 3))
 		abort();
 	if (bytes[2] & 1 && ftruncate(fd, at)) /* before anybody has mapped it */
 		abort();
 	close(fd);
-	if (!view_map(&v, dir, "view", ID)) {
+	if (!view_map(&v, folder, "view", ID)) {
 		look(v);
 		view_unmap(v);
 	}

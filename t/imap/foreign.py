@@ -1,12 +1,16 @@
 """foreign.py - mailbox files that other programs wrote are taken over as they lie there: UIDs, flags, keywords, every byte."""
 
+import mailbox
 import os
 import poplib
 import re
+import shutil
 
 import tap
 from mail import done, flags_of, imap_session, send
-from postern import PASSWORD, Server
+from postern import PASSWORD, Server, wait_until
+
+WAIT_S = 120
 
 # Each as its program leaves it: (name, file, UIDVALIDITY or None, next UID or None, [(UID, flags, subject, body)]).
 DOVECOT = b"""\
@@ -163,6 +167,16 @@ b
 
 """
 
+# Where nothing is quoted, for Content-Length says where a message ends. The second one's does not, the third one's is the end.
+WITHIN = b"first line\n\nFrom alice@elsewhere.test Mon Jan  5 09:00:00 2026\nSubject: an old mail\n\nFrom here on\n>From there\n"
+SOLARIS = b"".join(b"From bob@elsewhere.test Mon Jan  5 10:00:0%d 2026\nSubject: %s\nContent-Length: %d\n\n%s" % row for row in (
+    (0, b"has a mail in it", len(WITHIN), WITHIN + b"\n"),
+    (1, b"lies about its length", 70, b"x\n\n"),
+    (2, b"large", len(WITHIN) + 400000, WITHIN + b"y" * 79 + b"\n" + (b"z" * 79 + b"\n") * 4999 + b"\n"),
+    (3, b"last", len(WITHIN), WITHIN)))
+
+TAKEN = WITHIN.replace(b">From", b"From").replace(b"\n", b"\r\n")
+
 FILES = [
     ("Dovecot", DOVECOT, 1700000001, 31, [
         (21, {r"\Seen", "work"}, "read and kept", b"two lines\r\nof\r\n"),
@@ -185,6 +199,11 @@ FILES = [
     ("Twice", SAME, 1700000003, 7, [
         (5, set(), "the first keeps it", b"a\r\n"),
         (6, set(), "the other gets a new one", b"b\r\n")]),
+    ("Solaris", SOLARIS, None, 5, [
+        (1, set(), "has a mail in it", TAKEN),
+        (2, set(), "lies about its length", b"x\r\n"),
+        (3, set(), "large", TAKEN + b"y" * 79 + b"\r\n" + (b"z" * 79 + b"\r\n") * 4999),
+        (4, set(), "last", TAKEN)]),
     ("plain", PLAIN, None, 4, [
         (1, set(), "a name of several words, no seconds",
          b"From the start of a line it is text\r\nFrom here\r\n>From there\r\n"),
@@ -242,6 +261,43 @@ def taken_over(server, account):
                 assert now[0] == (wanted[0][0], wanted[0][1] | {r"\Flagged", "added"}, *wanted[0][2:]), now[0]
                 assert now[1:-1] == wanted[1:] and now[-1] == (uidnext, set(), "added", b"q\r\n"), now[1:]
             assert content(path).startswith(data)
+
+
+def quoted(server, account):
+    """What is not quoted is, wherever it goes: any reader finds the messages that we find."""
+    wanted = next(row[4] for row in FILES if row[0] == "Solaris")
+    texts = [(subject, text) for _, _, subject, text in wanted]
+    put(server, account, "Unquoted", SOLARIS)
+    with imap_session(server, account, "Unquoted") as imap:
+        with tap.test("COPY quotes postmarks that stand within a message"):
+            done(imap.create("Copied"))
+            done(imap.copy("1:4", "Copied"))
+            size = int(re.search(rb"RFC822.SIZE (\d+)", done(imap.fetch("3", "(RFC822.SIZE)"))[0])[1])
+            done(imap.select("Copied"))
+            assert [(row[2], row[3]) for row in rows(imap)] == texts
+            assert b"RFC822.SIZE %d" % size in done(imap.fetch("3", "(RFC822.SIZE)"))[0]
+        done(imap.select("Unquoted"))
+        with tap.test("so does MOVE"):
+            done(imap.create("Moved"))
+            done(imap.uid("MOVE", "2:3", "Moved"))
+            done(imap.select("Moved"))
+            assert [(row[2], row[3]) for row in rows(imap)] == texts[1:3]
+    with tap.test("and a new generation"):
+        server.command("settle", server.address(account))
+        wait_until(lambda: b"X-Postern" in content(server.mailbox_file(account, "Unquoted")), WAIT_S, "its new generation")
+        with imap_session(server, account, "Unquoted") as imap:
+            assert [(row[2], row[3]) for row in rows(imap)] == [texts[0], texts[3]]
+    server.stop()
+    shutil.rmtree(server.path("store", "index"))
+    with tap.test("Python's reader of mboxes finds the same messages"):
+        for name, there in (("Copied", texts), ("Moved", texts[1:3]), ("Unquoted", [texts[0], texts[3]])):
+            box = mailbox.mbox(server.mailbox_file(account, name), create=False)
+            assert [message["Subject"] for message in box] == [subject for subject, _ in there], name
+    server.start()
+    with tap.test("and so do we without an index"):
+        for name, there in (("Copied", texts), ("Moved", texts[1:3]), ("Unquoted", [texts[0], texts[3]])):
+            with imap_session(server, account, name) as imap:
+                assert [(row[2], row[3]) for row in rows(imap)] == there, name
 
 
 def odd(server, account):
@@ -339,6 +395,7 @@ def main():
         server.start()
         taken_over(server, account)
         told(server, account)
+        quoted(server, "test0002")
         odd(server, "test0001")
         no_file(server, "test0001")
     tap.done()

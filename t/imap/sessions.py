@@ -3,7 +3,8 @@
 In each step every session gets a command, all of them at the same time. What a session is told must fit what it was
 told before: sequence numbers, UIDs, flags, and whose bytes FETCH gives. The mailbox is renamed under them. Between, a
 worker is killed, the clock is moved so that the mailbox is written anew under its sessions, or it is deleted and made
-again. After each step or few all sessions must agree:
+again. Or all are quiet for so long that they let go of what they know of the mailbox but for what their clients were
+told, and some go on with that while the others sleep. After each step or few all sessions must agree:
 
     - a message vanishes only if somebody gave it \\Deleted or moved it; one whose APPEND was answered never vanishes
       otherwise
@@ -365,7 +366,7 @@ def check_other(session, truth):
 def play(workers):
     chance = random.Random(f"{SEED} {workers}")
     truth = Truth()
-    with Server(users=1, workers=workers) as server:
+    with Server(users=1, workers=workers, set=["imap.quiet_time 1m"]) as server:
         first = Session(server, truth, SESSIONS)
         first.run("CREATE Other")
         first.run("CREATE Play")
@@ -373,7 +374,7 @@ def play(workers):
         truth.uidvalidity = 0
         sessions = [Session(server, truth, number) for number in range(SESSIONS)]
         end = time.monotonic() + SECONDS
-        steps = kills = deletes = 0
+        steps = kills = deletes = naps = 0
         with tap.test(f"{workers} workers: each session is told what it can believe, and all agree"):
             while time.monotonic() < end:
                 for _ in range(chance.randint(1, 8)):
@@ -385,6 +386,9 @@ def play(workers):
                     kills += 1
                     step(server, truth, sessions, chance)
                     server.wait_ready()
+                elif what > 0.8:
+                    nap(server, truth, sessions, chance)
+                    naps += 1
                 elif what < 0.12:
                     server.clock("+301s")  # the mailbox is written anew if it has come to be worth it
                     step(server, truth, sessions, chance)
@@ -397,10 +401,34 @@ def play(workers):
             tap.note(f"{copies} copied or moved, {len(truth.others)} by UIDs that were told")
         anew = server.log().count("written anew account")
         tap.note(f"{steps} steps, {truth.count} appended, {len(truth.missing)} expunged, {kills} workers killed, "
-                 f"{truth.renames} renames, {deletes} times deleted, written anew {anew} times, {sum(session.nos for session in sessions)} times NO")
+                 f"{truth.renames} renames, {deletes} times deleted, {naps} naps, written anew {anew} times, {sum(session.nos for session in sessions)} times NO")
         for session in sessions:
             session.close()
     return anew
+
+
+def quieted(server):
+    return int(re.search(r"^imap\.quieted\s+(\d+)", server.command("stats"), re.M)[1])
+
+
+def nap(server, truth, sessions, chance):
+    """All fall asleep, then some change what the others know while these sleep on."""
+    before = quieted(server)
+    server.clock("+61s")
+    wait_until(lambda: quieted(server) >= before + len(sessions), ANSWER_S, "all sessions to be quiet")
+    awake = chance.randrange(len(sessions))
+    for _ in range(chance.randint(0, 4)):
+        one = sessions[awake:awake + 1]
+        step(server, truth, one, chance)
+        sessions[awake:awake + 1] = one
+    what = chance.random()
+    if what < 0.2:
+        kill_worker(server, chance)
+        step(server, truth, sessions, chance)
+        server.wait_ready()
+    elif what < 0.4:
+        server.clock("+301s")
+    step(server, truth, sessions, chance)
 
 
 def agree_or_connect(server, truth, sessions):

@@ -18,6 +18,7 @@ import re
 from kill import Operator
 from ledger import Client, difference, fits, found, tally
 from mail import done, quoted, texts
+from postern import wait_until
 from sending import Far, submission, text, until
 
 LOST = collections.Counter(lost=1)
@@ -125,7 +126,8 @@ def names_missing(server, allowed, chance):
 
 
 def queued(server):
-    """{address: state} of all that the queue has."""
+    """{address: state} of all that the queue has, once it is read."""
+    wait_until(lambda: not json.loads(server.command("queue", "stats", "--json"))["reading"], 60, "the queue is read")
     listed = json.loads(server.command("queue", "list", "--json", "--limit", "1000"))
     return {r["address"]: "held" if r["state"] == "held" else "waits"
             for message in listed for r in message["recipients"]}

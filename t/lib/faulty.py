@@ -15,7 +15,8 @@ import struct
 import power
 from ledger import disk
 
-RULE = struct.Struct("=IiIIIIIII100s")
+RULE = struct.Struct("=IiIIIIIII100sII")
+HOLD = struct.Struct("=II")  # at the end of a rule
 RULES = 16
 OPEN, READ = 11, 12  # kinds besides those of power.py
 BEFORE, AFTER = 1, 2
@@ -23,10 +24,11 @@ MAKING = (power.WRITE, power.CREATE, power.DIRECTORY, power.GROW)
 CHANGING = (*MAKING, power.CUT, power.RENAME, power.LINK, power.UNLINK, power.SYNC, power.SYNC_ALL)
 
 
-def rule(kinds, number=0, every=1, slow_ms=0, short_by=0, die=0, once=False, path=""):
+def rule(kinds, number=0, every=1, slow_ms=0, short_by=0, die=0, once=False, path="", hold=False):
     """One call in `every`, of these kinds, on a path that holds this one, fails with this errno, or ends its process BEFORE
-    or AFTER it is made."""
-    return RULE.pack(sum(1 << kind for kind in kinds), number, every, slow_ms, short_by, once, die, 0, 0, path.encode())
+    or AFTER it is made, or does not begin until Disk.let_go."""
+    return RULE.pack(sum(1 << kind for kind in kinds), number, every, slow_ms, short_by, once, die, 0, 0, path.encode(),
+                     hold, 0)
 
 
 class Disk:
@@ -43,6 +45,13 @@ class Disk:
     def counts(self, place=0):
         """(calls, hits) of one rule."""
         return RULE.unpack_from(self.map, place * RULE.size)[7:9]
+
+    def held(self, place=0):
+        """Calls that one rule holds now."""
+        return HOLD.unpack_from(self.map, (place + 1) * RULE.size - HOLD.size)[1]
+
+    def let_go(self, place=0):
+        self.map[(place + 1) * RULE.size - HOLD.size:(place + 1) * RULE.size - HOLD.size + 4] = bytes(4)
 
     def hits(self):
         return sum(self.counts(place)[1] for place in range(RULES))

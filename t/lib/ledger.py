@@ -416,6 +416,8 @@ def disk():
     """What is preloaded to have a disk that does as it is told (t/crash/disk.c). A program with AddressSanitizer wants that
     one's library first."""
     library = os.path.join(os.path.dirname(binary()), "t", "crash", "disk.so")
+    if not os.path.exists(library):
+        raise Failed(f"there is no {library}: run make disk")
     with open(binary(), "rb") as program:
         if b"libasan.so" not in program.read():
             return library

@@ -19,7 +19,7 @@ import time
 
 from same_store import claim
 
-HEAD = struct.Struct("=IIQQQIII4x")
+HEAD = struct.Struct("=IIQQQQIII4x")
 MAGIC = 0x50434552
 (WRITE, CUT, CREATE, DIRECTORY, RENAME, LINK, UNLINK, SYNC, SYNC_ALL, SYNCED, GROW, _, _, NOTE, FAILED) = range(15)
 NAMES = (CREATE, DIRECTORY, RENAME, LINK, UNLINK)
@@ -31,8 +31,8 @@ Change = collections.namedtuple("Change", "at kind file length path other offset
 
 def note(fd, what):
     """Puts a note of the test's own into the record, in its place among what the server did."""
-    text = json.dumps({**what, "time": time.monotonic()}).encode()
-    os.write(fd, HEAD.pack(MAGIC, NOTE, 0, 0, len(text), 0, 0, 0) + text)
+    text = json.dumps(what).encode()
+    os.write(fd, HEAD.pack(MAGIC, NOTE, 0, 0, len(text), time.monotonic_ns(), 0, 0, 0) + text)
 
 
 def number_of(path):
@@ -69,17 +69,19 @@ class Record:
         self.places = []  # of changes of names and of LevelDB's files, and of syncs: where a cut is most likely to be felt
         self.doomed = {}  # place of a write -> where the sync failed that should have made it durable
         self.moved = {}  # place of a rename or link -> the file it concerned; None: a directory
+        self.times = []  # in nanoseconds, of each record
         self.count = 0
 
     def read(self):
         begun, names = {}, dict(self.names)
         with open(self.path, "rb") as file:
             while head := file.read(HEAD.size):
-                magic, kind, number, offset, length, path, other, process = HEAD.unpack(head)
+                magic, kind, number, offset, length, ns, path, other, process = HEAD.unpack(head)
                 assert magic == MAGIC, f"no record at {file.tell() - HEAD.size}"
                 path, other = file.read(path).decode(), file.read(other).decode()
                 data = file.read(length) if kind in (WRITE, NOTE) else b""
                 at, self.count = self.count, self.count + 1
+                self.times.append(ns)
                 if kind in (*NAMES, CUT, SYNCED) or path.startswith("index/"):
                     self.places.append(at)
                 if kind == NOTE:
@@ -150,6 +152,14 @@ class Record:
             return c.at < self.durable(self.sync_file[c.file], cut)
         folders = {os.path.dirname(path) for path in (c.path, c.other) if path}
         return all(c.at < self.durable(self.sync_folder.get(folder, []), cut) for folder in folders)
+
+    def unsynced(self, cut, below):
+        """The place of the oldest write below a directory that no sync made durable before the cut, and how many seconds old
+        it is then; the cut itself and 0: there is none."""
+        for c in self.changes[:bisect.bisect_left(self.changes, cut, key=lambda c: c.at)]:
+            if c.kind == WRITE and c.path.startswith(below) and not self.is_durable(c, cut):
+                return c.at, (self.times[min(cut, self.count - 1)] - self.times[c.at]) / 1e9
+        return cut, 0
 
     def leave(self, cut, chance, directory, share=None):
         """Writes into an empty directory what a cut before the record `cut` may leave. share, if it is given: of what was not

@@ -53,7 +53,8 @@ GONE_S = 600  # for a client that is silent, or that is to go away
 BODY_AT = 1000  # bytes into the content at which `body` happens
 NEEDS = {"SIZE": "SIZE", "BODY": "8BITMIME", "SMTPUTF8": "SMTPUTF8", "RET": "DSN", "ENVID": "DSN", "NOTIFY": "DSN",
          "ORCPT": "DSN", "AUTH": "AUTH", "BY": "DELIVERBY", "MT-PRIORITY": "MT-PRIORITY"}
-CLOSE_WAIT = 8  # of TCP's states as Linux numbers them: the other side said its end, and nothing was wrong until then
+# Of TCP's states as Linux numbers them: neither side has said its end; the other one did, and nothing was wrong until then.
+ESTABLISHED, CLOSE_WAIT = 1, 8
 STRICT_END = re.compile(rb"\r\n\.\r\n")
 LAX_END = re.compile(rb"(?:\r\n|\r|\n)\.(?:\r\n|\r|\n)")
 
@@ -102,6 +103,7 @@ class Sink:
         self.faults, self.transactions, self.complaints, self.sessions = [], [], [], []
         self.commands = []  # (connection, line) as they came
         self.pipelined = 0  # commands behind which more was there already
+        self.most = 0  # connections open at both ends at a time
         self.changed = threading.Condition()
         self.listener = self.held = self.thread = None
 
@@ -207,6 +209,7 @@ class Sink:
                 return
             session = Session(self, sock, len(self.sessions))
             session.peer = peer
+            self.most = max(self.most, 1 + sum(each.is_open() for each in self.sessions))
             session.thread = threading.Thread(target=session.run, daemon=True)
             session.thread.start()
             self.note(self.sessions, session)
@@ -282,6 +285,13 @@ class Session:
             pass
         finally:
             self.sock.close()
+
+    def is_open(self):
+        """Neither end has closed it."""
+        try:
+            return self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED
+        except OSError:
+            return False
 
     def talk(self):
         if self.sink.tls_at_once:

@@ -103,14 +103,27 @@ with Server(users=1, set=list(routes())) as server:
         report = next(each for each in reports(server, count=3) if "a@all.test" in each.actions)
         assert report.actions == {"a@all.test": "failed"} and report.of("a@all.test")["Status"] == "5.4.7", report.actions
         assert not any(t.recipients for t in SINKS["all"].transactions)
-    with tap.test("by mode N it does, without the parameter"):
-        submit(server, ["f@all.test"], text("by"), mail=["BY=600;N"])
-        assert "BY" not in taken("all").parameters
+    with tap.test("by mode N it does, without the parameter, and its sender is told that it went there; whoever speaks DSN "
+                  "tells of delays (RFC 2852, 4.1.4.2)"):
+        for address, notify, wanted in (("f@all.test", None, "FAILURE,DELAY"), ("g@bare.test", None, None),
+                                        ("h@all.test", "FAILURE", "FAILURE,DELAY"), ("i@all.test", "NEVER", "NEVER")):
+            submit(server, [address], text("by"), mail=["BY=600;N"], rcpt=[f"NOTIFY={notify}"] if notify else [])
+            message = taken(address.partition("@")[2].partition(".")[0])
+            assert "BY" not in message.parameters
+            assert message.recipient_parameters[address].get("NOTIFY") == wanted, message.recipient_parameters
+            assert outcome(server, address)[0] == "relayed"
+        told = {}
+        wait_until(lambda: told.update((a, r) for r in reports(server) for a in r.actions) or
+                   {"f@all.test", "g@bare.test", "h@all.test"} <= set(told), WAIT_S, "the reports")
+        assert told["f@all.test"].actions == {"f@all.test": "relayed"} and "i@all.test" not in told, told
+        assert told["f@all.test"].about["Deliver-By-Date"], told["f@all.test"].about
     with tap.test("to whom minds it goes the time that is left, with mode and trace (RFC 2852, 4.1)"):
         for by in ("R", "N", "RT", "NT"):
             submit(server, ["a@timely.test"], text("by"), mail=[f"BY=600;{by}"])
-            left, _, mode = taken("timely").parameters["BY"].partition(";")
+            message = taken("timely")
+            left, _, mode = message.parameters["BY"].partition(";")
             assert 500 < int(left) <= 600 and mode == by, (left, mode)
+            assert "NOTIFY" not in message.recipient_parameters["a@timely.test"]
     with tap.test("who asks for a trace is told of each host that has it, whatever that speaks (RFC 2852, 4)"):
         submit(server, ["trace@bare.test", "quiet@bare.test"], text("by"), mail=["BY=600;NT"])
         submit(server, ["trace@timely.test"], text("by"), mail=["BY=600;NT"])

@@ -96,6 +96,15 @@ def batches(path):
             for at in range(0, len(text), 4096) if text[at:at + 4] == b"PSJN"]
 
 
+def fetch_healed(server, account):
+    """The index may know the message that the journal has lost: who asks for it first is told that it is gone, nobody else."""
+    try:
+        return fetch_all(server, account)
+    except AssertionError as why:
+        assert b"EXPUNGEISSUED" in str(why).encode(), why
+        return fetch_all(server, account)
+
+
 def journal_batch(server):
     """The second of four deliveries is lost in the journal, and none of them is in the mbox."""
     victim = Victim(server, 6, "journal")
@@ -113,7 +122,7 @@ def journal_batch(server):
     log = len(server.log())
     server.start()
     assert "damaged: entries are lost" in server.log()[log:], server.log()[log:]
-    found = {re.search(rb"number (\d+)", text)[1]: uid for uid, _, text in fetch_all(server, victim.name)}
+    found = {re.search(rb"number (\d+)", text)[1]: uid for uid, _, text in fetch_healed(server, victim.name)}
     assert {b"100", b"102", b"103"} <= set(found) and b"101" not in found, found
     send(server, [victim.name], numbered([104]))
     assert max(uids(server, victim.name)) > found[b"103"]

@@ -6,6 +6,7 @@ messages that are still there keep their UIDs, and no UID is two messages.
 
 import collections
 import contextlib
+import fcntl
 import mailbox
 import os
 import re
@@ -17,11 +18,14 @@ import time
 
 import tap
 import terminal
-from mail import done, fetch_all, flags_of, imap_session, literals, numbered, send
+from mail import append, done, fetch_all, flags_of, imap_session, literals, numbered, send
 from postern import Failed, Server, wait_until
 
 tap.need("mutt", "formail", "procmail", "tmux")
 LIMIT_S = 60
+
+
+MAILBOX_FIELDS = (b"Status:", b"X-UID:", b"X-Postern:", b"X-IMAPbase:", b"Content-Length:")
 
 
 class Watched:
@@ -33,13 +37,14 @@ class Watched:
         send(server, [account], texts)
         self.imap = imap_session(server, account)
         self.validity = self.imap.response("UIDVALIDITY")[1]
-        self.ever, self.now = {}, {}
+        self.ever, self.now, self.shown = {}, {}, None
         self.seen = self.look()
 
     def look(self):
-        """{subject: (UID, flags)} as the session has it after a NOOP."""
+        """{subject: (UID, flags)} as the session has it after a NOOP. shown: a message with fields that are the mailbox's own,
+        as a program has just written them and nobody has read it again."""
         done(self.imap.noop())
-        found = {}
+        found, self.shown = {}, None
         status, answers = self.imap.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER])")
         if status == "NO" and b"EXPUNGEISSUED" in answers[0]:
             return self.now  # they went while they were fetched
@@ -48,8 +53,8 @@ class Watched:
             uid = int(re.search(rb"UID (\d+)", about)[1])
             subject = re.search(rb"Subject: (.*)\r\n", header)[1].decode()
             assert subject.startswith(self.ever.setdefault(uid, subject)), f"UID {uid} was {self.ever[uid]} and is {subject}"
-            for field in (b"Status:", b"X-UID:", b"X-Postern:", b"X-IMAPbase:", b"Content-Length:"):
-                assert b"\n" + field not in b"\n" + header, (subject, header)
+            if any(b"\n" + field in b"\n" + header for field in MAILBOX_FIELDS):
+                self.shown = (subject, header)
             found[subject] = (uid, flags_of(about))
         return found
 
@@ -58,7 +63,7 @@ class Watched:
         try:
             wait_until(lambda: self.is_now(expected), LIMIT_S, "this")
         except Failed:
-            raise AssertionError(f"expected {expected}, it sees {self.now}") from None
+            raise AssertionError(f"expected {expected}, it sees {self.now}, shows {self.shown}") from None
         for subject, (uid, _) in self.now.items():
             if subject in self.seen:
                 assert self.seen[subject][0] == uid, f"{subject} was UID {self.seen[subject][0]} and is {uid}"
@@ -68,7 +73,7 @@ class Watched:
 
     def is_now(self, expected):
         self.now = self.look()
-        return {subject: flags for subject, (_, flags) in self.now.items()} == expected
+        return not self.shown and {subject: flags for subject, (_, flags) in self.now.items()} == expected
 
     def store(self, subjects, flags):
         uids = ",".join(str(self.seen[subject][0]) for subject in subjects)
@@ -169,6 +174,68 @@ def test_mutt(server):
         box.becomes(expected)
 
 
+def split(text):
+    """The messages of an mbox, postmarks and all."""
+    return [b"From " + part for part in (b"\n" + text[:-1]).split(b"\nFrom ")[1:]]
+
+
+def stripped(message):
+    """Without what the server wrote into its header."""
+    return re.sub(rb"\n(X-UID|X-IMAPbase|X-Postern|X-Keywords|Status|X-Status):[^\n]*", b"", message)
+
+
+def rewritten(box, change, renames):
+    """The mbox as another program leaves it that does so to its messages."""
+    with open(box.mbox, "rb") as file:
+        parts = split(file.read())
+    new = box.mbox + ".new" if renames else box.mbox
+    with open(new, "wb") as file:
+        file.write(b"\n".join(change(parts)) + b"\n")
+    box.owned(new)
+    if renames:
+        os.rename(new, box.mbox)
+
+
+def test_expunged(server):
+    box = Watched(server, "test0010", numbered(range(8)))
+
+    def expunge(subject):
+        box.store([subject], r"(\Deleted)")
+        done(box.imap.expunge())
+        del box.seen[subject]
+        assert b"Subject: " + subject.encode() in open(box.mbox, "rb").read(), "it was written anew"
+
+    for place, (name, change) in enumerate((
+            ("turns the order round", lambda parts: [stripped(parts[-1]), *parts[-2:0:-1], parts[0]]),
+            ("takes our fields away", lambda parts: [stripped(part) for part in parts]),
+            ("does both", lambda parts: [stripped(part) for part in reversed(parts)]))):
+        with tap.test(f"what is expunged does not come back when another program {name}"):
+            expunge(f"number {place}")
+            expected = box.flags()
+            rewritten(box, change, place % 2)
+            box.becomes(expected)
+            send(server, [box.account], numbered([20 + place]))
+            box.becomes({**expected, f"number {20 + place}": ()})
+    for account, kind, cut in (("test0011", "cut short", lambda text: text.index(b"\n") + 1), ("test0012", "emptied", lambda _: 0)):
+        box = Watched(server, account, numbered(range(4)))
+        with tap.test(f"nor when the state file alone is {kind}"):
+            expunge("number 1")
+            os.truncate(box.state, cut(open(box.state, "rb").read()))
+            wait_until(lambda: f"read again account={server.address(account)}" in server.log(), LIMIT_S, "its being read again")
+            box.becomes(numbers(0, 2, 3))
+            send(server, [account], numbered([9]))
+            box.becomes(numbers(0, 2, 3, 9))
+    with tap.test("a copy of it that comes later is another message"):
+        box = Watched(server, "test0013", numbered(range(3)))
+        expunge("number 1")
+        with open(box.mbox, "rb") as file:
+            copy = stripped(split(file.read())[1])
+        with open(box.mbox, "ab") as file:
+            file.write(copy + b"\n")
+        box.becomes(numbers(0, 1, 2))
+        assert box.now["number 1"][0] == 4, box.now
+
+
 def test_restored(server):
     box = Watched(server, "test0003", numbered(range(4)))
     with tap.test("a mailbox put back by hand appears: mbox and state"):
@@ -209,6 +276,67 @@ def test_restored(server):
         box.becomes(numbers(7))
 
 
+def test_put_back(server):
+    """The mbox alone, of a time when the mailbox still had messages whose text is in the mbox of today, too."""
+    for account, by_rename in (("test0014", False), ("test0015", True)):
+        box = Watched(server, account, numbered(range(4)))
+        kept = box.mbox + ".kept"
+        shutil.copy(box.mbox, kept)
+        box.owned(kept)
+        os.utime(kept, (time.time() - 3600,) * 2)
+
+        def expunge(*subjects):
+            box.store(subjects, r"(\Deleted)")
+            done(box.imap.expunge())
+            for subject in subjects:
+                del box.seen[subject]
+
+        def put_back():
+            if by_rename:
+                shutil.copy2(kept, kept + ".new")
+                box.owned(kept + ".new")
+                os.rename(kept + ".new", box.mbox)
+            else:
+                shutil.copy2(kept, box.mbox)
+
+        box.store(["number 2"], r"(\Flagged)")
+        expunge("number 1", "number 3")
+        with tap.test("the same bytes written again bring nothing back"):
+            with open(box.mbox, "rb") as file:
+                content = file.read()
+            assert b"number 1" in content and b"number 3" in content, "it was written anew"
+            read = server.log().count(f"it is read again account={server.address(account)}")
+            with open(box.mbox, "wb") as file:
+                file.write(content)
+            wait_until(lambda: server.log().count(f"it is read again account={server.address(account)}") > read, LIMIT_S, "a look")
+            box.becomes({"number 0": (), "number 2": (rb"\Flagged",)})
+        with tap.test(f"an mbox put back alone, with its times, {'by rename' if by_rename else 'in place'}: all of it appears, "
+                      "what was expunged as new"):
+            put_back()
+            box.becomes({**numbers(0, 1, 3), "number 2": (rb"\Flagged",)})
+            assert min(box.now["number 1"][0], box.now["number 3"][0]) > 4, box.now
+        with tap.test("and what is delivered right after it, before anybody has looked"):
+            expunge("number 3")
+            put_back()
+            send(server, [account], numbered([9]))
+            wait_until(lambda: {"number 1", "number 3", "number 9"} <= box.look().keys(), LIMIT_S, "all of it")
+            send(server, [account], numbered([10]))
+            wait_until(lambda: "number 10" in box.look(), LIMIT_S, "more mail")
+    with tap.test("put back with its state a moment later: what was there then is there, what was expunged then stays gone, or is "
+                  "new for who looked in between"):
+        box = Watched(server, "test0016", numbered(range(4)))
+        expunge("number 0")
+        for path in box.mbox, box.state:
+            shutil.copy(path, path + ".kept")
+            os.utime(path + ".kept", (time.time() - 3600,) * 2)
+        expunge("number 1")
+        shutil.copy2(box.mbox + ".kept", box.mbox)
+        shutil.copy2(box.state + ".kept", box.state)
+        wait_until(lambda: box.look().keys() - {"number 0"} == numbers(1, 2, 3).keys(), LIMIT_S, "what was there then")
+        found = box.look()
+        assert found.get("number 0", (5, ()))[0] > 4 and [found[f"number {n}"][0] for n in (2, 3)] == [3, 4], found
+
+
 def listed(server, account):
     with imap_session(server, account) as fresh:
         return len(done(fresh.uid("SEARCH", "ALL"))[0].split())
@@ -221,6 +349,37 @@ def test_locked(server):
             size = os.path.getsize(box.mbox)
             send(server, [box.account], numbered([2]))
             assert listed(server, box.account) == 2 and os.path.getsize(box.mbox) == size
+    with tap.test("RENAME and DELETE refuse what another program has locked (RFC 5530: INUSE)"):
+        for name in "Locked", "Locked/Below":
+            done(box.imap.create(name))
+            append(server, box.account, numbered([1]), name)
+        path = server.mailbox_file(box.account, "Locked")
+
+        def in_use(answer):
+            assert answer[0] == "NO" and b"[INUSE]" in answer[1][0], answer
+
+        with locked(server.mailbox_file(box.account, "Locked/Below")):
+            in_use(box.imap.rename("Locked", "Renamed"))
+            in_use(box.imap.rename("Locked/Below", "Renamed"))
+            in_use(box.imap.delete("Locked/Below"))
+        with DotLock(path):
+            box.owned(path + ".lock")
+            in_use(box.imap.delete("Locked"))
+            in_use(box.imap.rename("Locked", "Renamed"))
+        with open(path, "r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            in_use(box.imap.delete("Locked"))
+            in_use(box.imap.rename("Locked", "Renamed"))
+        with locked(path):  # mail waits for it already
+            append(server, box.account, numbered([2]), "Locked")
+            in_use(box.imap.delete("Locked"))
+            in_use(box.imap.rename("Locked", "Renamed"))
+    with tap.test("and do it when the lock is given up"):
+        wait_until(lambda: box.imap.rename("Locked", "Renamed")[0] == "OK", LIMIT_S, "the mailbox")
+        done(box.imap.select("Renamed"))
+        assert len(done(box.imap.uid("SEARCH", "ALL"))[0].split()) == 2
+        done(box.imap.delete("Renamed/Below"))
+        done(box.imap.select("INBOX"))
     with tap.test("others' mail does not wait"):
         with locked(box.mbox):
             send(server, [box.account], numbered([3]))
@@ -416,11 +575,13 @@ def fetched(server, account):
 
 
 def main():
-    with Server(users=10, set=['sending.retry {"1s"}']) as server:
+    with Server(users=17, set=['sending.retry {"1s"}']) as server:
         test_appended(server)
         test_replaced(server)
         test_mutt(server)
+        test_expunged(server)
         test_restored(server)
+        test_put_back(server)
         test_locked(server)
         test_load(server)
         test_dot_locked(server, "test0008", False)

@@ -109,7 +109,7 @@ def main():
         server.stop()
 
         with tap.test("a state file of a later version: the mailbox rests, the others do not"):
-            replaced(server.mailbox_file("test0000", kind="state"), b"postern-state 1 ", b"postern-state 2 ")
+            replaced(server.mailbox_file("test0000", kind="state"), b"postern-state 1 ", b"postern-state 3 ")
             before = files(server)
             shutil.rmtree(server.path("store", "index"))
             server.start()
@@ -117,7 +117,7 @@ def main():
             assert re.search(r"later version.*account=test0000@\S* mailbox=\"INBOX\"", server.log())
             server.stop()
             assert files(server).items() >= {(p, t) for p, t in before.items() if "/test0000/" in p}
-            replaced(server.mailbox_file("test0000", kind="state"), b"postern-state 2 ", b"postern-state 1 ")
+            replaced(server.mailbox_file("test0000", kind="state"), b"postern-state 3 ", b"postern-state 1 ")
 
         with tap.test("an mbox of a later version, likewise"):
             replaced(server.mailbox_file("test0000"), b" version=1\n", b" version=2\n")

@@ -106,6 +106,48 @@ static void test_life(void)
 	free(other);
 }
 
+/* A note that is found, and released before all are found, leaves its place to one other, not to two. */
+static void test_released(void)
+{
+	enum { MESSAGES = ANSWERS_SLOTS / ITEMS + 1 };
+	struct queue_message *m = message_new(1), *next = message_new(1), *others[MESSAGES];
+	static bool used[ANSWERS_SLOTS + 1];
+	bool twice = false, two_found;
+
+	a = answers_open(store, 0);
+	answers_note(a, (struct queue_item *[]){ &m->items[0], &m->items[1] }, 2, &(struct queue_answer){ HAS });
+	for (unsigned i = 2; i < 6; i++) /* these stay */
+		note(&m->items[i], HAS, "250");
+	again(0);
+	for (unsigned i = 2; i < 6; i++)
+		answers_find(a, &next->items[i]);
+	two_found = answers_find(a, &next->items[0]);
+	answers_release(a, next->items[0].note);
+	two_found &= answers_find(a, &next->items[1]);
+	ok(two_found, "a note of two is found by the second, too, when the first is through with it");
+	answers_release(a, next->items[1].note);
+	answers_all_found(a);
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		others[i] = message_new(2 + i);
+		for (unsigned n = 0; n < ITEMS; n++) {
+			note(&others[i]->items[n], HAS, "250");
+			twice |= others[i]->items[n].note && used[others[i]->items[n].note];
+			used[others[i]->items[n].note] = true;
+		}
+	}
+	ok(!twice, "and its place is one other's then");
+	for (unsigned i = 2; i < 6; i++)
+		answers_release(a, next->items[i].note);
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		for (unsigned n = 0; n < ITEMS; n++)
+			answers_release(a, others[i]->items[n].note);
+		free(others[i]);
+	}
+	answers_free(a);
+	free(m);
+	free(next);
+}
+
 static void test_several(void)
 {
 	struct queue_message *m = message_new(7), *next = message_new(7);
@@ -380,6 +422,7 @@ int main(void)
 		mkdirat(store, path, 0700);
 	}
 	test_life();
+	test_released();
 	test_several();
 	test_which();
 	test_workers();

@@ -1,170 +1,8 @@
-/* Calls: an owner is asked, here or in another worker, and there is one answer, whatever happens on the way.
- * First two engines in one thread, turned by hand; then a thread each; then processes that are killed. */
-#include "core/call.h"
-#include "core/counter.h"
-#include "core/house.h"
+/* Calls: an owner is asked, here or in another worker, and there is one answer, whatever happens on the way. Two engines in
+ * one thread, turned by hand; call_crowd.c has threads and processes. */
 #include "core/log.h"
-#include "core/worker.h"
+#include "t/call_house.h"
 #include "t/tap.h"
-#include <dirent.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* --- the house of this test -------------------------------------------------------------------------------------- */
-
-#define KEPT_MAX 2000
-
-static struct request *kept[KEPT_MAX]; /* by `keep`, to be answered by the test */
-static unsigned kept_count, events;
-static char last_event[64];
-
-static void echo(struct worker *w, struct request *rq, struct str args)
-{
-	(void)w;
-	request_answer(rq, OK, args);
-}
-
-static void refuse(struct worker *w, struct request *rq, struct str args)
-{
-	(void)w, (void)args;
-	request_answer(rq, ERR_DENIED, STR("no"));
-}
-
-static void keep(struct worker *w, struct request *rq, struct str args)
-{
-	(void)w, (void)args;
-	kept[kept_count++] = rq;
-}
-
-static void hear(struct worker *w, struct request *rq, struct str args)
-{
-	(void)w;
-	events += rq == NULL;
-	snprintf(last_event, sizeof(last_event), STR_FMT, STR_ARG(args));
-}
-
-static void die(struct worker *w, struct request *rq, struct str args)
-{
-	(void)w, (void)rq, (void)args;
-	kill(getpid(), SIGKILL);
-}
-
-enum { ECHO, REFUSE, KEEP, HEAR, DIE };
-static const struct call_type types[] = {
-	{ "echo", echo },
-	{ "refuse", refuse },
-	{ "keep", keep },
-	{ "hear", hear },
-	{ "die", die },
-	{ 0 },
-};
-static const struct call_type *const tables[] = { types, NULL };
-const struct house house = { .calls = tables };
-
-static void answer_kept(void)
-{
-	for (unsigned i = 0; i < kept_count; i++)
-		request_answer(kept[i], OK, STR("kept"));
-	kept_count = 0;
-}
-
-/* --- two workers in one thread ------------------------------------------------------------------------------------ */
-
-static char directory[] = "/tmp/postern-call-XXXXXX";
-
-static void worker_begin(struct worker *w, struct shm *shm, unsigned slot)
-{
-	*w = (struct worker){ .shm = shm, .slot = slot, .workers = shm_workers(shm) };
-	w->timers = timers_new();
-	w->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	w->calls = calls_new(w);
-}
-
-static void worker_end(struct worker *w)
-{
-	calls_free(w->calls);
-	timers_free(w->timers);
-	close(w->directory);
-}
-
-static unsigned files_left(void)
-{
-	char path[64];
-	unsigned count = 0;
-	struct dirent *d;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "%s/run/tmp", directory);
-	dir = opendir(path);
-	while ((d = readdir(dir)))
-		count += d->d_name[0] != '.';
-	closedir(dir);
-	return count;
-}
-
-static struct worker a, b; /* slots 0 and 1 */
-
-static void begin(void)
-{
-	struct shm *shm = shm_new(2, counter_count());
-
-	worker_begin(&a, shm, 0);
-	worker_begin(&b, shm, 1);
-	kept_count = events = 0;
-}
-
-static void end(void)
-{
-	worker_end(&a);
-	worker_end(&b);
-}
-
-static void turn(unsigned times)
-{
-	while (times--) {
-		timers_turn(a.timers), timers_run(a.timers), calls_turn(a.calls);
-		timers_turn(b.timers), timers_run(b.timers), calls_turn(b.calls);
-	}
-}
-
-struct heard {
-	unsigned times;
-	enum err e;
-	struct buf answer;
-	unsigned *order, place; /* place: the how-manieth of those who share `order` */
-};
-
-static void on_done(void *user, enum err e, struct str answer)
-{
-	struct heard *h = user;
-
-	h->times++;
-	h->e = e;
-	buf_clear(&h->answer);
-	buf_add_str(&h->answer, answer);
-	if (h->order)
-		h->place = ++*h->order;
-}
-
-static bool heard(struct heard *h, enum err e, struct str answer)
-{
-	bool good = h->times == 1 && h->e == e && str_eq(buf_str(&h->answer), answer);
-
-	buf_free(&h->answer);
-	*h = (struct heard){ 0 };
-	return good;
-}
-
-static struct call *ask(unsigned to, int type, struct str args, struct heard *h)
-{
-	return call_send(&a, to, &types[type], args, CALL_DEADLINE_MS, on_done, h);
-}
 
 static void test_simple(void)
 {
@@ -336,7 +174,7 @@ static void test_credits(void)
 
 static void test_long(void)
 {
-	static const size_t lengths[] = { 65535, 65536, 65537, 1 << 20, CALL_BYTES_MAX };
+	static const size_t lengths[] = { 65536, 262142, 262143, 1 << 20, CALL_BYTES_MAX };
 	struct heard h = { 0 };
 	struct buf bytes = { 0 };
 	bool good = true;
@@ -348,18 +186,18 @@ static void test_long(void)
 		buf_added(&bytes, lengths[i]);
 		for (unsigned to = 0; to < 2; to++) {
 			ask(to, ECHO, buf_str(&bytes), &h);
-			good &= files_left() == (to && lengths[i] > 65536);
+			good &= files_left() == (to && lengths[i] > 262142);
 			turn(4);
 			good &= heard(&h, OK, buf_str(&bytes));
 		}
 	}
-	ok(good, "bytes of any length up to the limit get there and back; over 64 KiB as a file");
+	ok(good, "bytes of any length up to the limit get there and back; over 256 KiB as a file, with two workers");
 	ok(files_left() == 0, "no file is left");
 	buf_add_char(&bytes, 'x');
 	ask(1, ECHO, buf_str(&bytes), &h);
 	turn(2);
 	ok(heard(&h, ERR_TOO_BIG, STR_NONE), "more than the limit is refused");
-	buf_cut(&bytes, 100000);
+	buf_cut(&bytes, 300000);
 	event_send(&a, 1, &types[HEAR], buf_str(&bytes));
 	turn(2);
 	ok(events == 1 && files_left() == 0, "a long event gets there too");
@@ -534,182 +372,10 @@ static void test_names(void)
 	end();
 }
 
-/* --- a thread each ------------------------------------------------------------------------------------------------ */
-
-#define THREADS     3
-#define EACH        20000
-#define UNDER_WAY_N 400
-
-static struct worker crowd[THREADS];
-static _Atomic unsigned finished;
-
-struct asker {
-	struct worker *w;
-	unsigned sent, good, bad;
-};
-
-static void asker_next(struct asker *s);
-
-static void asker_done(void *user, enum err e, struct str answer)
-{
-	struct asker *s = user;
-	unsigned number;
-
-	if (e || answer.len < sizeof(number))
-		s->bad++;
-	else
-		s->good++;
-	asker_next(s);
-	if (s->good + s->bad == EACH)
-		finished++;
-}
-
-static void asker_next(struct asker *s)
-{
-	static const char filler[3000];
-	char bytes[3000 + sizeof(unsigned)];
-	size_t len = s->sent % 50 ? s->sent % 60 : 3000;
-
-	if (s->sent == EACH)
-		return;
-	memcpy(bytes, &s->sent, sizeof(unsigned));
-	memcpy(bytes + sizeof(unsigned), filler, len);
-	call_send(s->w, s->sent++ % THREADS, &types[ECHO], (struct str){ bytes, sizeof(unsigned) + len },
-		CALL_DEADLINE_MS, asker_done, s);
-}
-
-static void loop_turn(struct worker *w, int wait_ms)
-{
-	struct pollfd p = { shm_wake_fd(w->shm, w->slot), POLLIN, 0 };
-	uint64_t wakes;
-
-	timers_turn(w->timers);
-	timers_run(w->timers);
-	calls_turn(w->calls);
-	if (calls_sleep(w->calls))
-		poll(&p, 1, wait_ms);
-	calls_wake(w->calls);
-	if (read(p.fd, &wakes, sizeof(wakes)) < 0)
-		return; /* nobody woke us */
-}
-
-static void *crowd_thread(void *user)
-{
-	struct asker s = { .w = user };
-
-	for (unsigned i = 0; i < UNDER_WAY_N; i++)
-		asker_next(&s);
-	while (finished < THREADS)
-		loop_turn(s.w, 50);
-	return (void *)(uintptr_t)s.good;
-}
-
-static void test_threads(void)
-{
-	struct shm *shm = shm_new(THREADS, counter_count());
-	pthread_t threads[THREADS];
-	bool good = true;
-
-	finished = 0;
-	for (unsigned i = 0; i < THREADS; i++)
-		worker_begin(&crowd[i], shm, i);
-	for (unsigned i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, crowd_thread, &crowd[i]);
-	for (unsigned i = 0; i < THREADS; i++) {
-		void *count;
-
-		pthread_join(threads[i], &count);
-		good &= (uintptr_t)count == EACH;
-	}
-	ok(good, "%d workers ask each other %d times each and have every answer once", THREADS, EACH);
-	for (unsigned i = 0; i < THREADS; i++)
-		worker_end(&crowd[i]);
-}
-
-/* --- processes that are killed ------------------------------------------------------------------------------------ */
-
-static pid_t owner_start(struct shm *shm)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		worker_begin(&b, shm, 1);
-		for (;;)
-			loop_turn(&b, 50);
-	}
-	return pid;
-}
-
-static pid_t owner_again(struct shm *shm, pid_t pid)
-{
-	waitpid(pid, NULL, 0);
-	atomic_fetch_add(&shm_slot(shm, 1)->generation, 1);
-	pid = owner_start(shm);
-	shm_wake(shm, 0);
-	return pid;
-}
-
-static void test_killed(void)
-{
-	enum { ROUNDS = 20, BATCH = 150 };
-	struct shm *shm = shm_new(2, counter_count());
-	unsigned answered = 0, failed = 0;
-	struct heard h = { 0 };
-	pid_t pid;
-
-	worker_begin(&a, shm, 0);
-	pid = owner_start(shm);
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		static struct heard many[BATCH];
-
-		memset(many, 0, sizeof(many));
-		for (unsigned i = 0; i < BATCH; i++) {
-			ask(1, ECHO, STR("x"), &many[i]);
-			if (i == round * 7)
-				loop_turn(&a, 2);
-		}
-		kill(pid, SIGKILL);
-		pid = owner_again(shm, pid);
-		while (calls_waiting(a.calls))
-			loop_turn(&a, 2);
-		for (unsigned i = 0; i < BATCH; i++) {
-			answered += many[i].times == 1 && many[i].e == OK;
-			failed += many[i].times != 1 || many[i].e != OK;
-			buf_free(&many[i].answer);
-		}
-	}
-	ok(answered == ROUNDS * BATCH && !failed, "every call is answered though its owner was killed %d times",
-		ROUNDS);
-	ask(1, DIE, STR("x"), &h);
-	for (unsigned lives = 0; lives < 2; lives++) {
-		calls_turn(a.calls);
-		calls_sleep(a.calls);
-		waitpid(pid, NULL, 0);
-		ok(atomic_load(&shm_slot(shm, 1)->running) == DIE + 1, "the slot tells which call killed its owner");
-		pid = owner_again(shm, pid);
-	}
-	while (!h.times)
-		loop_turn(&a, 2);
-	ok(heard(&h, ERR_AGAIN, STR_NONE), "a call that kills its owner twice does not do it a third time");
-	ask(1, ECHO, STR("x"), &h);
-	while (!h.times)
-		loop_turn(&a, 2);
-	ok(heard(&h, OK, STR("x")), "which then serves others");
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	worker_end(&a);
-}
-
 int main(void)
 {
-	char path[64];
-
-	if (!mkdtemp(directory))
+	if (!house_open())
 		return 1;
-	snprintf(path, sizeof(path), "%s/run", directory);
-	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/run/tmp", directory);
-	mkdir(path, 0700);
 	test_simple();
 	test_later();
 	test_cancel();
@@ -720,12 +386,7 @@ int main(void)
 	test_room();
 	test_death();
 	test_names();
-	test_killed();
-	test_threads();
 	test_broken();
-	rmdir(path);
-	snprintf(path, sizeof(path), "%s/run", directory);
-	rmdir(path);
-	rmdir(directory);
+	house_close();
 	return done();
 }

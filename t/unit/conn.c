@@ -439,6 +439,35 @@ static void test_idle(void)
 	pair_free(&e, &p);
 }
 
+static void test_quiet(void)
+{
+	struct end e;
+	struct peer p;
+
+	pair_open(&e, &p, KEEP);
+	conn_idle(e.c, 3 * IDLE_MS);
+	conn_quiet(e.c, IDLE_MS);
+	clock_moves(MOST_MS);
+	peer_says(&p, "x");
+	clock_moves(MOST_MS);
+	ok(e.quiets == 0, "a client who speaks now and then is not quiet");
+	clock_moves(REST_MS);
+	ok(e.quiets == 1 && e.idles == 0, "one that was silent for the time is");
+	clock_moves(IDLE_MS);
+	ok(e.quiets == 1, "which is told once ...");
+	peer_says(&p, "x");
+	clock_moves(MOST_MS);
+	ok(e.quiets == 1, "... until the next input ...");
+	clock_moves(REST_MS);
+	ok(e.quiets == 2, "... and then again");
+	conn_quiet(e.c, IDLE_MS);
+	clock_moves(IDLE_MS + 1);
+	ok(e.quiets == 3 && e.idles == 0, "or whenever that is asked for");
+	clock_moves(2 * IDLE_MS);
+	ok(e.idles == 1, "who is quiet for long enough is idle");
+	pair_free(&e, &p);
+}
+
 static void test_idle_and_slow(void)
 {
 	struct end e;
@@ -498,7 +527,9 @@ static void free_when_idle(void *user)
 
 static void test_freed_elsewhere(void)
 {
-	static const struct conn_events freeing = { on_input, free_when_idle, free_when_idle, NULL, on_end, NULL };
+	static const struct conn_events freeing = {
+		.on_input = on_input, .on_room = free_when_idle, .on_idle = free_when_idle, .on_end = on_end
+	};
 	struct end e = { .habit = KEEP };
 	int fds[2];
 
@@ -594,6 +625,7 @@ int main(void)
 	test_sleep();
 	test_idle();
 	test_idle_and_slow();
+	test_quiet();
 	test_idle_and_dripping();
 	test_freed_elsewhere();
 	test_addresses();

@@ -321,7 +321,9 @@ static void free_when_secure(void *user)
 
 static void test_freed_in_handshake(void)
 {
-	static const struct conn_events freeing = { on_input, NULL, NULL, free_when_secure, on_end, NULL };
+	static const struct conn_events freeing = {
+		.on_input = on_input, .on_secure = free_when_secure, .on_end = on_end
+	};
 	struct end e = { .habit = KEEP };
 	struct peer p = { 0 };
 	int fds[2];

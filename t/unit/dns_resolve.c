@@ -376,7 +376,7 @@ static void test_resolv_conf(void)
 {
 	char path[] = "/tmp/resolv-XXXXXX";
 	int fd = mkstemp(path);
-	const struct dns_conf none = { 0 };
+	const struct dns_conf conf = { .resolv_conf = path };
 	struct dns_servers *s;
 	static const char text[] =
 		"# nameserver 192.0.2.9\nsearch example.test\nnameserver 192.0.2.1\n"
@@ -386,12 +386,12 @@ static void test_resolv_conf(void)
 	if (write(fd, text, sizeof(text) - 1) < 0)
 		abort();
 	close(fd);
-	s = dns_servers_new(&none, path);
+	s = dns_servers_new(&conf);
 	ok(s->count == 2 && !strcmp(s->items[0].text, "192.0.2.1:53") && !strcmp(s->items[1].text, "[2001:db8::1]:53"),
 		"the servers of resolv.conf");
 	dns_servers_unref(s);
 	unlink(path);
-	s = dns_servers_new(&none, path);
+	s = dns_servers_new(&conf);
 	ok(s->count == 1 && !strcmp(s->items[0].text, "127.0.0.1:53"), "this machine, if there is no such file");
 	ok(!s->items[0].trusted, "which is not trusted unasked");
 	dns_servers_unref(s);
@@ -401,7 +401,7 @@ static void test_order(void)
 {
 	const char *const three[] = { "192.0.2.1", "192.0.2.2", "192.0.2.3" };
 	const struct dns_conf conf = { .servers = { three, 3 } };
-	struct dns_servers *s = dns_servers_new(&conf, "");
+	struct dns_servers *s = dns_servers_new(&conf);
 
 	ok(dns_servers_next(s, 0, 0) == 0 && dns_servers_next(s, 1, 0) == 1 && dns_servers_next(s, 7, 0) == -1,
 		"servers are asked in their order, each once");

@@ -95,7 +95,7 @@ static bool same(const struct message *a, const struct message *b)
 
 static void scan(struct str mbox, struct found *f, struct keywords *k)
 {
-	static const struct mbox_scan_events events = { on_base, on_message, false };
+	static const struct mbox_scan_events events = { on_base, on_message, false, NULL };
 	struct mbox_scan *s = mbox_scan_new(0, k, &events, f);
 
 	*f = (struct found){ 0 };
@@ -106,7 +106,7 @@ static void scan(struct str mbox, struct found *f, struct keywords *k)
 
 static void test_generation(void)
 {
-	struct state_head head = { 0xab, 1, 77, 9, 1234 };
+	struct state_head head = { 0xab, 1, 77, 9, 1234, false };
 	struct buf mbox = { 0 }, new = { 0 }, state = { 0 }, large = { 0 };
 	struct message all[7], kept[5];
 	struct generation *g;
@@ -137,7 +137,7 @@ static void test_generation(void)
 		ok(false, "a directory is made");
 	write_file("d/a.mbox", buf_str(&mbox));
 	write_file("d/a.mbox.2", STR("what a crash left, and more"));
-	ok(!generation_new(&g, directory, STR("d/a"), &head, &words, kept, 5), "a generation is begun");
+	ok(!generation_new(&g, directory, STR("d/a"), &head, false, &words, kept, 5), "a generation is begun");
 	steps = run(g, &e);
 	ok(!e && steps == 1, "and written");
 	generation_result(g, &r);
@@ -175,7 +175,7 @@ static void test_generation(void)
 
 static void test_slices(void)
 {
-	struct state_head head = { 1, 1, 77, 1000, 5 };
+	struct state_head head = { 1, 1, 77, 1000, 5, false };
 	struct buf mbox = { 0 }, new = { 0 }, text = { 0 };
 	struct message m[12];
 	struct generation *g;
@@ -192,7 +192,7 @@ static void test_slices(void)
 	for (uint32_t i = 0; i < 12; i++)
 		m[i] = append(&mbox, i + 1, buf_str(&text), "a@b");
 	write_file("s.mbox", buf_str(&mbox));
-	generation_new(&g, directory, STR("s"), &head, &words, m, 12);
+	generation_new(&g, directory, STR("s"), &head, false, &words, m, 12);
 	steps = run(g, &e);
 	ok(!e && steps == 3, "19 MB take %u steps", steps);
 	generation_result(g, &r);
@@ -200,7 +200,7 @@ static void test_slices(void)
 	scan(buf_str(&new), &f, &k);
 	ok(f.count == 12 && same(&f.m[11], &r.messages[11]) && r.mbox_end == buf_len(&new), "all is there then");
 	generation_free(g);
-	generation_new(&g, directory, STR("s"), &head, &words, m, 12);
+	generation_new(&g, directory, STR("s"), &head, false, &words, m, 12);
 	ok(!generation_step(g, &done) && !done && exists("s.mbox.2"), "one may be given up on the way");
 	generation_free(g);
 	ok(!exists("s.mbox.2") && !exists("s.state.2"), "then nothing is left of it");
@@ -211,14 +211,15 @@ static void test_slices(void)
 
 static void test_empty(void)
 {
-	struct state_head head = { 1, 5, 77, 1000, 5 };
+	struct state_head head = { 1, 5, 77, 1000, 5, false };
 	struct generation *g;
 	struct generation_result r;
 	struct buf b = { 0 };
 	enum err e;
 
 	write_file("e.mbox", STR("what was there"));
-	ok(!generation_new(&g, directory, STR("e"), &head, &words, NULL, 0), "a mailbox whose last message went");
+	ok(!generation_new(&g, directory, STR("e"), &head, false, &words, NULL, 0),
+		"a mailbox whose last message went");
 	run(g, &e);
 	generation_result(g, &r);
 	read_file("e.mbox.6", &b);
@@ -239,7 +240,7 @@ static void test_foreign(void)
 		"From A_B Thu Jan  1 00:00:07 1970\nX-IMAPbase: 77 0000000002 $Forwarded work\nX-UID: 1\n"
 		"X-Postern: clock=0 id=1 generation=1 version=1\nA: b\n\nc\n\n"
 		"From d Thu Jan  1 00:00:07 1970\nX-UID: 2\nX-Postern: clock=0\nA: no end\n\n";
-	struct state_head head = { 1, 0, 77, 3, 0 };
+	struct state_head head = { 1, 0, 77, 3, 0, false };
 	struct keywords k = { 0 };
 	struct generation *g;
 	struct generation_result r;
@@ -251,7 +252,7 @@ static void test_foreign(void)
 	scan(STR(mbox), &f, &k);
 	f.m[0].uid = 1;
 	f.m[1].uid = 2;
-	generation_new(&g, directory, STR("f"), &head, &words, f.m, f.count);
+	generation_new(&g, directory, STR("f"), &head, false, &words, f.m, f.count);
 	run(g, &e);
 	generation_result(g, &r);
 	read_file("f.mbox.1", &new);
@@ -266,7 +267,7 @@ static void test_foreign(void)
 /* Bytes that are no message are in no new generation, but they are not lost. */
 static void test_damaged(void)
 {
-	struct state_head head = { 1, 1, 77, 3, 5 };
+	struct state_head head = { 1, 1, 77, 3, 5, false };
 	struct keywords k = { 0 };
 	struct buf mbox = { 0 }, kept = { 0 };
 	struct generation *g;
@@ -278,7 +279,7 @@ static void test_damaged(void)
 	buf_data(&mbox)[0] = 'X';
 	write_file("d.mbox", buf_str(&mbox));
 	scan(buf_str(&mbox), &f, &k);
-	e = generation_new(&g, directory, STR("d"), &head, &words, f.m, f.count);
+	e = generation_new(&g, directory, STR("d"), &head, false, &words, f.m, f.count);
 	if (!e)
 		run(g, &e);
 	read_file("d.mbox.damaged.2", &kept);
@@ -290,14 +291,14 @@ static void test_damaged(void)
 
 static void test_refused(void)
 {
-	struct state_head head = { 1, 1, 77, 1000, 5 };
+	struct state_head head = { 1, 1, 77, 1000, 5, false };
 	struct buf mbox = { 0 }, large = { 0 };
 	struct message m, wrong;
 	struct generation *g;
 	enum err e;
 
 	m = (struct message){ .uid = 1 };
-	ok(generation_new(&g, directory, STR("none"), &head, &words, &m, 1) == ERR_ABSENT && !g,
+	ok(generation_new(&g, directory, STR("none"), &head, false, &words, &m, 1) == ERR_ABSENT && !g,
 		"messages of no mbox have no next one");
 	while (buf_len(&large) < LARGE)
 		buf_add_str(&large, STR("a line of text\r\n"));
@@ -313,12 +314,12 @@ static void test_refused(void)
 		wrong.prefix += kind == 3 ? 70000 : 0;
 		wrong.offset += kind == 4 ? 2 * LARGE : 0;
 		write_file("w.mbox", buf_str(&mbox));
-		generation_new(&g, directory, STR("w"), &head, &words, &wrong, 1);
+		generation_new(&g, directory, STR("w"), &head, false, &words, &wrong, 1);
 		run(g, &e);
 		generation_free(g);
 		ok(e == ERR_NEVER && !exists("w.mbox.2") && !exists("w.state.2"), "a message %s stops it", what[kind]);
 	}
-	generation_new(&g, directory, STR("w"), &head, &words, &m, 1);
+	generation_new(&g, directory, STR("w"), &head, false, &words, &m, 1);
 	write_file("w.mbox", str_cut(buf_str(&mbox), 0, 1000000));
 	run(g, &e);
 	generation_free(g);
@@ -326,7 +327,8 @@ static void test_refused(void)
 	if (mkdirat(directory, "v.mbox.2", 0700))
 		ok(false, "a directory is made");
 	write_file("v.mbox", STR(""));
-	ok(generation_new(&g, directory, STR("v"), &head, &words, NULL, 0) == ERR_AGAIN && !g && exists("v.mbox"),
+	ok(generation_new(&g, directory, STR("v"), &head, false, &words, NULL, 0) == ERR_AGAIN && !g &&
+			exists("v.mbox"),
 		"where no file can be made there is none for now");
 	buf_free(&mbox);
 	buf_free(&large);

@@ -11,7 +11,9 @@
 #define ALICE STR("alice@example.test")
 #define BOB   STR("bob@example.test")
 #define INBOX STR("INBOX")
-#define CACHE (1 << 20)
+#define MANY  12 /* shards */
+
+static const struct index_limits limits = { .cache_bytes = 1 << 20, .buffer_bytes = 1 << 20, .databases = 2 };
 
 static int directory;
 
@@ -106,7 +108,7 @@ static bool absent(struct index *x, struct str address, struct str mailbox)
 
 static void test_use(void)
 {
-	struct index *x = index_new(directory, 2, CACHE);
+	struct index *x = index_new(directory, 2, &limits);
 	struct message m = message(7);
 	struct mailbox_record r;
 
@@ -137,7 +139,7 @@ static void test_use(void)
 	ok(!index_rename_work(x, 1, ALICE, INBOX, STR("Old")) && is_record(x, ALICE, STR("Old"), 3, 9),
 		"one that is not there is not");
 	index_free(x);
-	x = index_new(directory, 2, CACHE);
+	x = index_new(directory, 2, &limits);
 	ok(is_record(x, ALICE, STR("Old"), 3, 9) && count(x, 3) == 1, "all is there after a restart");
 	ok(index_get_work(x, 0, ALICE, STR("Old"), &r) == ERR_ABSENT, "but not in another shard");
 	ok(!index_remove_work(x, 1, ALICE, STR("Old"), 3) && absent(x, ALICE, STR("Old")) && count(x, 3) == 0,
@@ -149,7 +151,7 @@ static void test_use(void)
 
 static void test_account(void)
 {
-	struct index *x = index_new(directory, 2, CACHE);
+	struct index *x = index_new(directory, 2, &limits);
 
 	put(x, STR("a@b"), true, 10, 1, 5);
 	index_rename_work(x, 1, STR("a@b"), INBOX, STR("x"));
@@ -220,20 +222,20 @@ static void test_damage(void)
 	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct index *x = index_new(directory, 2, CACHE);
+		struct index *x = index_new(directory, 2, &limits);
 		bool well, known = true;
 
 		for (int k = 0; k < 3; k++) /* more than stays in memory */
 			put(x, ALICE, true, 20 + (uint64_t)k, 1, 20000);
 		index_free(x);
 		if (strcmp(kinds[i].part, ".log")) { /* opened again, it has all in tables */
-			x = index_new(directory, 2, CACHE);
+			x = index_new(directory, 2, &limits);
 			known = is_record(x, ALICE, INBOX, 22, 20000);
 			index_free(x);
 		}
 		if (!damage(kinds[i].part, kinds[i].how))
 			known = false;
-		x = index_new(directory, 2, CACHE);
+		x = index_new(directory, 2, &limits);
 		well = absent(x, ALICE, INBOX) || count(x, 22) == -1;
 		well = well && absent(x, ALICE, INBOX) && count(x, 22) == 0;
 		ok(known && well, "when %s all is unknown", kinds[i].what);
@@ -256,7 +258,7 @@ static void test_version(void)
 	for (int kind = 0; kind < 2; kind++) {
 		leveldb_t *db;
 
-		x = index_new(directory, 2, CACHE);
+		x = index_new(directory, 2, &limits);
 		put(x, ALICE, true, 22, 1, 5);
 		index_free(x);
 		snprintf(path, sizeof(path), "%s/index/1/leveldb", scratch_path);
@@ -266,7 +268,7 @@ static void test_version(void)
 		else
 			leveldb_delete(db, write, "v", 1, &error);
 		leveldb_close(db);
-		x = index_new(directory, 2, CACHE);
+		x = index_new(directory, 2, &limits);
 		ok(!error && absent(x, ALICE, INBOX) && !put(x, ALICE, true, 22, 1, 5) && count(x, 22) == 5,
 			kind == 0 ? "one of another version is made anew" : "so is one without a version");
 		index_free(x);
@@ -278,14 +280,14 @@ static void test_version(void)
 /* While no database can be opened there is none, and what was put elsewhere meanwhile is never added to. */
 static void test_shortage(void)
 {
-	struct index *x = index_new(directory, 2, CACHE);
+	struct index *x = index_new(directory, 2, &limits);
 	struct rlimit was, none;
 	struct mailbox_record r;
 	enum err e, f;
 
 	put(x, ALICE, true, 30, 1, 5);
 	index_free(x);
-	x = index_new(directory, 2, CACHE);
+	x = index_new(directory, 2, &limits);
 	getrlimit(RLIMIT_NOFILE, &was);
 	none = (struct rlimit){ 3, was.rlim_max };
 	setrlimit(RLIMIT_NOFILE, &none);
@@ -298,7 +300,7 @@ static void test_shortage(void)
 	ok(absent(x, ALICE, INBOX) && count(x, 30) == 0, "then it is made anew, for a change was lost");
 	put(x, ALICE, true, 30, 1, 5);
 	index_free(x);
-	x = index_new(directory, 2, CACHE);
+	x = index_new(directory, 2, &limits);
 	setrlimit(RLIMIT_NOFILE, &none);
 	e = index_get_work(x, 1, ALICE, INBOX, &r);
 	setrlimit(RLIMIT_NOFILE, &was);
@@ -306,6 +308,108 @@ static void test_shortage(void)
 	ok(e == ERR_AGAIN && is_record(x, ALICE, INBOX, 30, 5) && count(x, 30) == 5,
 		"unless nothing was to be changed");
 	index_free(x);
+}
+
+/* Descriptors of this process that are open. */
+static unsigned descriptors(void)
+{
+	unsigned open = 0;
+
+	for (int fd = 0; fd < 1000; fd++)
+		open += fcntl(fd, F_GETFD) >= 0;
+	return open;
+}
+
+static bool many_put(struct index *x)
+{
+	bool good = true;
+
+	for (unsigned shard = 0; shard < MANY; shard++) {
+		struct mailbox_record r = record(100 + shard, 1);
+		struct message m = message(1);
+
+		good = good && !index_put_work(x, shard, ALICE, STR("Many"), true, &r, &m, 1);
+	}
+	return good;
+}
+
+static bool many_are(struct index *x)
+{
+	bool good = true;
+
+	for (unsigned shard = MANY; shard-- > 0;) {
+		struct told t = { 0, 0, true };
+		struct mailbox_record r;
+
+		good = good && !index_get_work(x, shard, ALICE, STR("Many"), &r) && r.head.id == 100 + shard &&
+		       !index_messages_work(x, shard, r.head.id, each, &t) && t.good && t.count == 1;
+	}
+	return good;
+}
+
+static void test_many(void)
+{
+	struct index *x = index_new(directory, MANY, &limits);
+	unsigned before = descriptors(), most;
+
+	ok(many_put(x), "more shards than databases may be open: all are put to");
+	most = descriptors() - before;
+	ok(x->open == 2 && most <= 2 * 5, "two are open, and no more descriptors than those two need (%u)", most);
+	ok(many_are(x) && x->open == 2, "and what was put is found in each");
+	index_free(x);
+}
+
+/* One that nobody asks for is closed, keeps no descriptor and no table mapped, and opens again with all it had. */
+static void test_rest(void)
+{
+	struct index_limits many = limits;
+	unsigned before = descriptors(), kept;
+	struct mailbox_record r;
+	struct rlimit was;
+	struct index *x;
+	uint64_t uses;
+
+	many.databases = MANY;
+	x = index_new(directory, MANY, &many);
+	many_put(x);
+	ok(index_close_work(x, 0, MANY) == 0 && x->open == MANY, "what was used since stays open");
+	uses = index_uses_work(x);
+	index_get_work(x, 3, ALICE, STR("Many"), &r);
+	ok(index_close_work(x, uses, 4) == 4 && x->open == MANY - 4, "of those nobody asked for some are closed");
+	ok(index_close_work(x, uses, MANY) == MANY - 5 && x->open == 1 && x->shard[3].db, "and then the others");
+	ok(index_close_work(x, uses, MANY) == 0 && x->open == 1, "but not one that was asked for since");
+	ok(index_close_work(x, index_uses_work(x), MANY) == 1 && x->open == 0, "unless nobody asks for it again");
+	kept = descriptors();
+	ok(kept == before, "they keep no descriptor (%u, before %u)", kept, before);
+	ok(many_are(x) && x->open == MANY, "asked again they are open, and have all they had");
+	ok(many_put(x) && many_are(x), "and take what is put");
+	index_close_work(x, index_uses_work(x), MANY);
+	getrlimit(RLIMIT_NOFILE, &was);
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 3, was.rlim_max });
+	ok(index_get_work(x, 3, ALICE, STR("Many"), &r) == ERR_AGAIN && !x->open,
+		"one that cannot open again is not there");
+	setrlimit(RLIMIT_NOFILE, &was);
+	ok(index_close_work(x, index_uses_work(x), MANY) == 0, "and is not closed");
+	x->shard[3].retry_s = 0;
+	ok(many_are(x), "it has all it had when it can");
+	index_free(x);
+}
+
+static void test_few_descriptors(void)
+{
+	struct index_limits many = limits;
+	struct rlimit was, few;
+	struct index *x;
+
+	many.databases = MANY;
+	getrlimit(RLIMIT_NOFILE, &was);
+	few = (struct rlimit){ 100, was.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &few);
+	x = index_new(directory, MANY, &many);
+	ok(x->open_max < MANY && many_put(x) && many_are(x) && x->open <= x->open_max,
+		"where few descriptors may be open, few databases are");
+	index_free(x);
+	setrlimit(RLIMIT_NOFILE, &was);
 }
 
 int main(void)
@@ -319,6 +423,9 @@ int main(void)
 	test_damage();
 	test_version();
 	test_shortage();
+	test_many();
+	test_rest();
+	test_few_descriptors();
 	scratch_close(directory);
 	close(null);
 	return done();

@@ -3,6 +3,7 @@
 #include "t/tap.h"
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
@@ -145,6 +146,98 @@ static void test_many(void)
 	ok(in_order == MANY, "many jobs come back in the order they were added, none without a wake");
 }
 
+static void test_bell(void)
+{
+	struct task one = { .job = { .work = work, .done = collected } }, two = one, three = one;
+	struct job busy = { .work = reach_and_wait, .done = add_again };
+	struct bell bell = { 0 };
+	struct lane *plain = lane;
+
+	added_again = 3; /* not again */
+	lane = lane_new("bell", wake_fd);
+	lane_bell(lane, &bell);
+	wakes();
+	lane_add(lane, &busy);
+	lane_wake(lane);
+	sem_wait(&reached);
+	lane_add(lane, &one.job);
+	ok(!bell_heard(&bell) && bell_sleep(&bell), "the loop may sleep while nothing is finished");
+	sem_post(&gate);
+	ok(woken(10000) && wakes() == 1, "and is woken then");
+	while (lane_depth(lane))
+		if (bell_heard(&bell))
+			lane_collect(lane);
+		else
+			lane_wake(lane);
+	ok(!woken(0), "while it is awake the bell is enough");
+
+	lane_add(lane, &one.job);
+	lane_wake(lane);
+	while (!bell.rung)
+		sched_yield();
+	ok(!bell_sleep(&bell) && !bell.sleeping && !woken(0), "with a job to collect it is not to sleep");
+	ok(bell_heard(&bell) && !bell_heard(&bell) && lane_collect(lane) == 1, "each ring is heard once");
+
+	lane_add_quiet(lane, &one.job);
+	lane_add_quiet(lane, &two.job);
+	lane_wake(lane);
+	ok(!lane_wait_us(lane, 1000) && !lane_wait_us(lane, 9000000) && !bell.rung,
+		"quiet jobs wait for others, and do not count as waiting");
+	in_order = last_done = 0;
+	one.number = 1;
+	two.number = 2;
+	three.number = 3;
+	lane_add(lane, &three.job);
+	lane_wake(lane);
+	while (lane_depth(lane))
+		if (bell_heard(&bell))
+			lane_collect(lane);
+	ok(in_order == 3, "the next one wakes the lane for all, in order");
+	lane_add_quiet(lane, &one.job);
+	lane_wake_all(lane);
+	while (!bell_heard(&bell))
+		sched_yield();
+	ok(lane_collect(lane) == 1, "or somebody says that they are due");
+	lane_add_quiet(lane, &one.job);
+	lane_free(lane);
+	ok(one.result == 2, "a quiet job is not lost at the end");
+	lane = plain;
+}
+
+/* The loop sleeps whenever it may, as a worker's does: a wake that were lost would leave it asleep. */
+static void test_bell_many(void)
+{
+	struct bell bell = { 0 };
+	struct lane *plain = lane;
+	bool lost = false;
+
+	lane = lane_new("bell", wake_fd);
+	lane_bell(lane, &bell);
+	last_done = in_order = 0;
+	for (int i = 1; i <= MANY && !lost; i++) {
+		struct task *t = calloc(1, sizeof(*t));
+
+		if (!t)
+			abort();
+		*t = (struct task){ .job = { .work = work, .done = collected_and_freed }, .number = i };
+		if (i % 3)
+			lane_add_quiet(lane, &t->job);
+		else
+			lane_add(lane, &t->job);
+		lane_wake(lane);
+		while (i % 3 == 0 && lane_depth(lane) && !lost) {
+			lost = bell_sleep(&bell) && !woken(10000);
+			wakes();
+			bell_wake(&bell);
+			if (bell_heard(&bell))
+				lane_collect(lane);
+		}
+	}
+	lane_free(lane);
+	ok(!lost && in_order == MANY, "a loop that sleeps whenever it may is woken for all");
+	lane = plain;
+}
+
 int main(void)
 {
 	struct task last = { .job = { .work = work, .done = collected }, .number = MANY + 1 };
@@ -157,6 +250,8 @@ int main(void)
 	test_wakes();
 	test_drain();
 	test_many();
+	test_bell();
+	test_bell_many();
 	lane_add(lane, &last.job);
 	lane_free(lane);
 	ok(last_done == MANY + 1, "ending a lane loses no job");

@@ -1,6 +1,7 @@
 /* Where the server listens: addresses, the plan from one configuration to the next, and a worker taking connections. */
 #include "core/listen.h"
 #include "core/accept.h"
+#include "core/conn.h"
 #include "core/core_settings.h"
 #include "core/house.h"
 #include "core/log.h"
@@ -181,20 +182,29 @@ static void turn(struct worker *w, int64_t ms)
 	ev_run(w->loop, EVRUN_NOWAIT);
 }
 
+static void stays(void *user, enum conn_end why)
+{
+	(void)user, (void)why;
+}
+
 static void test_accept(void)
 {
 	struct worker w = { .shm = shm_new(2, 0),
 		.workers = 2,
 		.timers = timers_new(),
+		.chores = chores_new(),
 		.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV) };
 	struct slot *mine = shm_slot(w.shm, 0), *other = shm_slot(w.shm, 1);
+	static const struct conn_events events = { .on_end = stays };
 	struct accepts *a = accepts_new(&w);
+	struct conn *many[5];
 	struct rlimit limit, none_left;
 	struct sockaddr_storage sa;
 	unsigned before;
 	socklen_t len;
 	int late;
 
+	w.conns = conns_new(&w);
 	mine->state = other->state = SLOT_SERVING;
 	for (size_t i = 0; i < second.count; i++)
 		accepts_add(a, second.items[i].service, second.items[i].address, second.items[i].fd);
@@ -207,14 +217,16 @@ static void test_accept(void)
 	ok(opened - before == 4, "a few are taken in per wake-up: %u of 6", opened - before);
 	turn(&w, 0);
 	ok(opened - before == 6 && nodelay >= 6, "the rest in the next, with TCP_NODELAY");
-	mine->connections = 100;
+	for (unsigned i = 0; i < 5; i++)
+		many[i] = conn_new(&w, socket(AF_INET, SOCK_STREAM, 0), &events, NULL);
 	connects(addresses[1]);
 	turn(&w, 0);
 	turn(&w, 10);
 	ok(opened - before == 6, "a worker above its share leaves the next ones to others for a moment");
 	turn(&w, 10);
 	ok(opened - before == 7, "but no longer, if they do not take them");
-	mine->connections = 0;
+	for (unsigned i = 0; i < 5; i++)
+		conn_free(many[i]);
 	mine->lag_us = 50000;
 	connects(addresses[1]);
 	turn(&w, 0);
@@ -245,6 +257,8 @@ static void test_accept(void)
 	ok(!connects(addresses[1]) && connects(addresses[2]), "an address that is dropped is closed");
 	accepts_free(a);
 	ok(!connects(addresses[2]), "and all are when it stops");
+	conns_free(w.conns);
+	chores_free(w.chores);
 	timers_free(w.timers);
 	ev_loop_destroy(w.loop);
 }

@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define MARK  "From a@b Thu Jan  1 00:00:07 1970\n" /* 34 bytes */
-#define OURS  "X-UID: 1\nX-Postern: clock=a\n"      /* 28 bytes */
-#define OURS2 "X-UID: 2\nX-Postern: clock=b\n"
+#define MARK      "From a@b Thu Jan  1 00:00:07 1970\n" /* 34 bytes */
+#define LENGTH(n) MARK "Content-Length: " #n "\n\n"
+#define LONG      "c\n\n" MARK "\nd\n"             /* 40 bytes */
+#define OURS      "X-UID: 1\nX-Postern: clock=a\n" /* 28 bytes */
+#define OURS2     "X-UID: 2\nX-Postern: clock=b\n"
 
 /* Told, in one string: "B uidvalidity last_uid id generation" and for each message
  * "offset+prefix+stored uid flags keywords clock date header wire". */
@@ -24,7 +26,15 @@ static void on_message(void *user, const struct message *m)
 		m->offset, m->prefix, m->stored, m->uid, m->flags, m->keywords, m->clock, m->date, m->header, m->wire);
 }
 
-static const struct mbox_scan_events events = { on_base, on_message, false };
+static struct str whole; /* the file that is read */
+
+static bool may_end(void *user, uint64_t at)
+{
+	(void)user;
+	return at && at <= whole.len && mbox_may_end(str_cut(whole, at - 1, whole.len), true);
+}
+
+static const struct mbox_scan_events events = { on_base, on_message, false, may_end };
 
 /* Feeds a file in pieces of one size, each in memory of its own so that a sanitizer sees one read too many. */
 static enum err scan(struct str file, uint64_t offset, size_t piece, struct buf *told)
@@ -33,6 +43,7 @@ static enum err scan(struct str file, uint64_t offset, size_t piece, struct buf 
 	struct mbox_scan *s = mbox_scan_new(offset, &k, &events, told);
 	enum err e = OK, end;
 
+	whole = file;
 	for (size_t at = 0; at < file.len && !e; at += piece) {
 		size_t len = file.len - at < piece ? file.len - at : piece;
 		char *copy = memcpy(malloc(len), file.p + at, len);
@@ -97,6 +108,42 @@ static const struct {
 	{ "nonsense in fields is passed over",
 		MARK "Status: zzz\nX-Keywords: \\a (b)\nX-Postern: clock=x id generation=\n\n",
 		"0+99+0 0 0 0 0 7 0 0;" },
+	{ "a Content-Length that ends before a postmark is believed", LENGTH(40) LONG "\n" MARK "\nx\n\n",
+		"0+34+60 0 0 0 0 7 20 67;95+34+3 0 0 0 0 7 1 5;" },
+	{ "also without an empty line there", LENGTH(40) LONG MARK "\nx\n\n",
+		"0+34+60 0 0 0 0 7 20 67;94+34+3 0 0 0 0 7 1 5;" },
+	{ "or before the end", LENGTH(40) LONG "\n", "0+34+60 0 0 0 0 7 20 67;" },
+	{ "with or without an empty line", LENGTH(40) LONG, "0+34+60 0 0 0 0 7 20 67;" },
+	{ "one that ends elsewhere is not", LENGTH(39) LONG "\n" MARK "\nx\n\n",
+		"0+34+22 0 0 0 0 7 20 25;57+34+3 0 0 0 0 7 1 5;95+34+3 0 0 0 0 7 1 5;" },
+	{ "nor one that is too large", LENGTH(99999999999999999999) LONG,
+		"0+34+40 0 0 0 0 7 38 43;75+34+3 0 0 0 0 7 1 5;" },
+	{ "nor one behind the file's end", LENGTH(4000) LONG, "0+34+24 0 0 0 0 7 22 27;59+34+3 0 0 0 0 7 1 5;" },
+	{ "its text may have a header in it", LENGTH(45) "c\n\n" MARK "A: b\n\nd\n\n" MARK "\nx\n\n",
+		"0+34+65 0 0 0 0 7 20 73;100+34+3 0 0 0 0 7 1 5;" },
+	{ "but not a message of ours", LENGTH(69) "c\n\n" MARK OURS2 "\nd\n\n" MARK "\nx\n\n",
+		"0+34+22 0 0 0 0 7 20 25;57+62+3 2 0 0 b 7 1 5;123+34+3 0 0 0 0 7 1 5;" },
+	{ "nor several", LENGTH(135) "c\n\n" MARK OURS "\nd\n\n" MARK OURS2 "\ne\n\n",
+		"0+34+23 0 0 0 0 7 21 26;58+62+3 1 0 0 a 7 1 5;124+62+3 2 0 0 b 7 1 5;" },
+	{ "nor one before which another program put a field",
+		LENGTH(92) "c\n\n" MARK "X-Mozilla-Status: 0001\n" OURS2 "\nd\n\n" MARK "\nx\n\n",
+		"0+34+22 0 0 0 0 7 20 25;57+34+54 2 0 0 b 7 52 59;146+34+3 0 0 0 0 7 1 5;" },
+	{ "nor one without an empty line before it", LENGTH(68) "c\n" MARK OURS2 "\nd\n\n" MARK "\nx\n\n",
+		"0+34+22 0 0 0 0 7 20 25;56+62+3 2 0 0 b 7 1 5;122+34+3 0 0 0 0 7 1 5;" },
+	{ "nor one behind another postmark", LENGTH(103) "c\n\n" MARK MARK OURS2 "\nd\n\n" MARK "\nx\n\n",
+		"0+34+58 0 0 0 0 7 21 63;92+62+3 2 0 0 b 7 1 5;158+34+3 0 0 0 0 7 1 5;" },
+	{ "nor one in CRLF",
+		LENGTH(75) "c\n\nFrom a@b Thu Jan  1 00:00:07 1970\r\nX-UID: 2\r\nX-Postern: clock=b\r\n\r\nd\r\n\r\n",
+		"0+34+22 0 0 0 0 7 20 25;57+65+5 2 0 0 b 7 2 5;" },
+	{ "nor one behind a hole", LENGTH(73) "c\n\nHHHH" MARK OURS2 "\nd\n\n" MARK "\nx\n\n",
+		"0+34+22 0 0 0 0 7 20 25;61+62+3 2 0 0 b 7 1 5;127+34+3 0 0 0 0 7 1 5;" },
+	{ "an X-Postern behind the header says nothing", LENGTH(66) "c\n\n" MARK "\n" OURS "\n" MARK "\nx\n\n",
+		"0+34+86 0 0 0 0 7 20 94;121+34+3 0 0 0 0 7 1 5;" },
+	{ "a message of ours does not believe its own, with a field of another program before X-UID",
+		MARK "X-Mozilla-Status: 0001\n" OURS "Content-Length: 40\n\n" LONG,
+		"0+34+73 1 0 0 a 7 71 79;108+34+3 0 0 0 0 7 1 5;" },
+	{ "nor what a message of ours says", MARK OURS "Content-Length: 40\n\n" LONG,
+		"0+62+22 1 0 0 a 7 20 25;85+34+3 0 0 0 0 7 1 5;" },
 	{ "the last may lack its empty line", MARK OURS "\nc\n", "0+62+3 1 0 0 a 7 1 5;" },
 	{ "and its line end", MARK OURS "\nc", "0+62+2 1 0 0 a 7 1 3;" },
 	{ "even a quoted one's", MARK OURS "\n>From c", "0+62+8 1 0 0 a 7 1 8;" },

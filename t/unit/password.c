@@ -47,6 +47,24 @@ static void test_renewal(void)
 	arena_free(&a);
 }
 
+static void test_digest(void)
+{
+	static const uint8_t key[PASSWORD_KEY_BYTES] = { 1 }, other_key[PASSWORD_KEY_BYTES] = { 2 };
+	uint8_t a[PASSWORD_DIGEST_BYTES], b[PASSWORD_DIGEST_BYTES];
+
+	password_digest(key, STR("kept"), STR("secret"), a);
+	password_digest(key, STR("kept"), STR("secret"), b);
+	ok(password_digest_same(a, b), "the same password has the same digest");
+	password_digest(key, STR("kept"), STR("Secret"), b);
+	ok(!password_digest_same(a, b), "another has another");
+	password_digest(key, STR("kept2"), STR("secret"), b);
+	ok(!password_digest_same(a, b), "and so has the same one that is kept differently");
+	password_digest(other_key, STR("kept"), STR("secret"), b);
+	ok(!password_digest_same(a, b), "or in another life of the worker");
+	password_digest(key, STR("kepts"), STR("ecret"), b);
+	ok(!password_digest_same(a, b), "where what is kept ends matters");
+}
+
 static void test_crypt(void)
 {
 	/* the first SHA-512 example of the crypt(3) specification by U. Drepper: "Hello world!", salt "saltstring" */
@@ -71,6 +89,7 @@ int main(void)
 	test_scrypt(HASH_FULL);
 	test_scrypt(HASH_CHEAP);
 	test_renewal();
+	test_digest();
 	test_crypt();
 	return done();
 }

@@ -330,7 +330,7 @@ static void on_counted(void *user, const struct message *m)
 
 static void test_readable(void)
 {
-	static const struct mbox_scan_events events = { on_nothing, on_counted, false };
+	static const struct mbox_scan_events events = { on_nothing, on_counted, false, NULL };
 	struct keywords *words = mem_new(struct keywords);
 	unsigned count = 0;
 	struct mbox_scan *s = mbox_scan_new(0, words, &events, &count);

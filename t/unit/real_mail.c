@@ -163,7 +163,7 @@ static void on_message(void *user, const struct message *m)
 
 static void test_mbox(void)
 {
-	static const struct mbox_scan_events events = { on_base, on_message, false };
+	static const struct mbox_scan_events events = { on_base, on_message, false, NULL };
 	static const size_t pieces[] = { 1 << 20, 65536, 4096, 1000, 1 };
 	struct keywords words = { 1, { "$Real" } };
 	struct mbox_base base = { 77, FILES, 5, 1, 0, 0 };

@@ -50,6 +50,10 @@ static void test_wishes(void)
 	ok(report_is_wanted(REPORT_DELAYED, &by, NOTIFY_FAILURE) &&
 			!report_is_wanted(REPORT_DELAYED, &by, NOTIFY_NEVER),
 		"by-mode N wants to hear of a delay, too, but for NEVER (RFC 2852, 4)");
+	ok(report_is_wanted(REPORT_RELAYED, &by, 0) && !report_is_wanted(REPORT_RELAYED, &by, NOTIFY_NEVER),
+		"and that a host has it which does not mind the time (RFC 2852, 4.1.4.2)");
+	by.by = BY_RETURN;
+	ok(!report_is_wanted(REPORT_RELAYED, &by, 0), "by-mode R does not");
 	by.by_trace = true;
 	ok(report_is_wanted(REPORT_RELAYED, &by, NOTIFY_FAILURE) &&
 			!report_is_wanted(REPORT_RELAYED, &by, NOTIFY_NEVER) &&

@@ -267,6 +267,31 @@ static void test_domains(void)
 	end();
 }
 
+static void test_warnings_of_domains(void)
+{
+	static const char *const values[] = { "sending", "retry", "1h", "sending", "warn", "4h", "sending", "expire",
+		"1d", "destination quiet.test", "warn", "never", "destination early.test", "warn", "1h",
+		"destination early.test", "warn", "6h", NULL };
+
+	begin(values);
+	host_add("quiet.test", DEFERS, 0);
+	host_add("early.test", DEFERS, 0);
+	host_add("other.test", DEFERS, 0);
+	post("a@quiet.test");
+	run_until(2 * DAY);
+	ok(saw("failed 1 4.4.7 86400"), "warn = never: nobody is warned of mail to that domain");
+	from_now();
+	post("a@early.test");
+	run_until(2 * DAY);
+	ok(saw("delayed 1 4.2.2 3600, delayed 1 4.2.2 21600, failed 1 4.4.7 86400"),
+		"another domain has times of its own for warnings");
+	from_now();
+	post("a@other.test");
+	run_until(2 * DAY);
+	ok(saw("delayed 1 4.2.2 14400, failed 1 4.4.7 86400"), "all others have those of sending");
+	end();
+}
+
 int main(void)
 {
 	log_to(open("/dev/null", O_WRONLY));
@@ -281,5 +306,6 @@ int main(void)
 	test_second_warning();
 	test_answered();
 	test_domains();
+	test_warnings_of_domains();
 	return done();
 }

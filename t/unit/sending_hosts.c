@@ -71,6 +71,26 @@ static void test_grows(void)
 	end();
 }
 
+static void test_own_limit(void)
+{
+	static const char *const values[] = { "sending", "destination_sessions", "7", "destination few.test",
+		"sessions", "3", "destination many.test", "sessions", "9", NULL };
+	struct host *few, *many;
+
+	begin(values);
+	few = host_add("few.test", GOOD, 1000);
+	many = host_add("many.test", GOOD, 1000);
+	for (unsigned i = 0; i < 40; i++) {
+		post("a@few.test");
+		post("a@many.test");
+	}
+	run_until(60);
+	ok(few->open_max == 3 && few->recipients == 40, "a domain may have fewer sessions than others (had %u)",
+		few->open_max);
+	ok(many->open_max == 9 && many->recipients == 40, "or more (had %u)", many->open_max);
+	end();
+}
+
 static void test_shrinks(void)
 {
 	struct host *h;
@@ -385,11 +405,11 @@ static void test_silent(void)
 static void test_overload(void)
 {
 	begin(NULL);
-	shm_slot(w.shm, 0)->lag_us = 200000;
+	shm_slot(w.shm, 0)->overload = 1u << OVERLOAD_OUTBOUND;
 	post("a@mx.test");
 	run_until(10);
-	ok(hosts[0].sessions == 0 && queue.closed == 0, "while the worker's loop lags no session is opened");
-	shm_slot(w.shm, 0)->lag_us = 100;
+	ok(hosts[0].sessions == 0 && queue.closed == 0, "while the worker is overloaded no session is opened");
+	shm_slot(w.shm, 0)->overload = 0;
 	run_until(12);
 	ok(queue.closed == 1, "and mail leaves when it does no more");
 	end();
@@ -420,6 +440,7 @@ int main(void)
 	test_comes_back();
 	test_gone();
 	test_grows();
+	test_own_limit();
 	test_shrinks();
 	test_busy();
 	test_others();

@@ -207,6 +207,16 @@ static const struct {
 		false, " ORCPT=utf-8;\\x{E9}\\x{2B}@c.test" },
 };
 
+static const struct {
+	unsigned notify;
+	const char *out;
+} untimed[] = {
+	{ 0, "FAILURE,DELAY" },
+	{ NOTIFY_SUCCESS, "SUCCESS,DELAY" },
+	{ NOTIFY_FAILURE | NOTIFY_DELAY, "FAILURE,DELAY" },
+	{ NOTIFY_NEVER, "NEVER" },
+};
+
 static void test_rcpt(void)
 {
 	struct extensions dsn = { .offers = OFFERS_DSN }, none = { 0 };
@@ -225,6 +235,17 @@ static void test_rcpt(void)
 	}
 	command_rcpt(&none, &rcpts[4].rcpt, &terms, &out);
 	ok(is(&out, "RCPT TO:<x@y.test>\r\n"), "nothing of it where DSN is not known");
+	terms.untimed = true;
+	for (size_t i = 0; i < sizeof(untimed) / sizeof(*untimed); i++) {
+		command_rcpt(&dsn, &(struct queue_recipient){ .address = STR("x@y.test"), .notify = untimed[i].notify },
+			&terms, &out);
+		buf_clear(&wanted);
+		buf_printf(&wanted, "RCPT TO:<x@y.test> NOTIFY=%s ORCPT=rfc822;x@y.test\r\n", untimed[i].out);
+		buf_add_char(&wanted, '\0');
+		ok(is(&out, buf_data(&wanted)), "by-mode N, where the time is not minded (RFC 2852, 4.1.4.2): %s",
+			untimed[i].out);
+	}
+	terms.untimed = false;
 	memset(text, '+', sizeof(text));
 	long_one.original = (struct str){ text, sizeof(text) };
 	command_rcpt(&dsn, &long_one, &terms, &out);

@@ -103,7 +103,7 @@ static bool read_head(const char *lines, struct state_head *head, const char *wa
 
 static void test_head(void)
 {
-	struct state_head h = { 0x1234567890abcdef, 3, 1795412443, 4294967295, UINT64_MAX }, r = { 0 };
+	struct state_head h = { 0x1234567890abcdef, 3, 1795412443, 4294967295, UINT64_MAX, false }, r = { 0 };
 	struct buf out = { 0 };
 	enum err e;
 
@@ -115,6 +115,12 @@ static void test_head(void)
 	ok(read_head(buf_data(&out), &r, "") && r.id == h.id && r.generation == 3 && r.uidvalidity == h.uidvalidity &&
 			r.uidnext == h.uidnext && r.clock == UINT64_MAX,
 		"is read as it was printed");
+	h.mdir = true;
+	buf_clear(&out);
+	state_print_head(&out, &h);
+	ok(str_starts(buf_str(&out), STR("postern-state 2 ")), "an mdir's is of the second version");
+	buf_add_char(&out, '\0');
+	ok(!r.mdir && read_head(buf_data(&out), &r, "") && r.mdir && r.id == h.id, "and says what it is");
 	r = (struct state_head){ .generation = 7 };
 	ok(read_head("postern-state 1 id=A clock=5 later=x uidnext=2\nexpunge 1 6\n", &r, "E 1-1 6;") && r.id == 10 &&
 			r.uidnext == 2 && r.clock == 5 && !r.generation,
@@ -123,7 +129,7 @@ static void test_head(void)
 	ok(read_head("postern-state 1 id=1 uidnext=x\nexpunge 1 6\n", &r, "E 1-1 6;") && r.id == 5,
 		"a damaged first line costs itself");
 	ok(read_head("postern-state 1 id=12345678901234567\n", &r, "") && r.id == 5, "so does an id too long");
-	ok(state_read(STR("postern-state 2 id=1\nexpunge 1 6\n"), &r, &words, &events, &out, &e) == 0 &&
+	ok(state_read(STR("postern-state 3 id=1\nexpunge 1 6\n"), &r, &words, &events, &out, &e) == 0 &&
 			e == ERR_NEVER && r.id == 5,
 		"a higher version is refused");
 	buf_free(&out);
@@ -194,6 +200,10 @@ static void test_amiss(void)
 	state_read(STR("nonsense\nexpunge 1 6\nflags x\n"), &head, &words, &telling, &told, &e);
 	ok(!e && str_eq(buf_str(&told), STR("0 nonsense;E 1-1 6;21 flags x;")),
 		"a line not understood is told, with its place");
+	ok(state_read(STR("flags 1 S - 5\nexpunge 1 6\nset a=b 7\nnonsense\n"), &head, &words,
+		   &(struct state_events){ 0 }, NULL, &e) == 45 &&
+			!e,
+		"who asks for nothing is told nothing");
 	buf_free(&told);
 }
 

@@ -1,9 +1,12 @@
 /* The store where things meet or go wrong: accounts and domains, limits, second tries, entries that fail, files that
  * somebody else made, an owner that dies while its mailboxes are selected in another worker. */
+#include "core/mem.h"
 #include "storage/path.h"
 #include "t/store.h"
+#include <semaphore.h>
 
-#define ALICE "alice@example.test"
+#define ALICE   "alice@example.test"
+#define REST_MS 61000 /* databases that nobody asks for so long are closed */
 
 static struct account *alice;
 
@@ -362,6 +365,143 @@ static void test_owner(void)
 	selected_free(s);
 }
 
+/* Nobody waits for what RETR marks: a store that stops with it under way gives it up, or it leaks. */
+static void test_seen_at_stop(void)
+{
+	unsigned owner = store_owner_of(&workers[0], STR(ALICE));
+	struct worker *before = asker;
+	struct selected *s;
+
+	asker = &workers[!owner];
+	deliver(ALICE, "Subject: seen by nobody\r\n\r\n");
+	s = select_mailbox(alice, "INBOX", true);
+	store_seen(asker, alice, s, &(struct uid_range){ 1, UINT32_MAX }, 1);
+	selected_free(s);
+	for (unsigned i = 0; i < worker_count; i++) {
+		struct worker *w = &workers[(!owner + i) % worker_count];
+		stopped[w->slot] = false;
+		store_stop(w, on_stopped);
+		wait_for(&stopped[w->slot]);
+	}
+	for (unsigned i = 0; i < worker_count; i++)
+		worker_end(&workers[i]);
+	counter_use(NULL);
+	start(2);
+	asker = before;
+	ok(!status(alice, "INBOX") && got.status.messages, "a store stops while something is being marked as seen");
+}
+
+/* --- the index rests ------------------------------------------------------------------------------------------------------ */
+
+/* Databases of the index that this process has open. */
+static unsigned indexes_open(void)
+{
+	char link[64], to[4096];
+	unsigned open = 0;
+
+	for (int fd = 0; fd < 1000; fd++) {
+		ssize_t len;
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		len = readlink(link, to, sizeof(to));
+		open += len > 0 && len < (ssize_t)sizeof(to) && memmem(to, (size_t)len, "/leveldb/LOCK", 13);
+	}
+	return open;
+}
+
+static void clocks_shift(int64_t ms)
+{
+	for (unsigned i = 0; i < worker_count; i++)
+		timers_shift(workers[i].timers, ms);
+}
+
+static void test_rest(void)
+{
+	struct selected *s = NULL;
+
+	asker = workers;
+	ok(!deliver(ALICE, "Subject: rest\r\n\r\n") && !settle(ALICE), "a message is delivered");
+	TURN_UNTIL(indexes_open());
+	ok(indexes_open() > 0, "the index of its shard is open");
+	TURN_UNTIL((clocks_shift(REST_MS), indexes_open() == 0));
+	ok(indexes_open() == 0, "nobody asks for it for a minute: it is closed");
+	stop();
+	start(2);
+	alice = (account_free(alice), log_in(ALICE, "secret"));
+	ok((s = select_mailbox(alice, "INBOX", false)) && selected_exists(s) && indexes_open() > 0,
+		"somebody selects the mailbox: it is open again");
+	selected_free(s);
+}
+
+struct stall { /* a job that hangs in the index lane of a worker */
+	struct job job;
+	sem_t go;
+};
+
+static void stall_work(struct job *job)
+{
+	while (sem_wait(&((struct stall *)job)->go))
+		;
+}
+
+static void stall_done(struct job *job)
+{
+	sem_destroy(&((struct stall *)job)->go);
+}
+
+static void stalls_begin(struct stall *stalls)
+{
+	for (unsigned i = 0; i < worker_count; i++) {
+		stalls[i].job = (struct job){ .work = stall_work, .done = stall_done };
+		sem_init(&stalls[i].go, 0, 0);
+		lane_add(workers[i].index, &stalls[i].job);
+	}
+}
+
+static void stalls_end(struct stall *stalls)
+{
+	for (unsigned i = 0; i < worker_count; i++)
+		sem_post(&stalls[i].go);
+	TURN_UNTIL(!lane_depth(workers[0].index) && !lane_depth(workers[1].index));
+}
+
+/* What is put waits in the lane behind the closing, and opens again what that closes. */
+static void test_rest_asked(void)
+{
+	struct stall stalls[2];
+	uint32_t messages;
+
+	ok(!status(alice, "INBOX") && indexes_open() > 0, "an index is open");
+	messages = got.status.messages;
+	clocks_shift(REST_MS);
+	turn_for(20);
+	stalls_begin(stalls);
+	clocks_shift(REST_MS);
+	turn_for(20);
+	ok(lane_depth(workers[0].index) > 1 && lane_depth(workers[1].index) > 1,
+		"it is to be closed, but the lane hangs");
+	ok(!deliver(ALICE, "Subject: asked\r\n\r\n") && !settle(ALICE), "a message is delivered meanwhile");
+	clocks_shift(REST_MS);
+	turn_for(20);
+	stalls_end(stalls);
+	ok(!lane_depth(workers[0].index) && !lane_depth(workers[1].index) && indexes_open() > 0,
+		"when the lane goes on, what was put of it opens the index again");
+	stalls_begin(stalls);
+	clocks_shift(REST_MS);
+	turn_for(20);
+	stalls_end(stalls);
+	stalls_begin(stalls);
+	clocks_shift(REST_MS);
+	turn_for(20);
+	for (unsigned i = 0; i < worker_count; i++)
+		sem_post(&stalls[i].go);
+	stop();
+	start(2);
+	alice = (account_free(alice), log_in(ALICE, "secret"));
+	ok(!status(alice, "INBOX") && got.status.messages == messages + 1,
+		"a store stops while it closes an index, and all messages are there after that");
+}
+
 int main(void)
 {
 	struct buf why = { 0 };
@@ -380,6 +520,9 @@ int main(void)
 	test_failure();
 	test_foreign();
 	test_owner();
+	test_seen_at_stop();
+	test_rest();
+	test_rest_asked();
 	account_free(alice);
 	buf_free(&why);
 	test_end();

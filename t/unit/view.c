@@ -332,6 +332,118 @@ static void test_together(void)
 	view_unmap(v);
 }
 
+/* The places that one of the walks over bits tells, ended by the count. */
+static bool walk(const struct view *v, uint32_t (*next)(const struct view *v, uint32_t place), const uint32_t *wanted)
+{
+	uint32_t place = 0;
+
+	for (; (place = next(v, place)) == *wanted && *wanted < 200; wanted++)
+		place++;
+	return place == *wanted;
+}
+
+static void test_bits(void)
+{
+	struct view *v;
+	struct message m;
+
+	view_create(&v, directory, "bits", ID, 1, 1, 200);
+	for (uint32_t i = 0; i < 200; i++) {
+		m = message(i, i == 3 || i == 64 || i == 199 ? 0 : i == 100 ? FLAG_SEEN | FLAG_DELETED : FLAG_SEEN);
+		view_add(v, &m);
+	}
+	view_publish(v, 402, 1000);
+	ok(walk(v, view_next_unseen, (uint32_t[]){ 3, 64, 199, 200 }), "those without \\Seen are found one by one");
+	ok(walk(v, view_next_deleted, (uint32_t[]){ 100, 200 }), "so are those with \\Deleted");
+	ok(walk(v, view_next_expunged, (uint32_t[]){ 200 }), "and that none is expunged");
+	m = message(64, FLAG_EXPUNGED);
+	view_change(v, 64, &m);
+	m = message(100, FLAG_SEEN | FLAG_DELETED | FLAG_EXPUNGED);
+	view_change(v, 100, &m);
+	m = message(3, FLAG_SEEN | FLAG_DELETED);
+	view_change(v, 3, &m);
+	m = message(5, 0);
+	view_change(v, 5, &m);
+	ok(walk(v, view_next_unseen, (uint32_t[]){ 5, 199, 200 }), "a change moves a message from one to another");
+	ok(walk(v, view_next_deleted, (uint32_t[]){ 3, 200 }), "what is expunged has no flags that count");
+	ok(walk(v, view_next_expunged, (uint32_t[]){ 64, 100, 200 }), "but is found as that");
+	view_unmap(v);
+}
+
+static void damage(const char *path, off_t at)
+{
+	int fd = openat(directory, path, O_RDWR);
+	char byte;
+
+	if (pread(fd, &byte, 1, at) != 1)
+		abort();
+	byte ^= 4;
+	if (pwrite(fd, &byte, 1, at) != 1)
+		abort();
+	close(fd);
+}
+
+static void test_seal(void)
+{
+	struct keywords words = { 0 };
+	uint64_t mbox_end = 0, state_end = 0;
+	struct view *v;
+	struct view_head h;
+	struct message m, got;
+
+	keywords_bit(&words, STR("$Junk"));
+	ok(view_unseal(&v, directory, "sealed", ID, &mbox_end, &state_end) == ERR_ABSENT && !v, "nothing is kept");
+	view_create(&v, directory, "sealed", ID, 3, 77, 100);
+	view_keywords_set(v, &words);
+	for (uint32_t i = 0; i < 50; i++) {
+		m = message(i, 0);
+		view_add(v, &m);
+	}
+	view_publish(v, 102, 1000);
+	m = message(7, FLAG_SEEN);
+	m.clock = 2000;
+	view_change(v, 7, &m);
+	view_unmap(v);
+	ok(view_unseal(&v, directory, "sealed", ID, &mbox_end, &state_end) == ERR_NEVER && !v,
+		"a view whose owner died is not taken up");
+	view_create(&v, directory, "sealed", ID, 3, 77, 100);
+	view_keywords_set(v, &words);
+	view_add(v, &m);
+	view_publish(v, 102, 2000);
+	view_seal(v, 12345, 678);
+	view_unmap(v);
+	ok(view_unseal(&v, directory, "sealed", ID + 1, &mbox_end, &state_end) == ERR_NEVER,
+		"nor is another mailbox's");
+	ok(!view_unseal(&v, directory, "sealed", ID, &mbox_end, &state_end) && mbox_end == 12345 && state_end == 678,
+		"one that was sealed is, and says what it covers");
+	view_read_head(v, &h);
+	view_message(v, 0, &got);
+	ok(h.count == 1 && h.clock == 2000 && h.uidnext == 102 && h.generation == 3 && same(&m, &got) &&
+			!strcmp(view_keyword(v, 0), "$Junk"),
+		"all in it is as it was");
+	m = message(8, FLAG_DELETED);
+	m.clock = 2001;
+	view_add(v, &m);
+	view_publish(v, 103, 2001);
+	view_read_head(v, &h);
+	ok(h.count == 2 && h.unseen == 1 && h.deleted == 1 && view_capacity(v) >= 100, "its new owner goes on with it");
+	view_unmap(v);
+	ok(view_unseal(&v, directory, "sealed", ID, &mbox_end, &state_end) == ERR_NEVER, "a seal is good for once");
+	for (int i = 0; i < 3; i++) {
+		off_t places[] = { 40, 12288 + 4, 12288 + 64 * 128 };
+
+		view_create(&v, directory, "sealed", ID, 3, 77, 100);
+		m = message(7, 0);
+		view_add(v, &m);
+		view_publish(v, 102, 2000);
+		view_seal(v, 1, 1);
+		view_unmap(v);
+		damage("sealed", places[i]);
+		ok(view_unseal(&v, directory, "sealed", ID, &mbox_end, &state_end) == ERR_NEVER,
+			"what was damaged at %lld is not taken up", (long long)places[i]);
+	}
+}
+
 int main(void)
 {
 	int null = open("/dev/null", O_WRONLY);
@@ -343,6 +455,8 @@ int main(void)
 	test_changes();
 	test_keywords();
 	test_damage();
+	test_bits();
+	test_seal();
 	test_together();
 	scratch_close(directory);
 	close(null);
