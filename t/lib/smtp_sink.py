@@ -211,8 +211,8 @@ class Sink:
             session.peer = peer
             self.most = max(self.most, 1 + sum(each.is_open() for each in self.sessions))
             session.thread = threading.Thread(target=session.run, daemon=True)
+            self.note(self.sessions, session)  # before it says anything: whoever was answered finds it here
             session.thread.start()
-            self.note(self.sessions, session)
 
     def stop(self):
         """Nobody listens, and open connections are broken; start goes on at the same port."""
