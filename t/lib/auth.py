@@ -8,6 +8,7 @@ With exporter=True the channel binding tls-exporter is in auth.binding, which Py
 """
 
 import base64
+import contextlib
 import re
 import socket
 import subprocess
@@ -68,8 +69,17 @@ class Auth:
             self.process.kill()
             self.process.communicate()
         else:
+            with contextlib.suppress(OSError, ValueError):
+                self.leave()
             self.input.close()
             self.socket.close()
+
+    def leave(self):
+        """A maildrop is the session's until that has ended, which the server learns a moment after a close."""
+        if self.dialect == "pop3":
+            self.send(b"QUIT")
+            while self.input.readline():
+                pass
 
     def send(self, line):
         self.output.write(line + b"\r\n")
