@@ -158,7 +158,7 @@ def files_cannot_be_written(server, faulty, client):
     faulty.set([rule([power.WRITE], errno.ENOSPC, path="domains/")])
     client.do(lambda: client.mark("INBOX"))
     client.do(lambda: client.expunge("INBOX"))
-    assert faulty.hits(), "its files were written all the same"
+    wait_until(faulty.hits, WELL_S, "a write of its files, which come after the answers")
     appended = []
     thread = threading.Thread(target=lambda: appended.append(client.do(lambda: client.append("INBOX"))))
     thread.start()
