@@ -4,15 +4,16 @@
 #include "protocols/cli/names.h"
 #include "storage/store.h"
 
+static void written_anew(struct control *c, enum err e, struct str absent, struct str again)
+{
+	c->waiting = NULL;
+	control_end(c, e, e == ERR_ABSENT ? absent : e == ERR_AGAIN ? again : STR_NONE);
+}
+
 static void settled(void *user, enum err e)
 {
-	struct control *c = user;
-
-	c->waiting = NULL;
-	control_end(c, e,
-		e == ERR_ABSENT  ? STR("there is no such account")
-		: e == ERR_AGAIN ? STR("not all of it could be written anew; the log says why")
-				 : STR_NONE);
+	written_anew(
+		user, e, STR("there is no such account"), STR("not all of it could be written anew; the log says why"));
 }
 
 /* Whoever is logged in to the account no longer may be: it is gone, or who knew its old password may be in there. */
@@ -100,13 +101,8 @@ static struct call *ask_account_settle(struct control *c, struct str name)
 
 static void converted(void *user, enum err e)
 {
-	struct control *c = user;
-
-	c->waiting = NULL;
-	control_end(c, e,
-		e == ERR_ABSENT  ? STR("there is no such account or mailbox")
-		: e == ERR_AGAIN ? STR("the mailbox stays as it was; the log says why")
-				 : STR_NONE);
+	written_anew(user, e, STR("there is no such account or mailbox"),
+		STR("the mailbox stays as it was; the log says why"));
 }
 
 static struct call *ask_mailbox_convert(struct control *c, struct str name)

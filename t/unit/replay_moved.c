@@ -55,18 +55,23 @@ static void leave(const char *text, size_t from, unsigned gone, size_t size)
 	close(fd);
 }
 
-/* A store with an mbox whose entries say another place than they found; how far from the start the first of them is. */
-static size_t begin(enum late late)
+static void begin_empty(void)
 {
-	static const struct stamp was = { 1, 2, 3 };
-	size_t offset = late ? 40 : strlen(FIRST), from = strlen(FIRST OTHER);
-
 	if (journal)
 		journal_crash();
 	store_end();
 	store_begin();
 	if (!journal_begin())
 		abort();
+}
+
+/* A store with an mbox whose entries say another place than they found; how far from the start the first of them is. */
+static size_t begin(enum late late)
+{
+	static const struct stamp was = { 1, 2, 3 };
+	size_t offset = late ? 40 : strlen(FIRST), from = strlen(FIRST OTHER);
+
+	begin_empty();
 	append_applied(entry_text(BOX, ID, 0, FIRST));
 	settle();
 	leave(FIRST OTHER, 0, 0, from);
@@ -133,12 +138,7 @@ static void begin_renewed(void)
 	struct entry *e = entry_new();
 	struct stamp was;
 
-	if (journal)
-		journal_crash();
-	store_end();
-	store_begin();
-	if (!journal_begin())
-		abort();
+	begin_empty();
 	append_applied(entry_text(BOX, ID, 0, FIRST OTHER));
 	append_applied(entry_text(STATE, ID, 0, "postern-state 1 of generation 1\n"));
 	settle();
