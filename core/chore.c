@@ -1,9 +1,9 @@
 /* chore.c - see chore.h. A chore leaves the row before its step, which may start it again, or free its owner. */
 #include "core/chore.h"
 #include "core/mem.h"
+#include "core/timers.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct chores {
 	TAILQ_HEAD(chore_row, chore) row;
@@ -49,14 +49,6 @@ bool chores_wait(const struct chores *cs)
 	return !TAILQ_EMPTY(&cs->row);
 }
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 void chores_run(struct chores *cs, int64_t began_us)
 {
 	int64_t end_us = began_us + CHORES_US, least_us;
@@ -64,13 +56,13 @@ void chores_run(struct chores *cs, int64_t began_us)
 
 	if (!c)
 		return;
-	least_us = now_us() + CHORES_LEAST_US;
+	least_us = monotonic_us() + CHORES_LEAST_US;
 	if (end_us < least_us)
 		end_us = least_us;
 	while ((c = TAILQ_FIRST(&cs->row))) {
 		chore_stop(cs, c);
 		c->step(c->user);
-		if (now_us() >= end_us)
+		if (monotonic_us() >= end_us)
 			break;
 	}
 }

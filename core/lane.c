@@ -7,6 +7,7 @@
 #include "core/lane.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/timers.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +16,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct queue {
@@ -71,14 +71,6 @@ static void wake(int fd)
 			assert(errno == EAGAIN); /* the eventfd is full of wakes already */
 			return;
 		}
-}
-
-static int64_t monotonic_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static void ring(struct lane *l)

@@ -55,6 +55,14 @@ int64_t timers_now_ms(const struct timers *ts)
 	return ts->now_ms;
 }
 
+int64_t monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 int64_t timers_wall_ms(const struct timers *ts)
 {
 	return ts->wall_ms;

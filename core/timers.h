@@ -20,6 +20,8 @@ struct timer {
 struct timers *timers_new(void);
 void timers_free(struct timers *ts); /* NULL is fine; those still running just stop */
 
+int64_t monotonic_us(void); /* not shifted, from any thread: how long something took */
+
 int64_t timers_now_ms(const struct timers *ts);   /* monotonic, shifted */
 int64_t timers_wall_ms(const struct timers *ts);  /* since 1970, UTC, shifted */
 void timers_shift(struct timers *ts, int64_t ms); /* the clock jumps */

@@ -40,17 +40,12 @@ static struct slot *own_slot(const struct body *b)
 	return shm_slot(b->w.shm, b->w.slot);
 }
 
-static int64_t time_us(clockid_t clock)
+static int64_t cpu_us(void)
 {
 	struct timespec t;
 
-	clock_gettime(clock, &t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static int64_t monotonic_us(void)
-{
-	return time_us(CLOCK_MONOTONIC);
 }
 
 /* --- the turn ---------------------------------------------------------------------------------------------------- */
@@ -96,7 +91,7 @@ static void lag_count(struct slot *slot, int64_t turn_us)
  * whatever the clock of a virtual machine says whose processor was taken away meanwhile. */
 static void cost_look(struct body *b, int64_t lasted_us)
 {
-	int64_t used_us = time_us(CLOCK_THREAD_CPUTIME_ID), turn_us = used_us - b->used_us;
+	int64_t used_us = cpu_us(), turn_us = used_us - b->used_us;
 
 	b->used_us = used_us;
 	if (turn_us > lasted_us)
@@ -385,7 +380,7 @@ int worker_run(const struct birth *birth)
 		worker_tell(b, &ORDER(ORDER_SERVING));
 		log_info("core", NULL, "serves slot=%u pid=%d", birth->slot, (int)getpid());
 	}
-	b->used_us = time_us(CLOCK_THREAD_CPUTIME_ID);
+	b->used_us = cpu_us();
 	while (!b->ended)
 		turn(b);
 	own_slot(b)->state = SLOT_EMPTY;

@@ -21,7 +21,6 @@
 #include "storage/shared.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define DORMANT_EXISTS_MAX 100000 /* messages; going through more of them would hold the loop up */
 #define DORMANT_RUNS_BYTES 8192   /* of runs; a mailbox with more holes keeps its view */
@@ -247,14 +246,6 @@ void dormants_stir(struct worker *w, uint64_t id)
 	}
 }
 
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* Of the mbox, or of an mdir's folder, in which names come and go. */
 static uint64_t print_look(int directory, const char *stem)
 {
@@ -275,14 +266,14 @@ static uint64_t print_look(int directory, const char *stem)
 static void look_work(struct job *job)
 {
 	struct looking *l = container_of(job, struct looking, job);
-	int64_t began_us = now_us();
+	int64_t began_us = monotonic_us();
 
 	for (; l->to < l->count && l->to - l->from < LOOK_SLICE; l->to++) {
 		struct looked *k = &l->list[l->to];
 
 		k->print = print_look(l->w->directory, k->stem);
 	}
-	l->took_us += now_us() - began_us;
+	l->took_us += monotonic_us() - began_us;
 }
 
 /* All who sleep in a mailbox know the same of its file, whoever of them is the first to go. The owner looked last while
