@@ -64,8 +64,9 @@ static bool may_sleep(const struct imap *s)
 {
 	const struct imap_work *k = s->work;
 
-	return !s->parted && !s->waiting && !k->login && !k->sasl && !k->listing && !k->fetch && !k->search && !chore_runs(&k->telling) &&
-	       !k->append && (!s->command || s->watching) && !conn_unread(s->conn) && conn_has_room(s->conn);
+	return !s->parted && !s->waiting && !k->login && !k->sasl && !k->listing && !k->fetch && !k->search &&
+	       !chore_runs(&k->telling) && !k->append && (!s->command || s->watching) && !conn_unread(s->conn) &&
+	       conn_has_room(s->conn);
 }
 
 void imap_quiet(void *session)

@@ -117,7 +117,7 @@ static void file_parked(struct journal *j)
 
 void checkpoint_consider(struct journal *j)
 {
-	bool all_applied = !j->to_apply.first && !j->application.running;
+	bool all_applied = !j->telling.first && !j->to_apply.first && !j->application.running;
 	struct checkpoint *c = &j->cp;
 	uint64_t x = all_applied ? j->synced : j->applied;
 

@@ -161,7 +161,8 @@ struct journal {
 	uint64_t keep;
 	int64_t taken_ms; /* when the last entry came */
 	struct entry_list pending, to_apply;
-	struct entry_list parked; /* they wait for another program's lock: they count as applied, but are kept */
+	struct entry_list telling; /* synced, on their way to to_apply: who waits is being told */
+	struct entry_list parked;  /* they wait for another program's lock: they count as applied, but are kept */
 	struct parked_mailbox *parked_mailboxes; /* and how many writes each has among them */
 	size_t parked_count;
 	void (*on_changed)(void *user, uint64_t id);

@@ -63,10 +63,11 @@ static void take_synced(struct journal *j, const struct entry *e)
 		checkpoint_spools(j, e);
 }
 
-static void write_succeeded(struct journal *j, const struct entry_list *entries)
+static void write_succeeded(struct journal *j, struct entry_list *entries)
 {
 	struct write *w = &j->write;
 
+	list_move(&j->telling, entries); /* before a checkpoint could be begun that passes them */
 	track_wrote(j->track, buf_len(&w->bytes), batch_end(&w->head));
 	j->written = batch_end(&w->head);
 	if (!w->relaxed)
@@ -75,10 +76,10 @@ static void write_succeeded(struct journal *j, const struct entry_list *entries)
 	counter_add(&journal_entries, w->count);
 	counter_add(&journal_batches, 1);
 	counter_add(&journal_bytes, buf_len(&w->bytes));
-	for (const struct entry *e = entries->first; e; e = e->next)
+	for (const struct entry *e = j->telling.first; e; e = e->next)
 		take_synced(j, e);
 	if (w->relaxed)
-		relaxed_wrote(j, entries);
+		relaxed_wrote(j, &j->telling);
 	else if (w->checkpoint)
 		checkpoint_written(j);
 	tell_slot(j);
@@ -129,15 +130,16 @@ void tell_refused(struct entry_list *entries)
 	}
 }
 
-/* They go on to be applied, or to where they wait for their sync. */
-static void tell_synced(struct journal *j, struct entry_list *entries, bool relaxed)
+/* They go on to be applied, or to where they wait for their sync. Whoever is told may ask for a checkpoint: so each is in
+ * one list or the other all the time. */
+static void tell_synced(struct journal *j, bool relaxed)
 {
-	struct entry *e;
+	const struct entry *e;
 
-	while ((e = list_take(entries))) {
+	while ((e = j->telling.first)) {
 		if (e->synced)
 			e->synced(e->user, OK);
-		list_add(relaxed ? &j->sync.entries : &j->to_apply, e);
+		list_add(relaxed ? &j->sync.entries : &j->to_apply, list_take(&j->telling));
 	}
 	application_start(j);
 }
@@ -186,6 +188,7 @@ static void write_done(struct job *job)
 	if (j->closing) {
 		list_move(&j->refused, &failed_before);
 		list_move(&j->refused, &entries);
+		list_move(&j->refused, &j->telling);
 		return;
 	}
 	write_start(j); /* before anybody is told: the disk need not wait for them */
@@ -193,7 +196,7 @@ static void write_done(struct job *job)
 	j->failing = j->cancel;
 	if (!j->failing)
 		refuse(j, &j->failed); /* appended while those were told */
-	tell_synced(j, &entries, relaxed);
+	tell_synced(j, relaxed);
 }
 
 /* Moves entries from those pending to the batch while they fit and need not wait for a checkpoint. */

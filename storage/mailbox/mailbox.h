@@ -143,7 +143,7 @@ void mailbox_gone(struct mailbox *m, enum err e);        /* out of the tables; t
 void mailbox_rename(struct mailbox *m, struct str name); /* its files have been renamed */
 void mailbox_set_id(struct mailbox *m);                  /* it is found by the id in seen.head */
 void mailboxes_free(struct store *st);
-void memory_is_freed(struct store *st); /* much of it: what is free goes back to the system soon */
+void memory_is_freed(struct store *st);              /* much of it: what is free goes back to the system soon */
 const char *mailbox_suffix(const struct mailbox *m); /* ".mbox" or ".mdir" */
 /* The files of a mailbox, for entries: suffix ".mbox" or ".state". path keeps the bytes. */
 struct file_ref mailbox_file(const struct mailbox *m, const char *suffix, struct buf *path);

@@ -118,11 +118,16 @@ static void test_too_big(void)
 }
 
 /* What is applied waits for the file "wall" to go away. */
-static void wall_up(void)
+static void wall_make(void)
 {
 	unlinkat(worker.directory, "wall/mbox", 0);
 	unlinkat(worker.directory, "wall", AT_REMOVEDIR);
 	file_make("wall", "");
+}
+
+static void wall_up(void)
+{
+	wall_make();
 	append(entry_text("wall/mbox", 0, 0, "x"));
 }
 
@@ -148,6 +153,37 @@ static void test_apply_fails(void)
 	wall_down();
 	ok(turn_until(&applied_count, applied + 2) && file_is("wall/mbox", "x") && file_is("behind", "y"),
 		"when it succeeds, all follow in order");
+}
+
+static void ask_checkpoint(void *user, enum err e)
+{
+	int *told = user;
+
+	*told += e == OK;
+	journal_checkpoint(journal);
+}
+
+/* Whoever hears that his entry is synced may be the one who makes a checkpoint due. */
+static void test_asked_when_told(void)
+{
+	int applied, told = 0;
+	uint64_t first;
+
+	settle();
+	append_applied(entry_text("before", 0, 0, "x"));
+	applied = applied_count;
+	first = journal->next;
+	wall_make();
+	for (int i = 0; i < 3; i++)
+		journal_append(journal, entry_text(i ? "behind" : "wall/mbox", 1, 0, "x"), ENTRY_MAIL, ask_checkpoint,
+			NULL, &told);
+	append(entry_text("last", 0, 0, "x"));
+	ok(turn_until(&told, 3), "a checkpoint is asked for as entries are synced");
+	for (int i = 0; i < 20; i++)
+		turn();
+	ok(journal->checkpoint <= first, "it passes none of them that is not applied");
+	wall_down();
+	ok(turn_until(&applied_count, applied + 1) && settle() && journal->checkpoint > first, "but all when they are");
 }
 
 static void test_full(void)
@@ -417,6 +453,7 @@ int main(void)
 	test_idle();
 	test_too_big();
 	test_apply_fails();
+	test_asked_when_told();
 	test_full();
 	test_disk_full();
 	test_reuse();
