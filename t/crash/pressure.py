@@ -1,10 +1,11 @@
 """pressure.py - a journal that is far too small for its load: mail is put off, never lost, and the server goes on.
 
-The server is killed at the end of the load, so that what a full journal holds is written again. SECONDS says how long
-the load is (6), WORKERS how many workers (2), SEED repeats its messages.
+The server is killed, once when a load is over and once amid another, so that what a full journal holds is written again.
+SECONDS says how long a load is (6), KILLS how many are cut short (1), WORKERS how many workers (2), SEED repeats the messages.
 """
 
 import collections
+import contextlib
 import os
 import random
 import re
@@ -18,6 +19,7 @@ from postern import Server, wait_until
 from seed import seed
 
 SECONDS = float(os.environ.get("SECONDS", "6"))
+KILLS = int(os.environ.get("KILLS", "1"))
 WORKERS = int(os.environ.get("WORKERS", "2"))
 SEED = seed()
 SENDERS = 6
@@ -35,10 +37,10 @@ def make_message(name, size):
 
 
 class Sender(threading.Thread):
-    def __init__(self, server, number):
+    def __init__(self, server, name, killed):
         super().__init__()
-        self.server, self.number = server, number
-        self.chance = random.Random(f"{SEED} {number}")
+        self.server, self.name, self.killed = server, name, killed
+        self.chance = random.Random(f"{SEED} {name}")
         self.codes = collections.Counter()
         self.acknowledged = []  # (account, id, message)
         self.slowest_s = 0.0
@@ -48,7 +50,8 @@ class Sender(threading.Thread):
         try:
             self.send_all()
         except Exception as why:  # told by the test that waits for this thread
-            self.wrong = f"{type(why).__name__}: {why}"
+            if not self.killed.is_set():
+                self.wrong = f"{type(why).__name__}: {why}"
 
     def send_all(self):
         end = time.monotonic() + SECONDS
@@ -59,7 +62,7 @@ class Sender(threading.Thread):
                 self.slowest_s = max(self.slowest_s, time.monotonic() - start)
 
     def send(self, smtp):
-        name = f"{self.number}-{sum(self.codes.values())}"
+        name = f"{self.name}-{sum(self.codes.values())}"
         text = make_message(name, self.chance.choice(SIZES))
         accounts = self.chance.sample(ACCOUNTS, self.chance.choice((1, 1, 2, len(ACCOUNTS))))
         try:
@@ -71,6 +74,34 @@ class Sender(threading.Thread):
         else:
             self.codes.update([250])
             self.acknowledged += [(a, name, text) for a in accounts if self.server.address(a) not in refused]
+
+
+@contextlib.contextmanager
+def load(server, name):
+    """Senders at work for SECONDS, or until the server is killed; they end with it."""
+    killed = threading.Event()
+    senders = [Sender(server, f"{name}{number}", killed) for number in range(SENDERS)]
+    for sender in senders:
+        sender.start()
+    try:
+        yield senders, killed
+    finally:
+        for sender in senders:
+            sender.join()
+
+
+def tell(senders):
+    codes = sum((sender.codes for sender in senders), collections.Counter())
+    tap.note(f"replies {dict(codes)}, slowest {max(sender.slowest_s for sender in senders):.1f} s")
+    return codes, [sender.wrong for sender in senders if sender.wrong]
+
+
+def start_again(server, senders):
+    """All that was acknowledged is there then."""
+    server.start()
+    wait_until(lambda: server.command("queue", "list") == "the queue is empty\n", WAIT_S, "an empty queue")
+    wrong = missing(server, senders)
+    assert not wrong, f"{len(wrong)} are wrong: " + "; ".join(wrong[:10])
 
 
 def missing(server, senders):
@@ -89,14 +120,9 @@ def main():
     with Server(users=len(ACCOUNTS), workers=WORKERS, set=JOURNAL) as server:
         with tap.test("a message larger than the whole journal is taken"):
             send(server, ACCOUNTS[:1], [make_message("larger", LARGER)])
-        senders = [Sender(server, number) for number in range(SENDERS)]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join()
-        codes = sum((sender.codes for sender in senders), collections.Counter())
-        tap.note(f"replies {dict(codes)}, slowest {max(sender.slowest_s for sender in senders):.1f} s")
-        wrong = [sender.wrong for sender in senders if sender.wrong]
+        with load(server, "whole-") as (senders, _):
+            pass
+        codes, wrong = tell(senders)
         tap.ok(not wrong and codes.keys() <= {250, 451, 452}, f"mail is taken or put off {wrong or ''}")
         tap.ok(codes[250] > 0, "some is taken")
         with tap.test("flags can be changed when mail cannot be taken, and mail can be taken soon after"):
@@ -106,10 +132,16 @@ def main():
             send(server, ACCOUNTS, [make_message("after", 100)])
         with tap.test("after kill -9 all that was acknowledged is there, once"):
             server.kill()
-            server.start()
-            wait_until(lambda: "the queue is empty" in server.command("queue", "list"), WAIT_S, "an empty queue")
-            wrong = missing(server, senders)
-            assert not wrong, f"{len(wrong)} are wrong: " + "; ".join(wrong[:10])
+            start_again(server, senders)
+        for number in range(KILLS):
+            with tap.test("the same after a kill amid the load"):
+                with load(server, f"cut{number}-") as (cut, killed):
+                    time.sleep(random.Random(f"{SEED} {number}").uniform(SECONDS / 4, SECONDS))
+                    killed.set()
+                    server.kill()
+                assert not tell(cut)[1], tell(cut)[1]
+                senders += cut
+                start_again(server, senders)
     tap.done()
 
 
