@@ -67,7 +67,7 @@ run: deps-run  ## build, make a demo store in build/demo and serve it on loopbac
 
 # Each of its two runs brings something of its own: the plain one ThreadSanitizer, the one with ASAN=1 a little fuzzing.
 check: deps-check  ## build and run every test that is quick
-	@$(MAKE) $(PARALLEL) all units disk $(BUILD)/bench/accounts_fill
+	@$(MAKE) $(PARALLEL) all units disk $(BUILD)/bench/accounts_fill $(BUILD)/bench/queue_fill
 	@$(MAKE) $(PARALLEL) $(if $(ASAN),ASAN= FUZZ=1 fuzzers,TSAN=1 CC=clang threaded)
 	BUILD=$(BUILD) prove -j2 -e t/run $(UNITS) $(if $(ASAN),$(FUZZERS),$(THREADED)) $(TESTS)
 

@@ -13,6 +13,7 @@
 #define LOOKED_MAX 4000 /* messages looked at for a slice, so that its asker need not wait for long */
 #define LOOK_STEP  20   /* messages, or items given an order, in one go */
 #define TELL_STEP  10   /* destinations */
+#define READING_MS 20   /* between two looks whether the queue has been read */
 
 struct picked { /* a message of the slice */
 	struct slice *slice;
@@ -29,6 +30,7 @@ struct slice {
 	unsigned count, opening; /* opening: looking counts as one, too */
 	unsigned looked, done;   /* messages looked at, messages picked that were dealt with */
 	struct chore chore;
+	struct timer reading;
 	struct slice_answer answer;
 	struct buf lines, key; /* key: answer.key */
 	struct arena memory;   /* the filter's texts */
@@ -334,6 +336,17 @@ static void look_step(void *user)
 		opening_less(s);
 }
 
+/* After a start the queue is read for a while: what is looked for may come yet. */
+static void look_begin(void *user)
+{
+	struct slice *s = user;
+
+	if (queue_totals(s->w->queue).reading && !s->w->stopping)
+		timer_start(s->w->timers, &s->reading, READING_MS, look_begin, s);
+	else
+		go_on(s, look_step);
+}
+
 /* --- destinations -------------------------------------------------------------------------------------------------- */
 
 /* Behind the last one told of; if that is gone, behind as many as were. */
@@ -394,7 +407,7 @@ static void slice_handle(struct worker *w, struct request *rq, struct str args)
 		go_on(s, tell_step);
 	} else {
 		s->opening = 1;
-		go_on(s, look_step);
+		look_begin(s);
 	}
 }
 

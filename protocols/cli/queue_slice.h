@@ -1,6 +1,7 @@
 /* queue_slice.h - a worker's queue, looked through a slice at a time, for whoever asks by a call.
  * An answer says where to go on, so neither the queue's worker nor the asking one ever has much to keep, and what comes
- * and goes meanwhile does no harm. Messages come in the order of their ids. */
+ * and goes meanwhile does no harm. Messages come in the order of their ids. A queue that is still being read after a start
+ * is waited for, but for SLICE_STATS, which says so. */
 #ifndef PROTOCOLS_CLI_QUEUE_SLICE_H
 #define PROTOCOLS_CLI_QUEUE_SLICE_H
 

@@ -6,12 +6,14 @@ import signal
 import subprocess
 
 import tap
-from postern import Server, binary, wait_until
+from postern import TOP, Server, binary, wait_until
 from sending import WAIT_S, submission, submit, text
 from smtp_sink import Sink
 
 MANY = 300  # messages: more than one slice of each worker's
 RECIPIENTS = 1200  # of one message: more than one slice of its items
+FILL = os.path.join(TOP, os.environ.get("BUILD", "build"), "bench/queue_fill")
+FILLED = 150_000  # messages that take a moment to read at a start
 LISTED = 50  # of one message in a list
 LATER = "450 4.2.1 come back \x1b[31mlater"
 
@@ -210,7 +212,20 @@ def without(server):
         assert status == 3 and "no server runs" in said, (status, said)
 
 
+def read_first():
+    with Server(users=1, workers=2) as server:
+        server.stop()
+        subprocess.run([FILL, server.store, "2", str(FILLED), "1000"], check=True)
+        subprocess.run(["chown", "-R", f"--reference={server.store}", os.path.join(server.store, "queue")], check=True)
+        with tap.test("what is asked while the queue is read after a start is answered of all of it"):
+            server.start()
+            last = f"q1-{(1 << 20) + FILLED // 2 - 1:x}"
+            assert json.loads(server.command("queue", "show", "--json", last))["id"] == last
+            assert stats(server)["messages"] == FILLED
+
+
 def main():
+    read_first()
     with Sink() as sink:
         sink.fault("mail", LATER)
         with Server(users=2, workers=2, smarthost=sink.place, set=["smtp.recipients_max 2000"]) as server:

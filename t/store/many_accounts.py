@@ -5,8 +5,11 @@ What is open at a time is bounded by settings and by what the process may have; 
 
 import contextlib
 import os
+import pty
 import random
+import re
 import subprocess
+import threading
 
 import tap
 from mail import done, imap_session, numbered, send
@@ -53,6 +56,28 @@ def some(count):
     return [f"test{n:04}" for n in numbers[:count]]
 
 
+def on_terminal(server, *words):
+    """What a command prints, and what it shows meanwhile of how far it is, as fast as the server's clock lets it."""
+    shown = bytearray()
+    ours, terminal = pty.openpty()
+
+    def read():
+        with contextlib.suppress(OSError):  # at its end
+            while piece := os.read(ours, 4096):
+                shown.extend(piece)
+
+    with subprocess.Popen([binary(), "-c", server.conf, *words], stdout=subprocess.PIPE, stderr=terminal, text=True) as run:
+        os.close(terminal)
+        reader = threading.Thread(target=read)
+        reader.start()
+        while run.poll() is None:
+            server.clock("+1s")
+        said = run.stdout.read()
+        reader.join()
+    os.close(ours)
+    return said, shown.decode()
+
+
 def test_accounts(server):
     with tap.test("every account of a store that was written as text files is there"):
         names = server.command("account", "list", server.domain).split()
@@ -69,16 +94,22 @@ def test_accounts(server):
         server.start()
         assert {messages(server, account) for account in some(60)} == {MESSAGES + 1}
     with tap.test("fsck looks at every account beside it all"):
-        assert "nothing is wrong" in (said := server.command("fsck", "--all")), said
-        assert f"{ACCOUNTS + MAILBOXES} mailboxes" in said, said
+        said, shown = on_terminal(server, "fsck", "--all")
+        assert "nothing is wrong" in said and f"{ACCOUNTS + MAILBOXES} mailboxes" in said, said
+    with tap.test("and shows how far it is"):
+        counts = [int(count) for count in re.findall(r"(\d+) mailboxes  ", shown)]
+        assert len(set(counts)) > 1 and counts == sorted(counts) and counts[-1] <= ACCOUNTS + MAILBOXES, shown
     backup = server.path("backup")
     os.mkdir(backup)
     if os.geteuid() == 0:
         os.chown(backup, os.stat(server.store).st_uid, -1)
     with tap.test("and a backup has every account"):
-        server.command("backup", backup)
+        said, shown = on_terminal(server, "backup", backup)
         kept = os.listdir(os.path.join(backup, "domains", server.domain))
         assert sum(name.startswith("test") for name in kept) == ACCOUNTS, len(kept)
+    with tap.test("and shows how far it is, too"):
+        counts = [int(count) for count in re.findall(r"(\d+) accounts, ", shown)]
+        assert len(set(counts)) > 1 and counts == sorted(counts) and counts[-1] <= ACCOUNTS + 1, shown
 
 
 def test_mailboxes(server):
