@@ -121,6 +121,8 @@ void checkpoint_consider(struct journal *j)
 	struct checkpoint *c = &j->cp;
 	uint64_t x = all_applied ? j->synced : j->applied;
 
+	if (j->application.running && j->application.retry)
+		return; /* those parked are in the lane: they could not be filed. Its end comes back here. */
 	if (c->state != CHECKPOINT_NONE || j->closing || timers_now_ms(j->w->timers) < c->not_before_ms)
 		return;
 	if (j->last_asked <= j->checkpoint) {

@@ -84,15 +84,22 @@ static void again(void *user)
 	application_start(user);
 }
 
-/* What could not be applied goes back to the front. */
+/* What could not be applied goes back to the front, and what was parked to those that are, behind what the job parked. */
 static void put_back(struct journal *j)
 {
 	struct application *a = &j->application;
 	struct entry_list behind = j->to_apply;
+	struct entry *e;
 
-	j->to_apply = a->entries;
+	j->to_apply = (struct entry_list){ 0 };
+	while ((e = list_take(&a->entries)))
+		if (e->parked) {
+			entry_hold(a->held, buf_str(&e->operations));
+			list_add(&j->parked, e);
+		} else {
+			list_add(&j->to_apply, e);
+		}
 	list_move(&j->to_apply, &behind);
-	a->entries = (struct entry_list){ 0 };
 }
 
 static void retry_parked(void *user)
@@ -111,7 +118,6 @@ void application_retry(struct journal *j)
 		timer_start(j->w->timers, unpark, PARKED_MS, retry_parked, j);
 }
 
-/* Takes over what the lane parked; those that were parked before stay so without a word. */
 static void take_parked(struct journal *j, struct entry_list *parked)
 {
 	struct entry *e;
@@ -120,10 +126,17 @@ static void take_parked(struct journal *j, struct entry_list *parked)
 		if (e->sequence >= j->applied)
 			j->applied = e->sequence + 1;
 		list_add(&j->parked, e);
-		if (!e->parked)
-			parked_tell(j, e, true);
-		e->parked = true;
 	}
+}
+
+/* Of those that were not parked before. */
+static void tell_parked(struct journal *j)
+{
+	for (struct entry *e = j->parked.first; e; e = e->next)
+		if (!e->parked) {
+			e->parked = true;
+			parked_tell(j, e, true);
+		}
 	if (!j->closing)
 		application_retry(j);
 }
@@ -183,11 +196,12 @@ static void application_done(struct job *job)
 	struct entry *e;
 
 	a->done = a->parked = (struct entry_list){ 0 };
-	a->running = a->retry = false;
-	put_back(j);
 	for (e = done.first; e; e = e->next)
 		note_applied(j, e);
 	take_parked(j, &parked);
+	put_back(j);
+	a->running = a->retry = false; /* only now that each is in a list that a checkpoint looks at */
+	tell_parked(j);
 	if (j->closing) {
 		list_move(&j->refused, &done);
 		return;
