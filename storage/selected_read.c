@@ -207,14 +207,18 @@ static enum err read_bytes(struct read *r)
 	struct look behind = look_behind(&r->m, r->at, want);
 	struct buf prefix = { 0 };
 	enum err e = read_at(r, r->m.offset, r->m.prefix, &prefix);
+	int fits = 1;
 
 	if (!e && !mbox_is_message(buf_str(&prefix), &r->m))
 		e = ERR_ABSENT;
 	buf_free(&prefix);
 	if (!e)
 		e = read_at(r, r->m.offset + r->m.prefix + r->at, want, &r->bytes);
-	if (!e && behind.expected.len &&
-		is_expected(r->fd, &behind, buf_str(&r->bytes), r->m.offset + r->m.prefix + r->at, 0) != 1)
+	if (!e && behind.expected.len)
+		fits = is_expected(r->fd, &behind, buf_str(&r->bytes), r->m.offset + r->m.prefix + r->at, 0);
+	if (fits < 0)
+		e = err_errno("read a mailbox");
+	else if (!fits)
 		e = ERR_ABSENT;
 	return e;
 }

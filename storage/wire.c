@@ -31,7 +31,6 @@ static void read_done(void *user, enum err e, struct str bytes)
 	w->waiting = NULL;
 	if (e || !bytes.len) {
 		w->failed = true;
-		w->unreadable = e && e != ERR_ABSENT;
 	} else {
 		buf_add_str(&w->stored, bytes);
 		w->at += (uint32_t)bytes.len;

@@ -27,7 +27,6 @@ struct wire {
 	struct wire_place before; /* the piece given last */
 	uint64_t given;           /* wire bytes, from the message's start */
 	bool at_line_start, failed;
-	bool unreadable;      /* failed, though it may be there: the disk, or no more files can be opened */
 	struct buf stored;    /* read and not decoded yet */
 	struct call *waiting; /* the read under way; ours */
 	void (*ready)(void *user);

@@ -246,11 +246,12 @@ static enum next cannot_read(struct imap *s, struct fetch *f)
 	struct message now;
 
 	selected_message(s->mailbox, f->seq, &now);
-	if (!(now.flags & FLAG_EXPUNGED)) /* else it is gone, and its bytes may be too */
+	if (!(now.flags & FLAG_EXPUNGED)) { /* else it is gone, and its bytes may be too */
 		log_error("imap", conn_id(s->conn), "message cannot be read account=%s uid=%u", s->account->address,
 			now.uid);
+		f->unreadable = true;
+	}
 	f->missed = true;
-	f->unreadable |= f->wire.unreadable;
 	wire_close(&f->wire);
 	if (f->phase != LOAD)
 		return imap_section_fail(s, f) ? DONE : CLOSE;

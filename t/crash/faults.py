@@ -23,6 +23,7 @@ import power
 import tap
 from faulty import MAKING, OPEN, READ, rule, start_on
 from ledger import ERRORS, Client, Wrong, difference, fits, found, is_refusal, tally, told
+from mail import imap_session
 from postern import Failed, Server, wait_until
 from seed import seed
 
@@ -173,6 +174,21 @@ def files_cannot_be_written(server, faulty, client):
     client.look()
 
 
+def messages_cannot_be_read(faulty, client):
+    """Whichever read of a message fails, it is not told to be gone."""
+    client.do(lambda: client.append("INBOX"))
+    refusals = []
+    with imap_session(client.server, client.account) as imap:
+        for every in range(1, 8):
+            faulty.set([rule([READ], errno.EIO, every=every, path=".mbox")])
+            for section in ("HEADER", "TEXT", "") * 5:
+                status, said = imap.uid("FETCH", "1:*", f"(BODY.PEEK[{section}])")
+                refusals += said if status == "NO" else []
+    faulty.set([])
+    assert refusals and all(b"[UNAVAILABLE]" in said for said in refusals), set(refusals)
+    client.look()
+
+
 def main():
     tap.note(f"SEED={SEED}")
     chance, tallied = random.Random(SEED), collections.Counter()
@@ -195,6 +211,8 @@ def main():
         tap.note(f"{hits} calls failed")
         with tap.test("flags and expunges are made while files cannot be written, a message comes when they can"):
             files_cannot_be_written(server, faulty, clients[0])
+        with tap.test("a message that cannot be read is not told to be gone"):
+            messages_cannot_be_read(faulty, clients[0])
         tap.ok(server.workers() == before, "no worker died of it")
         with tap.test("after kill -9 every account is what its client knows"):
             server.kill()

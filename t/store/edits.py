@@ -46,8 +46,9 @@ class Watched:
         done(self.imap.noop())
         found, self.shown = {}, None
         status, answers = self.imap.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER])")
-        if status == "NO" and b"EXPUNGEISSUED" in answers[0]:
-            return self.now  # they went while they were fetched
+        if status == "NO":  # they went while they were fetched
+            assert re.match(rb"\[(EXPUNGEISSUED|UNAVAILABLE)\]", answers[0]), answers
+            return self.now
         answers = [answer for answer in literals(answers) if b"UID" in answer[0]]
         for about, header in answers:
             uid = int(re.search(rb"UID (\d+)", about)[1])
