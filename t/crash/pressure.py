@@ -1,7 +1,8 @@
 """pressure.py - a journal that is far too small for its load: mail is put off, never lost, and the server goes on.
 
 The server is killed, once when a load is over and once amid another, so that what a full journal holds is written again.
-SECONDS says how long a load is (6), KILLS how many are cut short (1), WORKERS how many workers (2), SEED repeats the messages.
+SECONDS says how long a load is (6), KILLS how many are cut short, one for each 50 of it and one at least, WORKERS how many
+workers (2), SEED repeats the messages.
 """
 
 import collections
@@ -14,12 +15,13 @@ import threading
 import time
 
 import tap
+from ledger import told
 from mail import SENDER, done, imap_session, send, texts
 from postern import Server, wait_until
 from seed import seed
 
 SECONDS = float(os.environ.get("SECONDS", "6"))
-KILLS = int(os.environ.get("KILLS", "1"))
+KILLS = max(1, int(os.environ.get("KILLS", "0")) // 50)
 WORKERS = int(os.environ.get("WORKERS", "2"))
 SEED = seed()
 SENDERS = 6
@@ -96,27 +98,41 @@ def tell(senders):
     return codes, [sender.wrong for sender in senders if sender.wrong]
 
 
-def start_again(server, senders):
+def start_again(server, senders, tally):
     """All that was acknowledged is there then."""
     server.start()
     wait_until(lambda: server.command("queue", "list") == "the queue is empty\n", WAIT_S, "an empty queue")
-    wrong = missing(server, senders)
-    assert not wrong, f"{len(wrong)} are wrong: " + "; ".join(wrong[:10])
+    wrong = dict(missing(server, senders))
+    tally["acknowledged"] += sum(len(sender.acknowledged) for sender in senders)
+    tally["twice"] += sum(times > 1 for times in wrong.values())
+    tally["lost"] += sum(times < 2 for times in wrong.values())
+    assert not wrong, f"{len(wrong)} are not there once: {list(wrong.items())[:10]}"
 
 
 def missing(server, senders):
-    """What was acknowledged and is not there once, as it was sent."""
+    """What was acknowledged and is not there once, as it was sent: ((account, id), how often it is there)."""
     found = {account: collections.defaultdict(list) for account in ACCOUNTS}
     for account in ACCOUNTS:
         for text in texts(server, account):
             start = text.index(b"X-Load-Id: ")
             found[account][ID.match(text, start)[1].decode()].append(text[start:])
-    return [f"{account}: {name} is there {len(found[account][name])} times"
+    return [((account, name), len(found[account][name]))
             for sender in senders for account, name, text in sender.acknowledged if found[account][name] != [text]]
+
+
+def cut_short(number, tally):
+    with Server(users=len(ACCOUNTS), workers=WORKERS, set=JOURNAL) as server:
+        with load(server, f"cut{number}-") as (senders, killed):
+            time.sleep(random.Random(f"{SEED} {number}").uniform(SECONDS / 4, SECONDS))
+            killed.set()
+            server.kill()
+        assert not tell(senders)[1], tell(senders)[1]
+        start_again(server, senders, tally)
 
 
 def main():
     tap.note(f"SEED={SEED}")
+    tally = collections.Counter()
     with Server(users=len(ACCOUNTS), workers=WORKERS, set=JOURNAL) as server:
         with tap.test("a message larger than the whole journal is taken"):
             send(server, ACCOUNTS[:1], [make_message("larger", LARGER)])
@@ -132,16 +148,11 @@ def main():
             send(server, ACCOUNTS, [make_message("after", 100)])
         with tap.test("after kill -9 all that was acknowledged is there, once"):
             server.kill()
-            start_again(server, senders)
-        for number in range(KILLS):
-            with tap.test("the same after a kill amid the load"):
-                with load(server, f"cut{number}-") as (cut, killed):
-                    time.sleep(random.Random(f"{SEED} {number}").uniform(SECONDS / 4, SECONDS))
-                    killed.set()
-                    server.kill()
-                assert not tell(cut)[1], tell(cut)[1]
-                senders += cut
-                start_again(server, senders)
+            start_again(server, senders, tally)
+    for number in range(KILLS):
+        with tap.test("and after a kill amid the load"):
+            cut_short(number, tally)
+    tap.note(told("pressure", KILLS + 1, tally["acknowledged"], tally))
     tap.done()
 
 
