@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define VERSION     3
@@ -21,8 +22,8 @@
 #define DESCRIPTORS 4  /* that an open database keeps: its lock, its log, its list of files, what it says */
 #define SHARE       8  /* of the descriptors that the process may have, one in so many is for databases */
 #define OPEN_LEAST  2
-#define RETRY_S     5  /* after a database could not be opened */
-#define NAME_SIZE   64 /* below index/ */
+#define RETRY_US    5000000 /* after a database could not be opened */
+#define NAME_SIZE   64      /* below index/ */
 #define PATH_SIZE   128
 
 /* How many databases may be open at a time. */
@@ -258,14 +259,6 @@ static enum err try_open(struct index *x, unsigned shard)
 	return e;
 }
 
-static time_t monotonic_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 enum err shard_open(struct index *x, unsigned shard)
 {
 	struct shard *s = &x->shard[shard];
@@ -275,7 +268,7 @@ enum err shard_open(struct index *x, unsigned shard)
 	s->used = ++x->uses;
 	if (s->db)
 		return OK;
-	if (s->retry_s > monotonic_s())
+	if (s->retry_us > monotonic_us())
 		return ERR_AGAIN;
 	if (s->lost)
 		give_up(x, shard, false);
@@ -285,7 +278,7 @@ enum err shard_open(struct index *x, unsigned shard)
 		e = try_open(x, shard);
 	}
 	if (e) {
-		s->retry_s = monotonic_s() + RETRY_S;
+		s->retry_us = monotonic_us() + RETRY_US;
 		return ERR_AGAIN;
 	}
 	s->lost = false;

@@ -5,15 +5,15 @@
 #ifndef STORAGE_INDEX_INDEX_SHARD_H
 #define STORAGE_INDEX_INDEX_SHARD_H
 
+#include "core/timers.h"
 #include "storage/index/index.h"
 #include <leveldb/c.h>
-#include <time.h>
 
 struct shard {
-	leveldb_t *db;  /* NULL: not open */
-	uint64_t used;  /* when it was last, by index.uses */
-	bool lost;      /* a change found no database: what may lie there misses it */
-	time_t retry_s; /* by the monotonic clock */
+	leveldb_t *db;    /* NULL: not open */
+	uint64_t used;    /* when it was last, by index.uses */
+	bool lost;        /* a change found no database: what may lie there misses it */
+	int64_t retry_us; /* by monotonic_us */
 };
 
 struct index {

@@ -24,7 +24,7 @@
 #define COPY_BYTES     (256u << 10)
 #define FILE_MODE      0600
 #define DIRECTORY_MODE 0700
-#define LOG_AGAIN_S    60
+#define LOG_AGAIN_US   60000000
 #define PUT_SUFFIX     ".new"
 #define DELETED        "deleted"
 
@@ -60,13 +60,12 @@ void files_free(struct files *f)
 enum err files_failed(struct files *f, const char *what, struct str path)
 {
 	int number = errno;
-	struct timespec now;
+	int64_t now = monotonic_us();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (f->failed_errno != number || now.tv_sec - f->failed_at >= LOG_AGAIN_S) {
+	if (f->failed_errno != number || now - f->failed_us >= LOG_AGAIN_US) {
 		log_error("journal", NULL, "cannot %s path=" STR_FMT " error=\"%s\"", what, STR_ARG(path),
 			strerror(number));
-		f->failed_at = now.tv_sec;
+		f->failed_us = now;
 	}
 	f->failed_errno = number;
 	return number ? err_of_errno(number) : ERR_AGAIN;

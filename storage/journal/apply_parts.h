@@ -7,13 +7,13 @@
 #define STORAGE_JOURNAL_APPLY_PARTS_H
 
 #include "core/buf.h"
+#include "core/timers.h"
 #include "storage/journal/apply.h"
 #include "storage/journal/operation.h"
 #include "storage/path.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FILES_OPEN_MAX   128
@@ -57,7 +57,7 @@ struct files {
 	size_t system_count;
 	unsigned removed; /* makes names below deleted/ unique */
 	int failed_errno; /* of the failure logged last; 0: all was well since */
-	time_t failed_at;
+	int64_t failed_us;
 
 	_Atomic bool lock; /* mailboxes are locked while they are written to */
 	_Atomic bool dot_locks;

@@ -12,12 +12,12 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define RESCUE_S     60
-#define RESCUE_LOW_S 2 /* who waited for our lock has it by then */
-#define LOW_BYTES    (256u << 20)
-#define RESCUES_MAX  64
-#define PIECE        (64u << 10)
-#define ASIDE_MAX    1000 /* files kept beside one mailbox */
+#define RESCUE_US     60000000
+#define RESCUE_LOW_US 2000000 /* who waited for our lock has it by then */
+#define LOW_BYTES     (256u << 20)
+#define RESCUES_MAX   64
+#define PIECE         (64u << 10)
+#define ASIDE_MAX     1000 /* files kept beside one mailbox */
 
 struct rescue {
 	struct rescue *next;
@@ -28,7 +28,7 @@ struct rescue {
 	uint64_t end;        /* a hash of the last PIECE before that */
 	struct stamp looked; /* as it was when it was looked at last */
 	struct stamp dealt;  /* the same when nothing was left to do */
-	time_t until;
+	int64_t until_us;
 };
 
 int rescue_begin(const struct files *f, struct str path)
@@ -37,14 +37,6 @@ int rescue_begin(const struct files *f, struct str path)
 		if (f->touched[i].locked && f->touched[i].fd >= 0 && str_eq(f->touched[i].path, path))
 			return fcntl(f->touched[i].fd, F_DUPFD_CLOEXEC, 0);
 	return -1;
-}
-
-static time_t now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
 }
 
 static void rescue_free(struct rescue *r)
@@ -85,7 +77,7 @@ void rescue_keep(struct files *f, int fd, struct str path)
 	r->size = (uint64_t)st.st_size;
 	r->end = hash_of_end(fd, r->size);
 	r->looked = r->dealt = stamp_of(&st);
-	r->until = now_s() + RESCUE_S;
+	r->until_us = monotonic_us() + RESCUE_US;
 	r->next = f->rescues;
 	f->rescues = r;
 	for (; *at && count < RESCUES_MAX; count++)
@@ -185,7 +177,7 @@ static void rescue_aside(const struct files *f, struct rescue *r)
 			"ANOTHER PROGRAM WROTE ANEW A FILE THAT WAS JUST REPLACED, and that cannot be kept path=%s "
 			"error=\"%s\"",
 			r->path, strerror(errno));
-	r->until = 0;
+	r->until_us = 0;
 }
 
 /* Its lock is ours. False: there is something left to do. */
@@ -230,17 +222,17 @@ static void rescue_look(struct files *f, struct rescue *r, bool last)
 	file_lock(r->fd, F_UNLCK);
 }
 
-static bool is_over(const struct rescue *r, time_t now)
+static bool is_over(const struct rescue *r, int64_t now)
 {
 	struct statvfs st;
 	bool low = !fstatvfs(r->fd, &st) && (uint64_t)st.f_bavail * st.f_frsize < LOW_BYTES + r->size;
 
-	return now >= r->until - (low ? RESCUE_S - RESCUE_LOW_S : 0);
+	return now >= r->until_us - (low ? RESCUE_US - RESCUE_LOW_US : 0);
 }
 
 bool files_rescue(struct files *f)
 {
-	time_t now = now_s();
+	int64_t now = monotonic_us();
 	struct rescue **at = &f->rescues, *r;
 
 	while ((r = *at)) {

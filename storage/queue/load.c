@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CHUNK_MESSAGES 200
@@ -31,7 +30,7 @@ struct load {
 	size_t count, at; /* at: the one being read */
 	bool running, stopping;
 	unsigned chunks; /* that the listener is being told of */
-	int64_t start_ms;
+	int64_t start_us;
 	uint64_t messages;
 
 	/* the lane's, as long as it has the job */
@@ -240,14 +239,6 @@ static void load_free(struct load *l)
 
 static void load_done(struct job *job);
 
-static int64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The next job, if there is room for what it brings; or the end. */
 static void load_go_on(struct load *l)
 {
@@ -267,7 +258,8 @@ static void load_go_on(struct load *l)
 	} else if (!l->chunks) {
 		if (l->count)
 			log_info("queue", NULL, "read messages=%llu segments=%zu ms=%lld",
-				(unsigned long long)l->messages, l->count, (long long)(clock_ms() - l->start_ms));
+				(unsigned long long)l->messages, l->count,
+				(long long)((monotonic_us() - l->start_us) / 1000));
 		q->totals.reading = false;
 		answers_all_found(q->answers);
 		load_free(l);
@@ -365,7 +357,7 @@ void load_start(struct queue *q)
 
 	l->q = q;
 	l->fd = -1;
-	l->start_ms = clock_ms();
+	l->start_us = monotonic_us();
 	for (const struct queue_segment *s = q->segments; s; s = s->next)
 		l->count++;
 	l->list = mem_alloc(l->count * sizeof(*l->list));

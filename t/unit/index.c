@@ -296,7 +296,7 @@ static void test_shortage(void)
 	setrlimit(RLIMIT_NOFILE, &was);
 	ok(e == ERR_AGAIN && f == ERR_AGAIN, "without a descriptor left there is no index for now");
 	ok(index_get_work(x, 1, ALICE, INBOX, &r) == ERR_AGAIN, "nor for some seconds");
-	x->shard[1].retry_s = 0;
+	x->shard[1].retry_us = 0;
 	ok(absent(x, ALICE, INBOX) && count(x, 30) == 0, "then it is made anew, for a change was lost");
 	put(x, ALICE, true, 30, 1, 5);
 	index_free(x);
@@ -304,7 +304,7 @@ static void test_shortage(void)
 	setrlimit(RLIMIT_NOFILE, &none);
 	e = index_get_work(x, 1, ALICE, INBOX, &r);
 	setrlimit(RLIMIT_NOFILE, &was);
-	x->shard[1].retry_s = 0;
+	x->shard[1].retry_us = 0;
 	ok(e == ERR_AGAIN && is_record(x, ALICE, INBOX, 30, 5) && count(x, 30) == 5,
 		"unless nothing was to be changed");
 	index_free(x);
@@ -390,7 +390,7 @@ static void test_rest(void)
 		"one that cannot open again is not there");
 	setrlimit(RLIMIT_NOFILE, &was);
 	ok(index_close_work(x, index_uses_work(x), MANY) == 0, "and is not closed");
-	x->shard[3].retry_s = 0;
+	x->shard[3].retry_us = 0;
 	ok(many_are(x), "it has all it had when it can");
 	index_free(x);
 }
