@@ -284,10 +284,23 @@ static enum err apply_spool(struct files *f, const struct operation *op)
 	return ERR_NEVER;
 }
 
+/* rename(2) does nothing where both names are the same file already. So a power cut leaves them where the new name was on
+ * the disk and the end of the old one, in another directory, was not. st: of that file. */
+static int drop_old_name(struct files *f, const char *from, const struct stat *st)
+{
+	struct stat there;
+
+	if (!S_ISREG(st->st_mode) || st->st_nlink < 2 || fstatat(f->directory, from, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+		there.st_ino != st->st_ino || there.st_dev != st->st_dev)
+		return 0;
+	return unlinkat(f->directory, from, 0);
+}
+
 static enum err apply_put(struct files *f, const struct operation *op)
 {
 	path_text to, new;
 	enum err e = OK;
+	struct stat st;
 	int fd;
 
 	memcpy(text_of(op->path, new) + op->path.len, PUT_SUFFIX, sizeof(PUT_SUFFIX));
@@ -295,7 +308,8 @@ static enum err apply_put(struct files *f, const struct operation *op)
 	if ((fd = open_to_write(f, op->path, new)) < 0)
 		return files_failed(f, "make", op->path);
 	if (note_filesystem(f, op->path, NULL) < 0 || ftruncate(fd, 0) < 0 || file_write_at(fd, op->bytes, 0) < 0 ||
-		renameat(f->directory, new, f->directory, text_of(op->path, to)) < 0)
+		renameat(f->directory, new, f->directory, text_of(op->path, to)) < 0 || fstat(fd, &st) < 0 ||
+		drop_old_name(f, new, &st) < 0)
 		e = files_failed(f, "put", op->path);
 	close(fd);
 	return e;
@@ -350,7 +364,8 @@ static enum err apply_rename(struct files *f, const struct operation *op)
 	forget_open(f, op->path);
 	old = rescue_begin(f, op->other);
 	if (make_parents(f, op->other) == 0 && note_filesystem(f, op->other, NULL) == 0 &&
-		rename_over(f, from, op->other) == 0) {
+		rename_over(f, from, op->other) == 0 &&
+		(str_eq(op->path, op->other) || drop_old_name(f, from, &st) == 0)) {
 		struct stamp stamp = stamp_of(&st);
 
 		forget_open(f, op->other); /* only now: with it goes its lock */

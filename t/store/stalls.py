@@ -129,8 +129,8 @@ with Server(users=6, workers=1, set=["journal.checkpoint 1s"]) as server:
         with imap_session(server, LATE) as watching, Held(disk) as held:
             send(server, [LATE], numbered(range(5, MANY)))
             held.wait()
-            done(watching.noop())
-            assert watching.untagged_responses["EXISTS"][-1] == b"%d" % MANY
+            wait_until(lambda: done(watching.noop()) and watching.untagged_responses.get("EXISTS", [b""])[-1] ==
+                       b"%d" % MANY, WAIT_S, "all are told of")
             assert subjects(texts(server, LATE)) == expected(range(MANY))
 
     with tap.test("an index that nobody asked for a minute is closed, and hangs when it is opened again"):

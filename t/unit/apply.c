@@ -56,6 +56,23 @@ static void test_twice(void)
 		"what is not there was moved before");
 }
 
+/* Without a journal of its own a file system may have written the new name and not the end of the old one. */
+static void test_two_names(void)
+{
+	apply_write("two/old", 0, "text");
+	linkat(worker.directory, "two/old", worker.directory, "two/new", 0);
+	ok(!apply_move("two/old", "two/new") && file_is("two/new", "text") && !file_exists("two/old"),
+		"a rename to another name of the same file ends the old one");
+	file_make("two/put.new", "text");
+	linkat(worker.directory, "two/put.new", worker.directory, "two/put", 0);
+	ok(!apply(&(struct operation){ .kind = OP_PUT, .path = STR("two/put"), .bytes = STR("text") }) &&
+			file_is("two/put", "text") && !file_exists("two/put.new"),
+		"and so does a put");
+	linkat(worker.directory, "two/new", worker.directory, "two/other", 0);
+	ok(!apply_move("two/new", "two/new") && file_is("two/new", "text") && file_is("two/other", "text"),
+		"a rename to itself and names elsewhere leave a file alone");
+}
+
 static void test_open_files(void)
 {
 	char path[20];
@@ -152,6 +169,7 @@ int main(void)
 	store_begin();
 	files = files_new(worker.directory);
 	test_twice();
+	test_two_names();
 	test_open_files();
 	test_spool();
 	test_errors();
